@@ -1,0 +1,198 @@
+"""The integrals that every energy of a problem is made of.
+
+Between two kinks the network is a·x + g, and the energy density is a polynomial in (a, g) whose six coefficients are
+functions of x alone (`Derivation.density`). Their antiderivatives, taken at the kinks, give the energy of any
+one-hidden-layer network (MATH 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from .derivation import BIAS, OTHER_SLOPE, OUTPUT, PARAMETERS, POWERS, VALUE, WEIGHT, derive
+from .expressions import X
+from .integration import Function, antiderivative, chebyshev_integral, trusted, vectorised
+from .problem import RitzProblem
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The six density coefficients of a problem, their running integrals and their slopes.
+
+    Attributes:
+        route: "antiderivative" if SymPy's closed forms serve throughout, "quadrature" if some did not exist or hold.
+        error_estimate: absolute error of the running integrals in float64, (6,); 0 for closed forms.
+    """
+
+    problem: RitzProblem
+    densities: tuple[tuple[sympy.Expr, ...], ...]
+    antiderivatives: tuple[tuple[sympy.Expr | None, ...], ...]
+    running: tuple[Function, ...]
+    route: str
+    error_estimate: Array
+
+    def cumulative(self, x: Array) -> Array:
+        """∫ from the left end to x of each coefficient in float64, (6, ...)."""
+        total = self.running[0](x)
+        for function in self.running[1:]:
+            total = total + function(x)
+        return np.asarray(total)
+
+    def cumulative_exact(self, x: Sequence[Any]) -> Array:
+        """The same at mpmath's precision for ascending x, (6, len(x)), objects."""
+        out = np.full((len(POWERS), len(x)), mpmath.mpf(0), dtype=object)
+        for piece, densities, integrals in zip(
+            self.problem.pieces, self.densities, self.antiderivatives, strict=True
+        ):
+            left, right = (mpmath.mpf(sympy.N(e, mpmath.mp.dps + 5)) for e in (piece.left, piece.right))
+            places = [min(max(v, left), right) for v in x]
+            for row, density, integral in zip(out, densities, integrals, strict=True):
+                if density == 0:
+                    continue
+                if integral is not None:
+                    function = sympy.lambdify(X, integral, "mpmath")
+                    start = function(left)
+                    row += np.array([function(v) - start for v in places], dtype=object)
+                else:
+                    function = sympy.lambdify(X, density, "mpmath")
+                    row += np.cumsum([_quad(function, a, b) for a, b in zip([left, *places], places, strict=False)])
+        return out
+
+    def density(self, x: Array) -> Array:
+        """The six coefficients at x, (6, ...), float64 or mpmath objects; the right-hand branch on an interface."""
+        return self._by_piece(self._density_functions(x.dtype == object), x, np.ones(x.shape))
+
+    def slope(self, x: Array) -> Array:
+        """Their derivatives, like `density`."""
+        exact = x.dtype == object
+        return self._by_piece(_functions(self.problem, "slope", exact), x, np.ones(x.shape))
+
+    def dirac(self, x: Array, w: Array, c: Array, value: Array, other_slope: Array, sides: Array) -> Array:
+        """The sifted Dirac terms of ∂Π/∂(w, b, c) for kinks at x, (3, ...)."""
+        exact = x.dtype == object
+        arrays = [np.broadcast_to(a, x.shape) for a in (w, c, value, other_slope)]
+        return self._by_piece(_functions(self.problem, "dirac", exact), x, sides, *arrays)
+
+    def _density_functions(self, exact: bool) -> tuple[Function, ...]:
+        return _functions(self.problem, "density", exact)
+
+    def _by_piece(self, functions: tuple[Function, ...], x: Array, sides: Array, *others: Array) -> Array:
+        if len(functions) == 1:
+            return np.asarray(functions[0](x, *others))
+        interfaces = self.problem.interfaces
+        where = np.zeros(x.shape, dtype=int)
+        for place in interfaces:
+            p = mpmath.mpf(sympy.N(place, mpmath.mp.dps + 5)) if x.dtype == object else float(place)
+            where += (x > p) | ((x == p) & (sides > 0))
+        out: Array | None = None
+        for k, function in enumerate(functions):
+            here = where == k
+            values = function(x[here], *(a[here] for a in others))
+            out = np.empty((len(values), *x.shape), dtype=x.dtype) if out is None else out
+            out[:, here] = values
+        assert out is not None
+        return out
+
+
+def _quad(function: Any, left: Any, right: Any) -> Any:
+    return mpmath.quad(function, [left, right]) if right > left else mpmath.mpf(0)
+
+
+@lru_cache(maxsize=64)
+def moments(problem: RitzProblem) -> Moments:
+    """Integrate the density coefficients of a problem; once per problem, then from memory."""
+    derivation = derive(problem)
+    densities, integrals, running = [], [], []
+    errors = np.zeros(len(POWERS))
+    for piece in problem.pieces:
+        left, right = float(piece.left), float(piece.right)
+        row = [derivation.specialise(derivation.density[p], piece) for p in POWERS]
+        found: list[sympy.Expr | None] = []
+        numerical = {}
+        for k, density in enumerate(row):
+            function = vectorised([density])
+            reference = chebyshev_integral(lambda x, f=function: f(x)[0], left, right)
+            integral = antiderivative(density)
+            if trusted(integral, density, left, right, reference):
+                found.append(integral)
+            else:
+                found.append(None)
+                numerical[k] = reference
+                errors[k] += reference.error_estimate
+        densities.append(tuple(row))
+        integrals.append(tuple(found))
+        running.append(_running(found, numerical, left, right))
+    return Moments(
+        problem,
+        tuple(densities),
+        tuple(integrals),
+        tuple(running),
+        "quadrature" if errors.any() else "antiderivative",
+        errors,
+    )
+
+
+def _running(found: list[sympy.Expr | None], numerical: dict[int, Any], left: float, right: float) -> Function:
+    closed = vectorised([sympy.Integer(0) if e is None else e for e in found])
+    start = closed(np.array(left))
+
+    def evaluate(x: Array) -> Array:
+        x = np.minimum(np.maximum(x, left), right)
+        out = closed(x)
+        out -= start.reshape(-1, *(1,) * x.ndim)
+        for k, integral in numerical.items():
+            out[k] = integral(x)
+        return np.asarray(out)
+
+    return evaluate
+
+
+@lru_cache(maxsize=256)
+def _functions(problem: RitzProblem, what: str, exact: bool) -> tuple[Function, ...]:
+    """Compiled functions, one for each smooth piece, of (x, …) → (rows, ...)."""
+    derivation = derive(problem)
+    arguments = [X]
+    if what == "dirac":
+        arguments += [WEIGHT, OUTPUT, VALUE, OTHER_SLOPE]
+        rows = [derivation.dirac_terms[n] for n in PARAMETERS]
+        assert not any(r.has(BIAS) for r in rows)
+    else:
+        rows = [derivation.density[p] for p in POWERS]
+    out = []
+    for piece in problem.pieces:
+        special = [derivation.specialise(r, piece) for r in rows]
+        if what == "slope":
+            special = [sympy.diff(r, X) for r in special]
+        out.append(_compiled(arguments, special, exact))
+    return tuple(out)
+
+
+def _compiled(arguments: list[sympy.Symbol], expressions: list[sympy.Expr], exact: bool) -> Function:
+    function = sympy.lambdify(arguments, expressions, modules="mpmath" if exact else "numpy", cse=True)
+    if exact:
+
+        def pointwise(*arrays: Array) -> Array:
+            out = np.full((len(expressions), *arrays[0].shape), mpmath.mpf(0), dtype=object)
+            for index in np.ndindex(*arrays[0].shape):
+                out[(slice(None), *index)] = function(*(a[index] for a in arrays))
+            return out
+
+        return pointwise
+
+    def together(*arrays: Array) -> Array:
+        out = np.empty((len(expressions), *arrays[0].shape))
+        for row, value in zip(out, function(*arrays), strict=True):
+            row[...] = value
+        return out
+
+    return together
