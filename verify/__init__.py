@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .audit import audit as audit
+    from .refinement import audit as audit
     from .derivation import derive as derive
     from .energy import exact_energy as exact_energy
     from .errors import InputError as InputError
@@ -25,7 +25,7 @@ _HOME = {
     "NondifferentiableError": "errors",
     "RitzProblem": "problem",
     "ShallowNetwork": "network",
-    "audit": "audit",
+    "audit": "refinement",
     "derive": "derivation",
     "exact_energy": "energy",
     "exact_gradient": "gradient",
@@ -41,7 +41,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    # Importing a submodule binds its own name here (`audit`): the public name is the function.
     globals()[name] = value
     return value
 

@@ -48,8 +48,8 @@ def vectorised(expressions: list[sympy.Expr], module: str = "numpy") -> Function
     def evaluate(x: Any) -> Any:
         values = function(x)
         out = np.empty((len(values), *np.shape(x)), dtype=np.asarray(x).dtype)
-        for row, value in zip(out, values, strict=True):
-            row[...] = value
+        for row, value in enumerate(values):
+            out[row] = value
         return out
 
     if module == "numpy":

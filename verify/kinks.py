@@ -219,12 +219,13 @@ def degeneracies(
     problem: RitzProblem, network: ShallowNetwork, distance: Array, order: int = 1
 ) -> tuple[Degeneracy, ...]:
     """All exact degeneracies of a batch; `distance` is its `clearance`, by which the harmless ones are passed over."""
+    if not (distance <= _SUSPICIOUS * max(1.0, *(abs(float(e)) for e in problem.domain))).any():
+        return ()
     scale = max(1.0, *(abs(float(e)) for e in problem.domain))
     out: list[Degeneracy] = []
-    for index in zip(*np.nonzero(np.asarray(distance) <= _SUSPICIOUS * scale), strict=True):
-        out += _degeneracies_of_one(problem, network.member(index), order, tuple(map(int, index)))
-    if not network.batch and distance <= _SUSPICIOUS * scale:
-        out += _degeneracies_of_one(problem, network, order, ())
+    for index in np.ndindex(*network.batch):
+        if distance[index] <= _SUSPICIOUS * scale:
+            out += _degeneracies_of_one(problem, network.member(index), order, index)
     return tuple(dict.fromkeys(out))
 
 

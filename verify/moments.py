@@ -191,8 +191,8 @@ def _compiled(arguments: list[sympy.Symbol], expressions: list[sympy.Expr], exac
 
     def together(*arrays: Array) -> Array:
         out = np.empty((len(expressions), *arrays[0].shape))
-        for row, value in zip(out, function(*arrays), strict=True):
-            row[...] = value
+        for row, value in enumerate(function(*arrays)):
+            out[row] = value
         return out
 
     return together
