@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .refinement import audit as audit
     from .derivation import derive as derive
     from .energy import exact_energy as exact_energy
     from .errors import InputError as InputError
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from .network import ShallowNetwork as ShallowNetwork
     from .problem import RitzProblem as RitzProblem
     from .quadrature import quadrature_gradient as quadrature_gradient
+    from .refinement import audit as audit
 
 _HOME = {
     "InputError": "errors",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy
 from sympy.printing.latex import LatexPrinter
@@ -27,7 +27,7 @@ VALUE, OTHER_SLOPE = sympy.symbols("phi s", real=True)
 # Powers of (slope, intercept) in the energy density of one piece.
 POWERS = ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0))
 
-_KAPPA, _SOURCE, _DISTANCE, _LIFT, _OTHERS = (sympy.Function(n, real=True)(X) for n in ("kappa", "f", "D", "ell", "r"))
+_KAPPA, _SOURCE, _DISTANCE, _LIFT, OTHERS = (sympy.Function(n, real=True)(X) for n in ("kappa", "f", "D", "ell", "r"))
 _PREACTIVATION = WEIGHT * X + BIAS
 _GRADIENT = sympy.Symbol(r"\hat{u}'")  # for printing û′ as one letter
 
@@ -126,7 +126,7 @@ def derive(problem: RitzProblem) -> Derivation:
 def _derive() -> dict[str, Any]:
     """The same for every problem: the data enter as functions of x."""
     activation = sympy.Max(0, _PREACTIVATION)
-    field = _LIFT + _DISTANCE * (_OTHERS + OUTPUT * activation)
+    field = _LIFT + _DISTANCE * (OTHERS + OUTPUT * activation)
     gradient = sympy.diff(field, X)
     parameter = {n: sympy.diff(field, p) for n, p in PARAMETERS.items()}
     mixed = {n: sympy.diff(gradient, p) for n, p in PARAMETERS.items()}
@@ -165,7 +165,7 @@ def sift(integrand: Any) -> Any:
         return sympy.Integer(0)
     (delta,) = deltas
     weight = integrand.coeff(delta).subs(sympy.Max(0, _PREACTIVATION), 0)
-    weight = weight.subs({sympy.Derivative(_OTHERS, X): OTHER_SLOPE}).subs({_OTHERS: VALUE})
+    weight = weight.subs({sympy.Derivative(OTHERS, X): OTHER_SLOPE}).subs({OTHERS: VALUE})
     sifted = sum(c / (n + 1) for (n,), c in sympy.Poly(weight, step).terms())
     return sympy.factor(sifted) / sympy.Abs(WEIGHT)
 
@@ -177,7 +177,7 @@ class _Integral(sympy.Expr):
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information
     """LaTeX as the paper writes it: σ, H and δ of zᵢ, primes for derivatives, functions without their argument."""
 
-    _names = {"kappa": r"\kappa", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
+    _names: ClassVar = {"kappa": r"\kappa", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
 
     def _print__Integral(self, expr: Any) -> str:
         return rf"\int \left( {self._print(expr.args[0])} \right) dx"

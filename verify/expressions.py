@@ -13,12 +13,8 @@ from .errors import InputError
 
 X = sympy.Symbol("x", real=True)
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(sympy, name)
-    for name in (
-        "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt sec csc cot sign erf".split()
-    )
-}
+_ELEMENTARY = """sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt sign erf"""
+_FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(sympy, name) for name in _ELEMENTARY.split()}
 _FUNCTIONS |= {"Abs": sympy.Abs, "abs": sympy.Abs, "Max": sympy.Max, "Min": sympy.Min, "ln": sympy.log}
 _CONSTANTS = {"x": X, "pi": sympy.pi, "E": sympy.E}
 _BINARY = {
@@ -126,7 +122,7 @@ def _from_sympy(value: sympy.Basic, what: str) -> sympy.Basic:
                 f"known functions are {', '.join(sorted([*_FUNCTIONS, 'Piecewise']))}"
             )
     exact = {f: sympy.Rational(str(f)) for f in value.atoms(sympy.Float)}
-    return value.subs({s: X for s in value.free_symbols}).xreplace(exact)
+    return value.subs(dict.fromkeys(value.free_symbols, X)).xreplace(exact)
 
 
 def _from_text(text: str, what: str) -> Any:

@@ -117,7 +117,8 @@ def _assemble(
     dirac = dirac_terms(swept, table, parameters)
     # A closed form is as exact as rounding; a numerical integral carries its own estimate, in units of the energy.
     error = float(table.error_estimate.sum()) if table.route == "quadrature" else 0.0
-    return Gradient(Blocks(*bulk), Blocks(*dirac), Blocks(*(bulk + dirac)), np.asarray(energy)[()], table.route, error, distance)
+    parts = (Blocks(*bulk), Blocks(*dirac), Blocks(*(bulk + dirac)))
+    return Gradient(*parts, np.asarray(energy)[()], table.route, error, distance)
 
 
 def dirac_terms(swept: Sweep, table: Moments, parameters: tuple[Array, Array, Array]) -> Array:
@@ -152,7 +153,8 @@ def _refuse(problem: RitzProblem, network: ShallowNetwork, found: tuple[Degenera
     if order == 2 or network.batch:
         raise NondifferentiableError(f"{message}; move the named neurons apart", found)
     left, right = one_sided_gradients(problem, network, found)
-    raise NondifferentiableError(f"{message}; the one-sided ones are .left and .right of this error", found, left, right)
+    message += "; the one-sided ones are .left and .right of this error"
+    raise NondifferentiableError(message, found, left, right)
 
 
 def one_sided_gradients(

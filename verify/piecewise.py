@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -56,7 +58,7 @@ def breakpoints(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> 
     places: set[sympy.Expr] = set()
     for switch in switches:
         inner = (left, *breakpoints(switch, left, right), right)
-        for a, b in zip(inner, inner[1:], strict=False):
+        for a, b in pairwise(inner):
             places |= {r for r in roots(branch(switch, a, b), a, b) if left < r < right}
     return tuple(sorted(places, key=lambda r: r.evalf(_DIGITS)))
 
@@ -96,11 +98,11 @@ def canonical(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> sy
     the quadratures of different programs comparable.
     """
     ends = (left, *breakpoints(expression, left, right), right)
-    pieces = [(branch(expression, a, b), b) for a, b in zip(ends, ends[1:], strict=False)]
-    merged = [p for p, following in zip(pieces, pieces[1:], strict=False) if p[0] != following[0]]
+    pieces = [(branch(expression, a, b), b) for a, b in pairwise(ends)]
+    merged = [p for p, following in pairwise(pieces) if p[0] != following[0]]
     if not merged:
         return pieces[-1][0]
-    return sympy.Piecewise(*((e, X < b) for e, b in merged), (pieces[-1][0], True))
+    return sympy.Piecewise(*((e, b > X) for e, b in merged), (pieces[-1][0], True))
 
 
 def singular_points(smooth: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -133,7 +135,7 @@ class RitzProblem:
         names = ("coefficient", "source", "distance", "lift", "solution")
         return tuple(
             Piece(a, b, *(None if (e := getattr(self, n)) is None else piecewise.branch(e, a, b) for n in names))
-            for a, b in zip(ends, ends[1:], strict=False)
+            for a, b in pairwise(ends)
         )
 
     def minimum_energy(self, digits: int | None = None) -> Any:

@@ -1,0 +1,37 @@
+"""AD systems under audit, one file each; imported only when asked for.
+
+A method is a function (problem, parameters, grid, precision) → (energy, gradient): parameters and gradient are
+float64 NumPy vectors (3N,) in the order hidden weights, hidden biases, output weights; `precision` names the type in
+which the system computes, "float64" or "float32".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..problem import RitzProblem
+from ..quadrature import Grid
+
+Array = NDArray[Any]
+GradientFunction = Callable[[RitzProblem, Array, Grid, str], tuple[float, Array]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of asking one AD system for the gradient of the energy.
+
+    Attributes:
+        name: shown in the table.
+        gradient: see the module's docstring; `None` if it cannot be run here.
+        conforming: does the quadrature follow the kinks, so that autodiff sees them move (MATH 3)?
+        unavailable: why it cannot be run here, else "".
+    """
+
+    name: str
+    gradient: GradientFunction | None
+    conforming: bool = False
+    unavailable: str = ""

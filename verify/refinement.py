@@ -1,0 +1,346 @@
+"""The audit: does a program's gradient tend to the gradient of the integral as its grid is refined?"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from .backends import Method
+from .crosscheck import REQUIRED_DIGITS, Agreement, crosscheck
+from .errors import InputError
+from .expressions import X
+from .gradient import Gradient, exact_gradient
+from .network import BLOCKS, ShallowNetwork
+from .problem import RitzProblem
+from .quadrature import Grid, grid, quadrature_gradient
+
+Array = NDArray[Any]
+
+SCHEMA_VERSION = 1
+POINTS = (100, 1_000, 10_000, 100_000)
+WIDTH = 20
+# What rounding may leave of an exact gradient. float64: sums of 10⁵ terms lose three to four digits of sixteen, the
+# rest is margin. float32: the same of seven and a half.
+ROUNDING = {"float64": 1e-10, "float32": 1e-4}
+# A rule that meets the kinks of û′ anywhere in its cells has order 1; half of that separates it from a standstill.
+_LEAST_ORDER = 0.5
+# From one decade of points to the next the error of order 1 falls to a tenth; three tenths allow for kinks that lie
+# luckily on one grid and unluckily on the next.
+_LEAST_FALL = 0.3
+
+
+@dataclass(frozen=True)
+class Study:
+    """Relative errors over the grids for one block of parameters (or all), the fitted order, and the verdict."""
+
+    errors: tuple[float, ...]
+    order: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the audit found for one method in one precision.
+
+    Attributes:
+        method: its name.
+        precision: "float64" or "float32".
+        total: the study over all parameters.
+        blocks: the same for each block.
+        expected: verdict over all parameters that theory predicts for this problem and network.
+        expected_blocks: likewise by block.
+        reason: why.
+        attribution: |missing − Dirac part| / |Dirac part| at the finest grid, for an inconsistent method.
+        unavailable: why the method could not be run, else "".
+    """
+
+    method: str
+    precision: str
+    total: Study | None
+    blocks: dict[str, Study]
+    expected: str
+    expected_blocks: dict[str, str]
+    reason: str
+    attribution: float | None
+    unavailable: str = ""
+
+    @property
+    def as_expected(self) -> bool:
+        """Do all verdicts equal the expected ones? A method that could not be run is not held against anyone."""
+        if self.total is None:
+            return True
+        pairs = [(self.total.verdict, self.expected)]
+        pairs += [(s.verdict, self.expected_blocks[n]) for n, s in self.blocks.items()]
+        # Rounding on every grid, where a vanishing error was expected, is no surprise but a coarse precision.
+        return all(found == wanted or (found, wanted) == ("exact", "consistent") for found, wanted in pairs)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected."""
+
+    problem: RitzProblem
+    network: ShallowNetwork
+    rule: str
+    points: tuple[int, ...]
+    exact: Gradient
+    agreements: tuple[Agreement, ...]
+    rows: tuple[Row, ...]
+    dirac_shares: dict[str, float]
+
+    @property
+    def routes_agree(self) -> bool:
+        """Do the independent derivations agree? If not, no method was judged."""
+        return all(a.passed for a in self.agreements)
+
+    @property
+    def passed(self) -> bool:
+        """Routes agree and every verdict is as expected."""
+        return self.routes_agree and all(r.as_expected for r in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every number of the audit, ready for JSON."""
+        p, g = self.problem, self.exact
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "versions": versions(),
+            "problem": {
+                "name": p.name,
+                **{n: str(getattr(p, n)) for n in ("coefficient", "source", "distance", "lift", "solution")},
+                "fluxes": {str(k): str(v) for k, v in p.fluxes.items()},
+                "essential": {str(k): str(v) for k, v in p.essential.items()},
+                "penalty": str(p.penalty),
+                "domain": [str(e) for e in p.domain],
+            },
+            "network": {n: [str(v) for v in self.network.rational(n)] for n in BLOCKS},
+            "rule": self.rule,
+            "points": list(self.points),
+            "crosscheck": {
+                "required_digits": REQUIRED_DIGITS,
+                "routes": [
+                    {"routes": list(a.routes), "digits": a.digits, "parameter": a.parameter} for a in self.agreements
+                ],
+            },
+            "exact": {
+                "energy": float(g.energy),
+                "route": g.route,
+                "error_estimate": g.error_estimate,
+                "distance_to_degeneracy": float(g.distance) if np.isfinite(g.distance) else None,
+                **{part: getattr(g, part).ravel().tolist() for part in ("bulk", "dirac", "total")},
+            },
+            "dirac_shares": self.dirac_shares,
+            "methods": [_row_dict(r) for r in self.rows],
+            "passed": self.passed,
+        }
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    def study(s: Study) -> dict[str, Any]:
+        return {"errors": list(s.errors), "order": s.order, "verdict": s.verdict}
+
+    return {
+        "method": row.method,
+        "precision": row.precision,
+        "unavailable": row.unavailable,
+        "total": study(row.total) if row.total else None,
+        "blocks": {n: study(s) for n, s in row.blocks.items()},
+        "expected": row.expected,
+        "expected_blocks": row.expected_blocks,
+        "reason": row.reason,
+        "attribution": row.attribution,
+        "as_expected": row.as_expected,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of everything that computes."""
+    out = {"python": platform.python_version()}
+    for name in ("kinkproof", "numpy", "sympy", "mpmath", "torch", "matplotlib"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def audit(
+    problem: RitzProblem,
+    network: ShallowNetwork | None = None,
+    methods: Iterable[Method] | None = None,
+    points: tuple[int, ...] = POINTS,
+    rule: str = "midpoint",
+    progress: Callable[[str], None] = lambda what: None,
+) -> Audit:
+    """Cross-check the exact gradient, then judge every method by a refinement study.
+
+    Args:
+        problem: whose energy is differentiated.
+        network: at whose parameters; by default the seeded random network of `WIDTH` neurons.
+        methods: whom to judge; by default torch in all its ways. Our own quadratures are always added.
+        points: at least three grid sizes, ascending.
+        rule: quadrature rule of the fixed grids.
+        progress: called with the name of each step before it starts.
+
+    Raises:
+        InputError: no torch for the default methods, or too few grids.
+        NondifferentiableError: the energy has no gradient at this network.
+    """
+    if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
+        raise InputError(f"points: {points} does not refine; at least three ascending numbers would be right")
+    network = ShallowNetwork.random(WIDTH, seed=0) if network is None else network
+    if network.batch:
+        raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
+    chosen = _torch_methods() if methods is None else tuple(methods)
+    grids = [grid(rule, n, problem.domain) for n in points]
+    progress("exact gradient")
+    exact = exact_gradient(problem, network)
+    progress("cross-check by two other routes")
+    agreements = crosscheck(problem, network)
+    rows: list[Row] = []
+    if all(a.passed for a in agreements):
+        for method in (*chosen, *_own_methods(rule)):
+            precisions = ("float64",) if method.name.startswith("kinkproof") else ("float64", "float32")
+            for precision in precisions:
+                progress(f"{method.name}, {precision}")
+                rows.append(judge(problem, network, exact, method, precision, grids))
+    shares = {"at this network": _share(exact)}
+    if problem.solution is not None:
+        shares["near the solution"] = _share(exact_gradient(problem, near_solution(problem, network.width)))
+    return Audit(problem, network, rule, tuple(points), exact, agreements, tuple(rows), shares)
+
+
+def _share(gradient: Gradient) -> float:
+    return float(np.linalg.norm(gradient.dirac.ravel()) / np.linalg.norm(gradient.total.ravel()))
+
+
+def _torch_methods() -> tuple[Method, ...]:
+    try:
+        from .backends.pytorch import methods
+    except ImportError:
+        raise InputError("torch is not installed; pip install 'kinkproof[solver]' would be right") from None
+    return methods()
+
+
+def _own_methods(rule: str) -> tuple[Method, ...]:
+    """The three discrete deltas, in closed form: what any program gets that follows them."""
+
+    def method(delta: str | None, name: str) -> Method:
+        def gradient(problem: RitzProblem, parameters: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+            found = quadrature_gradient(
+                problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta
+            )
+            return float(found.energy), found.total.ravel()
+
+        return Method(name, gradient)
+
+    return (
+        method(None, "kinkproof: no delta"),
+        method("nearest", "kinkproof: nearest-node delta, Eq. (10)"),
+        method("mean", "kinkproof: mean delta"),
+    )
+
+
+def judge(
+    problem: RitzProblem,
+    network: ShallowNetwork,
+    exact: Gradient,
+    method: Method,
+    precision: str,
+    grids: list[Grid],
+) -> Row:
+    """Run one method over the grids and compare with the exact gradient."""
+    expected, expected_blocks, reason = _expectation(exact, method, precision)
+    if method.gradient is None:
+        return Row(method.name, precision, None, {}, expected, expected_blocks, reason, None, method.unavailable)
+    vector = network.ravel()
+    found = [np.asarray(method.gradient(problem, vector, g, precision)[1], dtype=np.float64) for g in grids]
+    for gradient in found:
+        if gradient.shape != vector.shape:
+            raise InputError(f"{method.name}: gradient of shape {gradient.shape}; {vector.shape} would be right")
+    sizes = [len(g.nodes) for g in grids]
+    target = exact.total.ravel()
+    n = network.width
+    blocks = {
+        name: study([f[k * n : (k + 1) * n] for f in found], target[k * n : (k + 1) * n], sizes, precision)
+        for k, name in enumerate(BLOCKS)
+    }
+    total = study(found, target, sizes, precision)
+    attribution = None
+    dirac = exact.dirac.ravel()
+    if total.verdict == "inconsistent" and np.any(dirac):
+        attribution = float(np.linalg.norm(target - found[-1] - dirac) / np.linalg.norm(dirac))
+    return Row(method.name, precision, total, blocks, expected, expected_blocks, reason, attribution)
+
+
+def study(found: list[Array], target: Array, sizes: list[int], precision: str) -> Study:
+    """Relative errors over the grids → order and verdict.
+
+    `exact`: rounding only, on every grid. `consistent`: the error vanishes under refinement. `inconsistent`: it does
+    not.
+    """
+    scale = float(np.linalg.norm(target)) or 1.0
+    errors = [float(np.linalg.norm(f - target)) / scale for f in found]
+    rounding = ROUNDING[precision]
+    if not np.isfinite(errors).all():
+        return Study(tuple(errors), None, "inconsistent")
+    if max(errors) <= rounding:
+        return Study(tuple(errors), None, "exact")
+    # Errors that have reached rounding fall no further and would bend the fit.
+    above = [(n, e) for n, e in zip(sizes, errors, strict=True) if e > rounding]
+    order = None
+    if len(above) > 1:
+        logarithms = np.log(np.array(above))
+        order = float(-np.polyfit(logarithms[:, 0], logarithms[:, 1], 1)[0])
+    arrived = errors[-1] <= rounding
+    falling = order is not None and order >= _LEAST_ORDER and errors[-1] <= _LEAST_FALL * errors[-2]
+    return Study(tuple(errors), order, "consistent" if arrived or falling else "inconsistent")
+
+
+def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, dict[str, str], str]:
+    """The verdicts that theory predicts, with the reason (MATH 1–3)."""
+    if method.conforming:
+        return "exact", dict.fromkeys(BLOCKS, "exact"), "nodes and weights move with the kinks, so autodiff sees them"
+    if method.name.endswith("mean delta"):
+        why = "the Dirac terms, with the mean of the one-sided limits of û′, are added"
+        return "consistent", dict.fromkeys(BLOCKS, "consistent"), why
+    # A block without Dirac part has nothing to miss; the output weights never have one.
+    missing = {
+        n: float(np.linalg.norm(getattr(exact.dirac, n)) / (np.linalg.norm(getattr(exact.total, n)) or 1.0))
+        for n in BLOCKS
+    }
+    blocks = {n: "inconsistent" if m > ROUNDING[precision] else "consistent" for n, m in missing.items()}
+    total = "inconsistent" if "inconsistent" in blocks.values() else "consistent"
+    if method.name.endswith("Eq. (10)"):
+        return total, blocks, "û′ at the nearest node is one-sided; the mean is needed"
+    return total, blocks, "right for the discrete sum; the limit of its derivative lacks the Dirac terms"
+
+
+def near_solution(problem: RitzProblem, width: int) -> ShallowNetwork:
+    """The network whose product with D interpolates the known solution at equidistant kinks.
+
+    Raises:
+        InputError: no solution is known, or fewer than three neurons.
+    """
+    if problem.solution is None or width < 3:
+        raise InputError(f"near_solution: {problem.name} needs a known solution and three neurons, got width {width}")
+    left, right = (float(e) for e in problem.domain)
+    knots = np.linspace(left, right, width)
+    # D may vanish at the ends, where (u − lift)/D is a limit; a thousandth of a cell inside serves.
+    inset = 1e-3 * (right - left) / width
+    places = np.clip(knots, left + inset, right - inset)
+    target = sympy.lambdify(X, (problem.solution - problem.lift) / problem.distance, "numpy")
+    values = target(places) + 0 * places
+    slopes = np.diff(values) / np.diff(knots)
+    w = np.ones(width)
+    b = np.concatenate([[1.0 - left], [1.0 - left], -knots[1:-1]])
+    w[1] = 0.0
+    c = np.concatenate([[slopes[0], values[0] / b[1] - slopes[0] / b[1]], np.diff(slopes)])
+    return ShallowNetwork(w, b, c)
