@@ -1,0 +1,105 @@
+"""What the command prints: tables and a progress line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ..verify.network import BLOCKS
+from ..verify.problem import RitzProblem
+from ..verify.refinement import Audit, Row
+
+_COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
+_MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
+# Where no terminal tells its width (a CI log), the table needs this much to keep a method on one line.
+_LOG_WIDTH = 130
+# Steps of a full audit: two preparations, ten torch runs in two precisions each or so, three of our own, the report.
+_USUAL_STEPS = 18
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_LOG_WIDTH)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """A progress line on stderr: call it with the name of each step as it begins."""
+    columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading the problem", total=_USUAL_STEPS)
+
+        def step(what: str) -> None:
+            progress.update(task, advance=1, description=what)
+
+        yield step
+
+
+def audit_tables(audit: Audit, saved: Path | None) -> None:
+    """The verdict table, the cross-checks before it and what it means after it."""
+    console = _console()
+    for a in audit.agreements:
+        console.print(
+            f"cross-check {a.routes[0]} / {a.routes[1]}: {a.digits:.0f} digits"
+            + ("" if a.passed else f" [red]disagree, worst at parameter {a.parameter}[/red]")
+        )
+    if not audit.routes_agree:
+        console.print("[red]The independent derivations disagree: nothing was judged.[/red]")
+        return
+    table = Table(title=f"Gradient of the energy of “{audit.problem.name}”, {audit.network.width} neurons")
+    table.add_column("way of asking", no_wrap=True)
+    table.add_column("type")
+    for n in audit.points:
+        table.add_column(f"n = {n:,}", justify="right")
+    table.add_column("order", justify="right")
+    table.add_column("w b c")
+    table.add_column("verdict")
+    table.add_column("missing part\nis Dirac's to", justify="right")
+    for row in audit.rows:
+        table.add_row(*_cells(row, len(audit.points)))
+    console.print(table)
+    console.print("Relative error of the gradient against the exact one. w b c: = exact, ✓ consistent, ✗ inconsistent.")
+    for where, share in audit.dirac_shares.items():
+        console.print(f"Dirac part / whole gradient, {where}: {share:.3g}")
+    console.print(
+        "inconsistent: right for the discrete sum, but the sum's derivative does not tend to the integral's."
+    )
+    surprises = [r for r in audit.rows if not r.as_expected]
+    for row in surprises:
+        blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
+        console.print(f"[red]unexpected:[/red] {row.method}, {row.precision}: {blocks}")
+    if not surprises:
+        console.print("All verdicts are the expected ones.")
+    if saved is not None:
+        console.print(f"Written: {saved / 'audit.json'}, {saved / 'discrepancy.pdf'}", soft_wrap=True)
+
+
+def _cells(row: Row, grids: int) -> list[str]:
+    if row.total is None:
+        return [row.method, row.precision, *["–"] * grids, "–", "–", f"[yellow]skipped: {row.unavailable}[/yellow]", "–"]
+    verdict = row.total.verdict
+    return [
+        row.method,
+        row.precision,
+        *(f"{e:.1e}" for e in row.total.errors),
+        "–" if row.total.order is None else f"{row.total.order:.2f}",
+        " ".join(_MARKS[row.blocks[n].verdict] for n in BLOCKS),
+        f"[{_COLOURS[verdict]}]{verdict}[/]",
+        "–" if row.attribution is None else f"{row.attribution:.1e}",
+    ]
+
+
+def problem_table(problems: Mapping[str, RitzProblem]) -> None:
+    """Name, κ, f, D and ends of each."""
+    table = Table()
+    for head in ("name", "κ", "f", "D", "ends"):
+        table.add_column(head)
+    for name, p in problems.items():
+        ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
+        table.add_row(name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in")
+    _console().print(table)
