@@ -51,7 +51,9 @@ def _one_sentence() -> Iterator[None]:
         extra = {"torch": "solver", "matplotlib": "reports", "pypdf": "reports"}.get(error.name or "")
         if extra is None:
             raise
-        typer.echo(f"kinkproof: {error.name} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True)
+        typer.echo(
+            f"kinkproof: {error.name} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True
+        )
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("kinkproof: interrupted; nothing was written", err=True)
@@ -149,7 +151,9 @@ def derive(
     solution: Text = None,
     flux: Pairs = None,
     essential: Pairs = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print number, LaTeX and SymPy text of each equation.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print number, LaTeX and SymPy text of each equation.")
+    ] = False,
 ) -> None:
     """Print Eqs. (5)–(9) and the sifted Dirac terms as LaTeX."""
     with _one_sentence():

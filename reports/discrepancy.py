@@ -46,9 +46,9 @@ def discrepancy_report(audit: Audit, path: str | Path) -> Path:
 
 def _verdicts(audit: Audit) -> Page:
     figure = Figure()
-    axes = figure.add_axes((0.05, 0.16, 0.9, 0.72))
+    axes = figure.add_axes((0.05, 0.14, 0.9, 0.77))
     axes.axis("off")
-    heads = ["way of asking", "type", *(f"n = {n:,}" for n in audit.points), "order", "verdict", "missing = Dirac part"]
+    heads = ["way of asking", "type", *(f"n = {n:,}" for n in audit.points), "order", "verdict", "missing = Dirac"]
     cells, colours = [], []
     for row in audit.rows:
         verdict = row.total.verdict if row.total else "not run"
@@ -57,11 +57,11 @@ def _verdicts(audit: Audit) -> Page:
         share = "–" if row.attribution is None else f"to {row.attribution:.1e}"
         cells.append([row.method, row.precision, *errors, order, verdict, share])
         colours.append(_VERDICT_COLOURS[verdict])
-    widths = [0.3, 0.075, *[0.085] * len(audit.points), 0.06, 0.11, 0.15]
+    widths = [0.29, 0.07, *[0.095] * len(audit.points), 0.06, 0.11, 0.13]
     table = axes.table(cells, colLabels=heads, colWidths=widths, loc="upper center", cellLoc="left", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
-    table.scale(1, 1.55)
+    table.scale(1, 1.3)
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor("#CCCCCC")
         if line == 0:
@@ -92,7 +92,7 @@ def _figure_three(audit: Audit) -> Page:
     slope, parameter, mixed = autodiff_fields(audit.problem, np.array([w, b, c]), mesh.nodes)
     figure = Figure()
     axes = figure.subplots(2, 4, sharex=True)
-    figure.subplots_adjust(left=0.06, right=0.97, top=0.86, bottom=0.2, wspace=0.32, hspace=0.35)
+    figure.subplots_adjust(left=0.06, right=0.97, top=0.86, bottom=0.22, wspace=0.32, hspace=0.35)
     panels = [(r"$\hat u'$, Eq. (6)", exact.spatial_gradient, slope)]
     symbols = dict(zip(BLOCKS, "wbc", strict=True))
     panels += [
@@ -120,8 +120,8 @@ def _figure_three(audit: Audit) -> Page:
     others = max(gaps[:4] + gaps[6:])
     caption = (
         f"One neuron times $D$ on {_NEURON_POINTS} midpoints, $w$ = {w:g}, $b$ = {b:g}, $c$ = {c:g} (our choice; the "
-        f"paper's figure 3). Only ∂û′/∂w and ∂û′/∂b differ: autodiff lacks the spike,\nwhose height is {peak:.3g} in "
-        f"∂û′/∂b on this grid and grows with the number of points; everywhere else the two agree to {others:.0e}."
+        f"paper's figure 3).\nOnly ∂û′/∂w and ∂û′/∂b differ: autodiff lacks the spike, whose height is {peak:.3g} in "
+        f"∂û′/∂b on this grid and grows with the points.\nEverywhere else the two agree to {others:.0e}."
     )
     return Page("One neuron: only the mixed gradient differs, by the missing spike", caption, figure)
 
@@ -129,7 +129,7 @@ def _figure_three(audit: Audit) -> Page:
 def _errors(audit: Audit) -> Page:
     figure = Figure()
     axes = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.2, wspace=0.25)
+    figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.22, wspace=0.25)
     shown = _shown(audit)
     points = np.array(audit.points, dtype=float)
     for (label, row), (colour, marker) in zip(
@@ -150,7 +150,7 @@ def _errors(audit: Audit) -> Page:
     verdicts = "; ".join(f"{label}: {row.total.verdict}" for label, row in shown if row.total)
     caption = (
         f"Autodiff and the paper's nearest-node delta stop at a fixed error however fine the grid; with the mean of the "
-        f"one-sided limits the error vanishes;\nwith nodes that follow the kinks it is rounding. {verdicts}."
+        f"one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n{verdicts}."
     )
     return Page("Error against grid, and by block", caption, figure)
 
@@ -190,7 +190,7 @@ def _block_bars(ax: Axes, shown: list[tuple[str, Row]], audit: Audit) -> None:
 def _missing(audit: Audit) -> Page:
     figure = Figure()
     axes = figure.subplots(2, 1, sharex=True)
-    figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.2, hspace=0.3)
+    figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.22, hspace=0.3)
     from ..verify.quadrature import quadrature_gradient
 
     finest = quadrature_gradient(audit.problem, audit.network, audit.rule, audit.points[-1])
@@ -223,13 +223,13 @@ def _equations(audit: Audit) -> Page:
     for equation in equations:
         number = "Dirac" if equation.number == "sifted" else f"({equation.number})"
         text = equation.latex().replace(r"\left|{w_{i}}\right|", r"|w_i|")
-        figure.text(0.06, y, number, fontsize=10, color="#555555", va="center")
-        figure.text(0.13, y, f"${text}$", fontsize=11 if len(text) < 190 else 9.5, va="center")
+        figure.text(0.06, y, number, fontsize=11, color="#555555", va="center")
+        figure.text(0.13, y, f"${text}$", fontsize=12.5, va="center")
         y -= 0.046
     data = audit.problem
     caption = (
         "As SymPy derives them from the ansatz û = ℓ + D (rᵢ + cᵢ σ(zᵢ)), zᵢ = wᵢ x + bᵢ, rᵢ the other neurons; numbers "
-        "as in the paper. Dirac lines: at x = −bᵢ/wᵢ, rᵢ′ beside the kink.\n"
+        "as in the paper.\nDirac lines: at x = −bᵢ/wᵢ. "
         f"Here κ = {data.coefficient}, f = {data.source}, D = {data.distance}, ℓ = {data.lift}."
     )
     return Page("The derived equations", caption, figure)

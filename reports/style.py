@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Page:
 @contextmanager
 def look() -> Iterator[None]:
     """The project's settings, whatever the user's matplotlibrc says."""
+    # fontTools remarks on the (correct, constant) dates inside the embedded fonts whenever it makes a subset.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -67,9 +70,9 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure = page.figure
             figure.set_size_inches(*PAGE)
             figure.text(0.05, 0.945, page.title, fontsize=17, weight="bold", va="center")
-            figure.text(0.05, 0.062, page.caption, fontsize=11, va="center", wrap=True, linespacing=1.4)
-            figure.text(0.95, 0.02, f"{number} / {len(pages)}", fontsize=9, ha="right", color="#555555")
-            figure.text(0.05, 0.02, "kinkproof", fontsize=9, color="#555555")
+            figure.text(0.05, 0.085, page.caption, fontsize=10.5, va="center", wrap=True, linespacing=1.35)
+            figure.text(0.95, 0.018, f"{number} / {len(pages)}", fontsize=9, ha="right", color="#555555")
+            figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
             pdf.savefig(figure)
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(buffer.getvalue())))
     writer.metadata = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"}

@@ -55,20 +55,21 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     table.add_column("way of asking", no_wrap=True)
     table.add_column("type")
     for n in audit.points:
-        table.add_column(f"n = {n:,}", justify="right")
+        table.add_column(f"n = {n:.0e}".replace("e+0", "e") if n >= 1000 else f"n = {n}", justify="right", no_wrap=True)
     table.add_column("order", justify="right")
     table.add_column("w b c")
-    table.add_column("verdict")
-    table.add_column("missing part\nis Dirac's to", justify="right")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("missing", justify="right")
     for row in audit.rows:
         table.add_row(*_cells(row, len(audit.points)))
     console.print(table)
     console.print("Relative error of the gradient against the exact one. w b c: = exact, ✓ consistent, ✗ inconsistent.")
+    console.print(
+        "missing: what the gradient lacks at the largest n equals the derived Dirac part to this relative error."
+    )
     for where, share in audit.dirac_shares.items():
         console.print(f"Dirac part / whole gradient, {where}: {share:.3g}")
-    console.print(
-        "inconsistent: right for the discrete sum, but the sum's derivative does not tend to the integral's."
-    )
+    console.print("inconsistent: right for the discrete sum, but the sum's derivative does not tend to the integral's.")
     surprises = [r for r in audit.rows if not r.as_expected]
     for row in surprises:
         blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
@@ -81,7 +82,15 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
 
 def _cells(row: Row, grids: int) -> list[str]:
     if row.total is None:
-        return [row.method, row.precision, *["–"] * grids, "–", "–", f"[yellow]skipped: {row.unavailable}[/yellow]", "–"]
+        return [
+            row.method,
+            row.precision,
+            *["–"] * grids,
+            "–",
+            "–",
+            f"[yellow]skipped: {row.unavailable}[/yellow]",
+            "–",
+        ]
     verdict = row.total.verdict
     return [
         row.method,

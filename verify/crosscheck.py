@@ -320,4 +320,3 @@ def _mp(number: Any) -> Any:
     if isinstance(number, Fraction):
         return mpmath.mpf(number.numerator) / number.denominator
     return mpmath.mpf(sympy.N(number, mpmath.mp.dps + 5))
-

@@ -116,9 +116,7 @@ def _frozen_kinks(swept: Sweep, by_slope: Array, by_intercept: Array) -> Array:
     return np.concatenate(rows, axis=-2)
 
 
-def _jumps(
-    swept: Sweep, table: Moments, by_slope: Array, by_intercept: Array
-) -> tuple[Array, Array, Array]:
+def _jumps(swept: Sweep, table: Moments, by_slope: Array, by_intercept: Array) -> tuple[Array, Array, Array]:
     """At each kink: ⟦∂L/∂θ⟧ (..., N, 3N), ⟦L⟧ (..., N) and ⟦L_x⟧ (..., N); zero outside the domain."""
     arrangement = swept.arrangement
     x, inside = arrangement.positions, arrangement.inside

@@ -51,9 +51,7 @@ class Moments:
     def cumulative_exact(self, x: Sequence[Any]) -> Array:
         """The same at mpmath's precision for ascending x, (6, len(x)), objects."""
         out = np.full((len(POWERS), len(x)), mpmath.mpf(0), dtype=object)
-        for piece, densities, integrals in zip(
-            self.problem.pieces, self.densities, self.antiderivatives, strict=True
-        ):
+        for piece, densities, integrals in zip(self.problem.pieces, self.densities, self.antiderivatives, strict=True):
             left, right = (mpmath.mpf(sympy.N(e, mpmath.mp.dps + 5)) for e in (piece.left, piece.right))
             places = [min(max(v, left), right) for v in x]
             for row, density, integral in zip(out, densities, integrals, strict=True):

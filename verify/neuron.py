@@ -58,7 +58,8 @@ def _on_grid(problem: RitzProblem, expression: Any, w: float, b: float, c: float
     for piece in problem.pieces:
         here = (grid.nodes >= float(piece.left)) & (grid.nodes <= float(piece.right))
         functions = [
-            sympy.lambdify([X, WEIGHT, BIAS, OUTPUT], derivation.specialise(e, piece), modules) for e in (regular, spike)
+            sympy.lambdify([X, WEIGHT, BIAS, OUTPUT], derivation.specialise(e, piece), modules)
+            for e in (regular, spike)
         ]
         out[here] = functions[0](grid.nodes[here], w, b, c)
         if here[nearest] and deltas and problem.domain[0] < -b / w < problem.domain[1]:

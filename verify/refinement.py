@@ -234,9 +234,7 @@ def _own_methods(rule: str) -> tuple[Method, ...]:
 
     def method(delta: str | None, name: str) -> Method:
         def gradient(problem: RitzProblem, parameters: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
-            found = quadrature_gradient(
-                problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta
-            )
+            found = quadrature_gradient(problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta)
             return float(found.energy), found.total.ravel()
 
         return Method(name, gradient)

@@ -1,0 +1,59 @@
+"""Sessions: `nox -s verify` is the main job, `nox -s tests` the tests. All install the package as a user gets it."""
+
+import nox
+
+nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
+nox.options.reuse_existing_virtualenvs = True
+
+CONSTRAINTS = ("-c", "tests/constraints.txt")
+TESTING = ("pytest", "hypothesis")
+
+
+def install(session: nox.Session, *extra: str) -> None:
+    """The package with everything it can use, at the pinned versions."""
+    # Not by file times: a session that is reused must still see the checkout as it is now.
+    session.install("-q", ".[all]", *extra, *CONSTRAINTS)
+    session.install("-q", "--force-reinstall", "--no-deps", ".", *CONSTRAINTS)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Audit torch on the paper's problem: a table, build/verify/audit.json and build/verify/discrepancy.pdf."""
+    install(session)
+    session.run("kinkproof", "audit", "--save", "build/verify", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The ordinary test run, some minutes."""
+    install(session, *TESTING)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_long(session: nox.Session) -> None:
+    """The long tests: 200 networks against 50-digit differences."""
+    install(session, *TESTING, "gmpy2")
+    session.run("pytest", "-m", "long", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style of the code, without installing it."""
+    session.install("-q", "ruff", *CONSTRAINTS)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """`mypy --strict` over the installed packages."""
+    install(session, "mypy")
+    session.run("mypy", "--config-file", "pyproject.toml", "-p", "kinkproof.verify", "-p", "kinkproof.reports")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Speed, as ratios measured in one run."""
+    install(session)
+    session.run("python", "tests/bench.py", *session.posargs)
