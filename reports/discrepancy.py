@@ -15,7 +15,7 @@ from ..verify.network import BLOCKS
 from ..verify.neuron import neuron_fields
 from ..verify.quadrature import grid
 from ..verify.refinement import Audit, Row, versions
-from .style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Page, look, write_pdf
+from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
 _VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "not run": "#777777"}
@@ -65,10 +65,10 @@ def _verdicts(audit: Audit) -> Page:
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor("#CCCCCC")
         if line == 0:
-            cell.get_text().set_weight("bold")
+            cell.get_text().set_fontweight("bold")
         elif column == len(heads) - 2:
             cell.get_text().set_color(colours[line - 1])
-            cell.get_text().set_weight("bold")
+            cell.get_text().set_fontweight("bold")
     digits = min((a.digits for a in audit.agreements), default=0.0)
     shares = "; ".join(f"{k}: {v:.3g}" for k, v in audit.dirac_shares.items())
     caption = (
@@ -149,8 +149,9 @@ def _errors(audit: Audit) -> Page:
     _block_bars(axes[1], shown, audit)
     verdicts = "; ".join(f"{label}: {row.total.verdict}" for label, row in shown if row.total)
     caption = (
-        f"Autodiff and the paper's nearest-node delta stop at a fixed error however fine the grid; with the mean of the "
-        f"one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n{verdicts}."
+        "Autodiff and the paper's nearest-node delta stop at a fixed error however fine the grid; with the mean of the "
+        "one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n"
+        f"{verdicts}."
     )
     return Page("Error against grid, and by block", caption, figure)
 
@@ -228,8 +229,8 @@ def _equations(audit: Audit) -> Page:
         y -= 0.046
     data = audit.problem
     caption = (
-        "As SymPy derives them from the ansatz û = ℓ + D (rᵢ + cᵢ σ(zᵢ)), zᵢ = wᵢ x + bᵢ, rᵢ the other neurons; numbers "
-        "as in the paper.\nDirac lines: at x = −bᵢ/wᵢ. "
+        "As SymPy derives them from the ansatz û = ℓ + D (rᵢ + cᵢ σ(zᵢ)), zᵢ = wᵢ x + bᵢ, rᵢ the other neurons; "
+        "numbers as in the paper.\nDirac lines: at x = −bᵢ/wᵢ. "
         f"Here κ = {data.coefficient}, f = {data.source}, D = {data.distance}, ℓ = {data.lift}."
     )
     return Page("The derived equations", caption, figure)

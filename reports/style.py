@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_pdf import PdfPages
@@ -16,12 +19,10 @@ from pypdf import PdfReader, PdfWriter
 
 from .files import write_whole
 
-# Okabe and Ito (2008): eight colours that stay apart under all common colour-vision deficiencies.
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
-    "#000000 #E69F00 #56B4E9 #009E73 #F0E442 #0072B2 #D55E00 #CC79A7".split()
-)
+# Okabe and Ito (2008): colours that stay apart under all common colour-vision deficiencies.
+BLACK, ORANGE, GREEN, BLUE, RED = "#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00"
 PAGE = (11.69, 8.27)  # A4, landscape, inches
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.titlesize": 12,
     "axes.labelsize": 11,
@@ -59,10 +60,17 @@ def look() -> Iterator[None]:
         yield
 
 
+def _date() -> dict[str, str]:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return {}
+    return {"/CreationDate": datetime.fromtimestamp(int(epoch), UTC).strftime("D:%Y%m%d%H%M%SZ")}
+
+
 def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
     """A vector PDF with headlines, captions, page numbers, bookmarks and metadata; the same pages, the same bytes.
 
-    No date is stored unless SOURCE_DATE_EPOCH gives one, which matplotlib honours.
+    No date is stored unless SOURCE_DATE_EPOCH gives one.
     """
     buffer = io.BytesIO()
     with look(), PdfPages(buffer, metadata={"CreationDate": None, "Producer": None, "Creator": None}) as pdf:
@@ -75,9 +83,9 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
             pdf.savefig(figure)
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(buffer.getvalue())))
-    writer.metadata = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"}
+    writer.metadata = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"} | _date()
     for number, page in enumerate(pages):
-        writer.add_outline_item(page.title, number)
+        writer.add_outline_item(title=page.title, page_number=number)
     out = io.BytesIO()
     writer.write(out)
     write_whole(path, out.getvalue())

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-
 from kinkproof.verify import ShallowNetwork, exact_gradient, problems
 from kinkproof.verify.backends.pytorch import methods
 from kinkproof.verify.quadrature import grid

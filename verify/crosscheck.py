@@ -8,12 +8,11 @@ and no symbolic derivative with respect to a parameter.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -195,7 +194,7 @@ class _PiecewiseEnergy:
         w, b, c = self._blocks(self.parameters)
         self.base, self.slope = self.x * 0, self.x * 0
         for neuron in zip(w, b, c, strict=True):
-            value, slope = _neuron(*neuron, self.x)
+            value, slope = _neuron(neuron, self.x)
             self.base, self.slope = self.base + value, self.slope + slope
 
     def unmoved(self) -> Any:
@@ -217,8 +216,8 @@ class _PiecewiseEnergy:
         old = [block[i] for block in self._blocks(self.parameters)]
         new = [block[i] for block in self._blocks(parameters)]
         # At the fixed nodes the moved neuron keeps its old pattern: right except on the sliver, corrected below.
-        v0, s0 = _neuron(*old, self.x)
-        v1, s1 = _neuron(*new, self.x, old)
+        v0, s0 = _neuron(old, self.x)
+        v1, s1 = _neuron(new, self.x, old)
         total = (self.weight * _density(self.data, self.base - v0 + v1, self.slope - s0 + s1)).sum()
         total += self._sliver(i, old, new, parameters)
         return total + self._ends(parameters)
@@ -240,10 +239,10 @@ class _PiecewiseEnergy:
         value, slope = x * 0, x * 0
         for j in range(self.width):
             if j != i:
-                v, s = _neuron(w[j], b[j], c[j], x)
+                v, s = _neuron((w[j], b[j], c[j]), x)
                 value, slope = value + v, slope + s
-        right_value, right_slope = _neuron(*new, x)
-        wrong_value, wrong_slope = _neuron(*new, x, old)
+        right_value, right_slope = _neuron(new, x)
+        wrong_value, wrong_slope = _neuron(new, x, old)
         correct = _density(data, value + right_value, slope + right_slope)
         counted = _density(data, value + wrong_value, slope + wrong_slope)
         return (weight * (correct - counted)).sum()
@@ -261,9 +260,10 @@ class _PiecewiseEnergy:
         return total
 
 
-def _neuron(w: Any, b: Any, c: Any, x: Array, pattern: list[Any] | None = None) -> tuple[Array, Array]:
+def _neuron(neuron: Sequence[Any], x: Array, pattern: Sequence[Any] | None = None) -> tuple[Array, Array]:
     """c·max(0, wx + b) and its slope at x, active where the pattern's neuron (by default itself) is."""
-    pw, pb = (w, b) if pattern is None else pattern[:2]
+    w, b, c = neuron
+    pw, pb = (neuron if pattern is None else pattern)[:2]
     on = np.array([1 if pw * v + pb > 0 else 0 for v in x], dtype=object)
     return c * (w * x + b) * on, c * w * on
 

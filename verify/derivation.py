@@ -170,7 +170,7 @@ def sift(integrand: Any) -> Any:
     return sympy.factor(sifted) / sympy.Abs(WEIGHT)
 
 
-class _Integral(sympy.Expr):
+class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type information
     """∫ (…) dx for printing only; nothing evaluates it."""
 
 

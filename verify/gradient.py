@@ -100,8 +100,8 @@ def exact_gradient(problem: RitzProblem, network: ShallowNetwork, digits: int | 
         refuse_degenerate(problem, network, distance)
         found = _assemble(problem, swept, table, parameters, distance)
     with mpmath.workdps(digits):
-        rounded = [b.map(lambda v: +v) for b in (found.bulk, found.dirac, found.total)]
-        return Gradient(*rounded, +found.energy, found.route, found.error_estimate, distance)
+        bulk, dirac, total = (b.map(lambda v: +v) for b in (found.bulk, found.dirac, found.total))
+        return Gradient(bulk, dirac, total, +found.energy, found.route, found.error_estimate, distance)
 
 
 def _assemble(

@@ -79,6 +79,10 @@ class ChebyshevIntegral:
         return np.asarray(chebyshev.chebval(local, self.series[:, cell], tensor=False))
 
 
+def _mapped(function: Function, middle: float, half: float) -> Function:
+    return lambda t: function(middle + half * t)
+
+
 def chebyshev_integral(function: Function, left: float, right: float) -> ChebyshevIntegral:
     """Integrate a smooth function, which may have an integrable singularity at either end."""
     cells: list[tuple[float, float, Array]] = []
@@ -89,7 +93,7 @@ def chebyshev_integral(function: Function, left: float, right: float) -> Chebysh
         a, b, depth = stack.pop()
         half, middle = (b - a) / 2, (a + b) / 2
         # Mapped about the nearer end, so that nodes next to a singular end keep their distance to it.
-        coefficients = chebyshev.chebinterpolate(lambda t, m=middle, h=half: function(m + h * t), _DEGREE)
+        coefficients = chebyshev.chebinterpolate(_mapped(function, middle, half), _DEGREE)
         tail = float(np.abs(coefficients[-3:]).max())
         # Integrals count, not values: a tall spike on a tiny cell needs no more digits than its area.
         scale = max(scale, float(np.abs(coefficients[:3]).max()) * half)

@@ -120,11 +120,9 @@ def arrange_exact(
         active = (z.sign_at(problem.domain[0]) > 0, z.sign_at(problem.domain[1]) > 0)
         rows.append((_mpf(end), orientation, region == 0, *active, 1 if velocity >= 0 else -1))
         keys.append((region, position, velocity, orientation) if region == 0 else (region,))
-    columns = list(zip(*rows, strict=True))
     kinds = (object, int, bool, bool, bool, int)
-    positions, orientations, inside, active_left, active_right, sides = (
-        np.array(column, dtype=kind) for column, kind in zip(columns, kinds, strict=True)
-    )
+    columns: list[Array] = [np.array(c, dtype=k) for c, k in zip(zip(*rows, strict=True), kinds, strict=True)]
+    positions, orientations, inside, active_left, active_right, sides = columns
     order = np.array(sorted(range(network.width), key=lambda i: keys[i]))
     return Arrangement(positions, orientations, inside, order, active_left, active_right, sides)
 
@@ -158,11 +156,12 @@ class _Preactivation:
     def sign_at(self, place: Any) -> int:
         """Sign of z at an exact place, its infinitesimal part breaking ties."""
         (w, dw), (b, db) = self.weight, self.bias
-        value = _compare(b, -w * place) if isinstance(place, int | Fraction) or w == 0 else _affine_sign(w, b, place)
-        return value or (_affine_sign(Fraction(dw), Fraction(db), place) if dw or db else 0)
+        value = _affine_sign(w, b, place)
+        return value or _affine_sign(Fraction(dw), Fraction(db), place)
 
 
 def _affine_sign(w: Fraction, b: Fraction, place: Any) -> int:
+    """Sign of w·place + b."""
     if w == 0:
         return _compare(b, 0)
     return _compare(-b / w, place) * (-1 if w > 0 else 1)
@@ -174,7 +173,7 @@ def _compare(value: Fraction, other: Any) -> int:
         if not isinstance(other, sympy.Rational):
             return int(sympy.sign(sympy.N(sympy.Rational(value.numerator, value.denominator) - other, 60)))
         other = Fraction(int(other.p), int(other.q))
-    return (value > other) - (value < other)
+    return int(value > other) - int(value < other)
 
 
 def _region(problem: RitzProblem, kink: Fraction, velocity: Fraction) -> int:

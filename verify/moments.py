@@ -119,7 +119,7 @@ def moments(problem: RitzProblem) -> Moments:
         numerical = {}
         for k, density in enumerate(row):
             function = vectorised([density])
-            reference = chebyshev_integral(lambda x, f=function: f(x)[0], left, right)
+            reference = chebyshev_integral(_first_row(function), left, right)
             integral = antiderivative(density)
             if trusted(integral, density, left, right, reference):
                 found.append(integral)
@@ -138,6 +138,10 @@ def moments(problem: RitzProblem) -> Moments:
         "quadrature" if errors.any() else "antiderivative",
         errors,
     )
+
+
+def _first_row(function: Function) -> Function:
+    return lambda x: function(x)[0]
 
 
 def _running(found: list[sympy.Expr | None], numerical: dict[int, Any], left: float, right: float) -> Function:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
+from typing import Any
 
 from .errors import InputError
 from .problem import RitzProblem
 
 # The paper's equation (4) is not legible: κ, b and D are this project's defaults (see README, "Standing").
-_STATEMENTS: dict[str, dict[str, object]] = {
+_STATEMENTS: dict[str, dict[str, Any]] = {
     "sine-2": {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", "solution": "sin(2*pi*x)"},
     "sine-6": {"source": "36*pi**2*sin(6*pi*x)", "distance": "x*(1-x)", "solution": "sin(6*pi*x)"},
     "sine-2-sine-distance": {"source": "4*pi**2*sin(2*pi*x)", "distance": "sin(pi*x)", "solution": "sin(2*pi*x)"},

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from .derivation import BIAS, OUTPUT, OTHERS, WEIGHT, derive
+from .derivation import BIAS, OTHERS, OUTPUT, WEIGHT, derive
 from .expressions import X
 from .network import BLOCKS
 from .problem import RitzProblem

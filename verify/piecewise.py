@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 import mpmath
 import sympy

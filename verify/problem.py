@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -77,7 +76,10 @@ class RitzProblem:
     name: str = "problem"
 
     def __post_init__(self) -> None:
-        put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731  (frozen: written once, here)
+        def put(key: str, value: Any) -> None:
+            # Frozen: written once, here.
+            object.__setattr__(self, key, value)
+
         if not isinstance(self.domain, tuple | list) or len(self.domain) != 2:
             raise InputError(f"domain: {self.domain!r} is not an interval; a pair such as (0, 1) would be right")
         left, right = (parse_number(e, "domain") for e in self.domain)
@@ -233,18 +235,14 @@ class RitzProblem:
                     raise InputError(f"{key}: it jumps by {float(jump):.3g} at x = {after.left}; it must be continuous")
 
     def _check_positive(self, piece: Piece) -> None:
-        """Between the samples: the least value among the stationary points, found by refining the lowest sample."""
-        function = sympy.lambdify(X, piece.coefficient, "mpmath")
-        a, b = float(piece.left), float(piece.right)
-        for _ in range(6):
-            grid = [a + (b - a) * i / 64 for i in range(65)]
-            lowest = min(grid[1:-1], key=lambda x: float(function(x)))
-            if float(function(lowest)) <= 0:
-                raise InputError(
-                    f"coefficient: {piece.coefficient} is {float(function(lowest)):g} at x = {lowest:.6g}; "
-                    "it must be positive"
-                )
-            a, b = lowest - (b - a) / 64, lowest + (b - a) / 64
+        """Positive at the samples and nowhere zero is positive throughout, a double zero included."""
+        try:
+            zeros = piecewise.roots(piece.coefficient, piece.left, piece.right)
+        except InputError:
+            # Zeros that cannot be listed: the samples, taken before, must do.
+            return
+        if zeros:
+            raise InputError(f"coefficient: {piece.coefficient} is 0 at x = {zeros[0]}; it must be positive")
 
     def _check_pole(self, key: str, smooth: sympy.Expr, pole: sympy.Expr, piece: Piece) -> None:
         """A source may grow at an end where the boundary condition tames it: f·D and f·lift stay integrable."""

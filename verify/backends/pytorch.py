@@ -72,11 +72,12 @@ def _functional(
 def _forward(
     energy: Energy, problem: RitzProblem, theta: Tensor, nodes: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    parts = []
+    parts: list[Tensor] = []
     value = theta.sum()
     for direction in torch.eye(len(theta), dtype=theta.dtype):
-        value, slope = torch.func.jvp(lambda t: energy(problem, t, nodes, weights), (theta,), (direction,))
-        parts.append(slope)
+        pair = torch.func.jvp(lambda t: energy(problem, t, nodes, weights), (theta,), (direction,))
+        value = pair[0]
+        parts.append(pair[1])
     return value, torch.stack(parts)
 
 
@@ -92,7 +93,7 @@ def _compiled(
 @cache
 def _compiled_integral() -> Callable[..., Tensor]:
     # One graph for all grid sizes: a refinement study would otherwise compile anew at each.
-    return torch.compile(_integral, dynamic=True)  # type: ignore[no-any-return]
+    return torch.compile(_integral, dynamic=True)
 
 
 def _split(problem: RitzProblem, parameters: Array, grid: Grid, precision: str) -> tuple[float, Array]:
@@ -185,7 +186,7 @@ def _torch_function(expression: Any) -> Callable[[Tensor], Tensor]:
     parts = [(sympy.lambdify(X, sympy.N(e, 17), "torch"), condition) for e, condition in branches]
 
     def evaluate(x: Tensor) -> Tensor:
-        out = parts[-1][0](x) + torch.zeros_like(x)
+        out: Tensor = parts[-1][0](x) + torch.zeros_like(x)
         for function, condition in reversed(parts[:-1]):
             # Canonical pieces are x < number (see `piecewise.canonical`).
             out = torch.where(x < float(condition.rhs), function(x) + torch.zeros_like(x), out)
