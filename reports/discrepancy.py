@@ -129,7 +129,7 @@ def _figure_three(audit: Audit) -> Page:
 def _errors(audit: Audit) -> Page:
     figure = Figure()
     axes = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.22, wspace=0.25)
+    figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.22, wspace=0.42)
     shown = _shown(audit)
     points = np.array(audit.points, dtype=float)
     for (label, row), (colour, marker) in zip(

@@ -17,7 +17,7 @@ from ..verify.refinement import Audit, Row
 _COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
 _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
 # Where no terminal tells its width (a CI log), the table needs this much to keep a method on one line.
-_LOG_WIDTH = 130
+_LOG_WIDTH = 140
 # Steps of a full audit: two preparations, ten torch runs in two precisions each or so, three of our own, the report.
 _USUAL_STEPS = 18
 
@@ -53,7 +53,7 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
         return
     table = Table(title=f"Gradient of the energy of “{audit.problem.name}”, {audit.network.width} neurons")
     table.add_column("way of asking", no_wrap=True)
-    table.add_column("type")
+    table.add_column("type", no_wrap=True)
     for n in audit.points:
         table.add_column(f"n = {n:.0e}".replace("e+0", "e") if n >= 1000 else f"n = {n}", justify="right", no_wrap=True)
     table.add_column("order", justify="right")

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, audit, exact_gradient, problems
+from kinkproof.verify.backends import Method
+from kinkproof.verify.network import BLOCKS
+from kinkproof.verify.quadrature import Grid, grid
+from kinkproof.verify.refinement import Audit, judge, near_solution, study
+from numpy.typing import NDArray
+
+from tests.faults import FAULTS
+
+Array = NDArray[Any]
+GRIDS = [grid("midpoint", n) for n in (100, 1_000, 10_000)]
+
+
+def constant(make: Callable[[RitzProblem, ShallowNetwork], Array]) -> Method:
+    def gradient(problem: RitzProblem, vector: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+        return 0.0, make(problem, ShallowNetwork.from_vector(vector))
+
+    return Method("planted", gradient, conforming=True)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_inconsistent(fault: str) -> None:
+    problem, network = problems["sine-2"], ShallowNetwork.random(20, seed=0)
+    exact = exact_gradient(problem, network)
+    method = constant(lambda p, n: FAULTS[fault](exact_gradient(p, n), n.floats[0]))
+    row = judge(problem, network, exact, method, "float64", GRIDS)
+    assert row.total is not None
+    assert row.total.verdict == "inconsistent"
+    assert not row.as_expected
+
+
+def test_200_correct_gradients_are_exact() -> None:
+    method = constant(lambda p, n: exact_gradient(p, n).total.ravel())
+    for seed in range(200):
+        problem = problems[list(problems)[seed % len(problems)]]
+        network = ShallowNetwork.random(1 + seed % 32, seed=seed)
+        row = judge(problem, network, exact_gradient(problem, network), method, "float64", GRIDS)
+        assert row.total is not None
+        assert row.total.verdict == "exact"
+        assert row.as_expected
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ((1e-11, 1e-12, 1e-13), "exact"),
+        ((1e-2, 1e-3, 1e-4), "consistent"),
+        ((1e-2, 1e-4, 1e-6), "consistent"),
+        ((1e-4, 1e-8, 1e-12), "consistent"),
+        ((3e-3, 3e-3, 3e-3), "inconsistent"),
+        ((1e-2, 1e-3, 9e-4), "inconsistent"),
+        ((1e-6, 1e-4, 1e-2), "inconsistent"),
+        ((float("nan"),) * 3, "inconsistent"),
+    ],
+)
+def test_the_verdict_follows_the_errors(errors: tuple[float, ...], verdict: str) -> None:
+    target = np.array([3.0, 4.0])
+    found = [target * (1 + e) for e in errors]
+    assert study(found, target, [100, 1_000, 10_000], "float64").verdict == verdict
+
+
+def test_torch_on_a_fixed_grid_lacks_the_dirac_part_and_nothing_else(paper_audit: Audit) -> None:
+    assert paper_audit.passed
+    assert paper_audit.routes_agree
+    fixed = [r for r in paper_audit.rows if not r.method.startswith("kinkproof") and "split" not in r.method]
+    assert len(fixed) == 8
+    for row in fixed:
+        assert row.total is not None
+        assert row.total.verdict == "inconsistent"
+        verdicts = {n: s.verdict for n, s in row.blocks.items()}
+        assert verdicts == dict(zip(BLOCKS, ("inconsistent", "inconsistent", "consistent"), strict=True))
+        if row.precision == "float64":
+            assert row.attribution is not None
+            assert row.attribution <= 1e-3
+
+
+def test_the_deltas_and_the_split_rule(paper_audit: Audit) -> None:
+    verdicts = {(r.method.split(",")[0], r.precision): r.total for r in paper_audit.rows}
+    assert verdicts["kinkproof: nearest-node delta", "float64"].verdict == "inconsistent"
+    assert verdicts["kinkproof: mean delta", "float64"].verdict == "consistent"
+    split = next(r.total for r in paper_audit.rows if "split" in r.method and r.precision == "float64")
+    assert split is not None
+    assert split.verdict == "exact"
+    assert max(split.errors) <= 1e-10
+
+
+def test_an_unexpected_verdict_fails_the_audit() -> None:
+    # A torch that had learnt about kinks would be reported, not passed over.
+    right = constant(lambda p, n: exact_gradient(p, n).total.ravel())
+    learned = Method("autograd, u′ by autograd", right.gradient)
+    result = audit(problems["sine-2"], ShallowNetwork.random(5, seed=0), [learned], points=(100, 1_000, 10_000))
+    assert not result.passed
+
+
+def test_disagreeing_routes_stop_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinkproof.verify import crosscheck
+
+    honest = crosscheck.difference_gradient
+    monkeypatch.setattr(crosscheck, "difference_gradient", lambda p, n: honest(p, n) * (1 + 1e-20))
+    result = audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [], points=(10, 100, 1_000))
+    assert not result.passed
+    assert result.rows == ()
+
+
+def test_an_unavailable_method_is_shown_with_its_reason() -> None:
+    method = Method("absent", None, unavailable="no compiler is here")
+    result = audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [method], points=(100, 1_000, 10_000))
+    row = result.rows[0]
+    assert (row.total, row.unavailable) == (None, "no compiler is here")
+    assert result.passed
+
+
+def test_without_kinks_nothing_is_missing() -> None:
+    network = ShallowNetwork([1, -1], [2, 3], [1, 1])
+    from kinkproof.verify.backends.pytorch import methods
+
+    result = audit(problems["sine-2"], network, methods()[:1], points=(100, 1_000, 10_000))
+    assert result.rows[0].expected == "consistent"
+    assert result.passed
+
+
+def test_the_json_holds_every_number(paper_audit: Audit) -> None:
+    text = json.dumps(paper_audit.as_dict(), allow_nan=False)
+    again = json.loads(text)
+    assert again["schema_version"] == 1
+    assert len(again["methods"]) == len(paper_audit.rows)
+    assert again["versions"]["torch"].startswith("2.")
+    assert again["exact"]["total"] == paper_audit.exact.total.ravel().tolist()
+
+
+def test_near_the_solution_the_dirac_part_dominates(paper_audit: Audit) -> None:
+    assert paper_audit.dirac_shares["near the solution"] > 10
+    network = near_solution(problems["sine-2"], 20)
+    assert network.width == 20
+
+
+def test_bad_requests_are_refused() -> None:
+    with pytest.raises(InputError, match="refine"):
+        audit(problems["sine-2"], points=(100, 50, 10))
+    with pytest.raises(InputError, match="batch"):
+        audit(problems["sine-2"], ShallowNetwork.random(2, seed=0, batch=(2,)))
+    with pytest.raises(InputError, match="known solution"):
+        near_solution(RitzProblem(source="1"), 10)

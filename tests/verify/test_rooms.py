@@ -1,0 +1,72 @@
+"""Imports run one way: reports → solver → verify; AD systems only inside verify/backends."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOMS = {"verify": 0, "solver": 1, "reports": 2}
+FOREIGN = {"torch", "jax", "autograd", "scipy", "matplotlib"}
+
+
+def room_folder(room: str) -> Path:
+    spec = importlib.util.find_spec(f"kinkproof.{room}")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + (node.module or ""))
+    return names
+
+
+@pytest.mark.parametrize("room", ["verify", "reports"])
+def test_no_room_imports_one_above_it(room: str) -> None:
+    folder = room_folder(room)
+    files = sorted(folder.rglob("*.py"))
+    assert files
+    for file in files:
+        depth = len(file.relative_to(folder).parts)
+        for name in imported(file):
+            other = name.lstrip(".").removeprefix("kinkproof.").split(".")[0]
+            crosses = name.startswith("kinkproof.") or len(name) - len(name.lstrip(".")) > depth
+            if crosses and other in ROOMS:
+                assert ROOMS[other] <= ROOMS[room], f"{file.name} imports {name}"
+            if room == "verify" and file.parent.name != "backends":
+                assert name.split(".")[0] not in FOREIGN, f"{file.name} imports {name}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import kinkproof.verify", "torch sympy"),
+        ("from kinkproof.verify import exact_gradient, problems, audit", "torch matplotlib"),
+        ("from kinkproof.reports.command import app", "torch sympy matplotlib numpy"),
+    ],
+)
+def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> None:
+    code = f"{statement}\nimport sys\nprint(*(set({absent.split()!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_public_names_are_there() -> None:
+    import kinkproof.verify as verify
+    import kinkproof.verify.refinement  # noqa: F401  (importing a module must not hide a public name)
+
+    for name in verify.__all__:
+        assert getattr(verify, name) is not None
+    assert callable(verify.audit)
+    with pytest.raises(AttributeError):
+        _ = verify.nothing
