@@ -24,6 +24,13 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session
+def picture(session: nox.Session) -> None:
+    """Draw the README's picture anew."""
+    install(session)
+    session.run("kinkproof", "audit", "--picture", "reports/finding.svg")
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The ordinary test run, some minutes."""
     install(session, *TESTING)

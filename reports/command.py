@@ -103,6 +103,7 @@ def audit(
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
     rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
     save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Which gradients of the energy does torch get wrong, by how much, and why?
@@ -121,6 +122,8 @@ def audit(
             raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
         if save is not None and save.exists() and not save.is_dir():
             raise InputError(f"{save} is a file; a folder would be right")
+        if picture is not None and picture.suffix not in (".svg", ".png"):
+            raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
         chosen = _problem(problem, source, coefficient, distance, lift, solution, flux, essential)
         with steps() as progress:
             result = run_audit(chosen, ShallowNetwork.random(width, seed), rule=rule, progress=progress)
@@ -133,6 +136,10 @@ def audit(
                 if result.routes_agree:
                     discrepancy_report(result, save / "discrepancy.pdf")
                 write_whole(save / "audit.json", text.encode())
+            if picture is not None and result.routes_agree:
+                from .discrepancy import finding_picture
+
+                finding_picture(result, picture)
         if as_json:
             typer.echo(text, nl=False)
         else:

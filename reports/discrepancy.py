@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..verify.derivation import derive
+from ..verify.errors import InputError
 from ..verify.network import BLOCKS
 from ..verify.neuron import neuron_fields
 from ..verify.quadrature import grid
 from ..verify.refinement import Audit, Row, versions
+from .files import write_whole
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
@@ -22,6 +25,7 @@ _VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "no
 # The neuron of figure 3; the paper's own values are not legible.
 _NEURON = (1.0, -0.4, 1.0)
 _NEURON_POINTS = 50
+PICTURES = ("svg", "png")
 
 
 def discrepancy_report(audit: Audit, path: str | Path) -> Path:
@@ -41,6 +45,27 @@ def discrepancy_report(audit: Audit, path: str | Path) -> Path:
         pages += [_equations(audit), _settings(audit)]
     title = f"Autodiff discrepancy: {audit.problem.name}"
     write_pdf(path, pages, title, "Gradients of a Ritz energy on a ReLU network, as autodiff has them and as they are")
+    return path
+
+
+def finding_picture(audit: Audit, path: str | Path) -> Path:
+    """Write the page “Error against grid” alone as a picture; the file's ending (.svg, .png) names its format.
+
+    Raises:
+        InputError: an ending that matplotlib does not know, or a path that cannot be written.
+    """
+    path = Path(path)
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in PICTURES:
+        raise InputError(f"{path}: a picture ends in .svg or .png; {path.with_suffix('.svg')} would be right")
+    buffer = io.BytesIO()
+    with look():
+        figure = _errors(audit).figure
+        figure.set_size_inches(11, 5)
+        figure.subplots_adjust(left=0.08, right=0.97, top=0.92, bottom=0.13)
+        # No date in the file, so that the same audit gives the same bytes.
+        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {})
+    write_whole(path, buffer.getvalue())
     return path
 
 
@@ -72,9 +97,9 @@ def _verdicts(audit: Audit) -> Page:
     digits = min((a.digits for a in audit.agreements), default=0.0)
     shares = "; ".join(f"{k}: {v:.3g}" for k, v in audit.dirac_shares.items())
     caption = (
-        f"Relative error of the energy gradient against the exact one on finer and finer grids ({audit.rule}). The "
-        f"{len(audit.agreements) + 1} independent derivations agree to {digits:.0f} digits.\n"
-        f"Size of the Dirac part relative to the whole gradient: {shares}. Autodiff is right for the discrete sum; "
+        f"Relative error of the energy gradient against the exact one ({audit.rule}; the largest over grids of n to "
+        f"1.3 n points).\nThe {len(audit.agreements) + 1} independent derivations agree to {digits:.0f} digits. "
+        f"Size of the Dirac part relative to the whole gradient: {shares}.\nAutodiff is right for the discrete sum; "
         "limit and derivative do not commute."
     )
     return Page(f"Which gradients of “{audit.problem.name}” are right", caption, figure)

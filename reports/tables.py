@@ -63,7 +63,9 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     for row in audit.rows:
         table.add_row(*_cells(row, len(audit.points)))
     console.print(table)
-    console.print("Relative error of the gradient against the exact one. w b c: = exact, ✓ consistent, ✗ inconsistent.")
+    console.print(
+        "Largest relative error over grids of n to 1.3 n points. w b c: = exact, ✓ consistent, ✗ inconsistent."
+    )
     console.print(
         "missing: what the gradient lacks at the largest n equals the derived Dirac part to this relative error."
     )

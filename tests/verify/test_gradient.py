@@ -19,7 +19,8 @@ from kinkproof.verify.network import BLOCKS
 
 
 def relative_error(found: np.ndarray, reference: np.ndarray) -> float:
-    return float(np.linalg.norm(found - reference) / np.linalg.norm(reference))
+    # A network that is silent on the whole domain has gradient 0, which must be met exactly up to the bound.
+    return float(np.linalg.norm(found - reference) / (np.linalg.norm(reference) or 1.0))
 
 
 @pytest.mark.parametrize("name", list(problems))
@@ -30,7 +31,7 @@ def test_float64_and_50_digits_meet_the_difference_reference(name: str, width: i
     precise = exact_gradient(problems[name], network, digits=50).total.ravel()
     largest = max(abs(v) for v in reference)
     with mpmath.workdps(60):
-        assert max(abs(a - b) for a, b in zip(precise, reference, strict=True)) < largest * mpmath.mpf(10) ** -40
+        assert max(abs(a - b) for a, b in zip(precise, reference, strict=True)) <= largest * mpmath.mpf(10) ** -40
     # 1e-12 is the promise for float64; in practice a few roundings are lost.
     assert relative_error(exact_gradient(problems[name], network).total.ravel(), reference.astype(float)) < 1e-12
 
@@ -45,7 +46,7 @@ def test_200_random_networks_over_all_named_problems(index: int) -> None:
     precise = exact_gradient(problems[name], network, digits=50).total.ravel()
     largest = max(abs(v) for v in reference)
     with mpmath.workdps(60):
-        assert max(abs(a - b) for a, b in zip(precise, reference, strict=True)) < largest * mpmath.mpf(10) ** -40
+        assert max(abs(a - b) for a, b in zip(precise, reference, strict=True)) <= largest * mpmath.mpf(10) ** -40
     assert relative_error(exact_gradient(problems[name], network).total.ravel(), reference.astype(float)) < 1e-12
 
 

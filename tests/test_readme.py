@@ -1,0 +1,53 @@
+"""The README stays true: its commands are those of CI, its Python example runs, its table is the audit's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kinkproof.verify import problems
+from kinkproof.verify.refinement import Audit
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_runs_the_readmes_own_test_command() -> None:
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    (test_command,) = [c for c in commands if c.endswith("nox -s tests")]
+    assert test_command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "pip install nox && nox -s verify" in commands
+
+
+def test_the_example_runs_and_prints_what_it_says() -> None:
+    (example,) = blocks("python")
+    # Lines that end in "# value" claim what the expression on them is.
+    scope: dict[str, object] = {}
+    exec(example, scope)
+    claims = re.findall(r"^print\((.*)\)  # (.*)$", example, re.MULTILINE)
+    assert claims
+    for expression, value in claims:
+        assert str(eval(expression, scope)) == value
+
+
+def test_the_table_is_the_audits(paper_audit: Audit) -> None:
+    rows = {(r.method, r.precision): r for r in paper_audit.rows}
+    lines = [line for line in README.splitlines() if line.startswith("| ") and "float64" in line]
+    assert len(lines) == 7
+    for line in lines:
+        method, precision, first, last, _, verdict = (cell.strip() for cell in line.strip("|").split("|"))
+        found = rows[method, precision].total
+        assert found is not None
+        assert verdict == found.verdict
+        for shown, measured in ((first, found.errors[0]), (last, found.errors[-1])):
+            # Rounding differs between processors; where an error is not mere rounding, its digits must not.
+            assert float(shown) < 1e-12 if measured < 1e-12 else shown == f"{measured:.1e}"
+
+
+def test_every_named_problem_is_listed() -> None:
+    for name in problems:
+        assert f"`{name}`" in README
