@@ -56,7 +56,7 @@ def _one_sentence() -> Iterator[None]:
         )
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("kinkproof: interrupted; nothing was written", err=True)
+        typer.echo("kinkproof: interrupted", err=True)
         raise typer.Exit(130) from None
 
 

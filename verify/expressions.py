@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -129,7 +130,10 @@ def _from_text(text: str, what: str) -> Any:
     if len(text) > LONGEST_TEXT:
         raise InputError(f"{what}: {len(text)} characters are too many; at most {LONGEST_TEXT} would be right")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            # Python warns of odd but legal text such as 1if; what is odd here is refused below.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(text.strip(), mode="eval")
         return _Reader(text, what).read(tree.body)
     except (SyntaxError, RecursionError, MemoryError):
         raise InputError(f"{what}: {text!r} is not an expression; something like 2*sin(pi*x) would be right") from None

@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from .backends import Method
+from .backends import Method, Unavailable
 from .crosscheck import REQUIRED_DIGITS, Agreement, crosscheck
 from .errors import InputError, NondifferentiableError
 from .expressions import X
@@ -282,17 +282,10 @@ def judge(
     if method.gradient is None:
         return Row(method.name, precision, None, {}, expected, expected_blocks, reason, None, method.unavailable)
     vector = network.ravel()
-    # A conforming rule makes its own nodes: one grid of each family says it all.
-    found = [
-        [
-            np.asarray(method.gradient(problem, vector, g, precision)[1], dtype=np.float64)
-            for g in (of_n[:1] if method.conforming else of_n)
-        ]
-        for of_n in grids
-    ]
-    for gradient in (g for of_n in found for g in of_n):
-        if gradient.shape != vector.shape:
-            raise InputError(f"{method.name}: gradient of shape {gradient.shape}; {vector.shape} would be right")
+    try:
+        found = _gradients(problem, vector, method, precision, grids)
+    except Unavailable as why:
+        return Row(method.name, precision, None, {}, expected, expected_blocks, reason, None, str(why))
     sizes = [len(of_n[0].nodes) for of_n in grids]
     target = exact.total.ravel()
     n = network.width
@@ -306,6 +299,21 @@ def judge(
     if total.verdict == "inconsistent" and np.any(dirac):
         attribution = float(np.linalg.norm(target - found[-1][0] - dirac) / np.linalg.norm(dirac))
     return Row(method.name, precision, total, blocks, expected, expected_blocks, reason, attribution)
+
+
+def _gradients(
+    problem: RitzProblem, vector: Array, method: Method, precision: str, grids: list[list[Grid]]
+) -> list[list[Array]]:
+    assert method.gradient is not None
+    found: list[list[Array]] = []
+    for of_n in grids:
+        # A conforming rule makes its own nodes: one grid of each family says it all.
+        chosen = of_n[:1] if method.conforming else of_n
+        found.append([np.asarray(method.gradient(problem, vector, g, precision)[1], dtype=np.float64) for g in chosen])
+        for gradient in found[-1]:
+            if gradient.shape != vector.shape:
+                raise InputError(f"{method.name}: gradient of shape {gradient.shape}; {vector.shape} would be right")
+    return found
 
 
 def study(found: list[list[Array]], target: Array, sizes: list[int], precision: str) -> Study:

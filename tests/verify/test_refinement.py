@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, audit, exact_gradient, problems
-from kinkproof.verify.backends import Method
+from kinkproof.verify.backends import Method, Unavailable
 from kinkproof.verify.network import BLOCKS
 from kinkproof.verify.quadrature import Grid
 from kinkproof.verify.refinement import Audit, family, judge, near_solution, study
@@ -125,6 +125,21 @@ def test_an_unavailable_method_is_shown_with_its_reason() -> None:
     row = result.rows[0]
     assert (row.total, row.unavailable) == (None, "no compiler is here")
     assert result.passed
+
+
+def test_a_method_that_fails_to_compile_is_shown_and_not_judged() -> None:
+    def gradient(problem: RitzProblem, vector: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+        raise Unavailable("torch.compile failed: no Python.h")
+
+    result = audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [Method("compiled", gradient)])
+    assert [r.unavailable for r in result.rows[:2]] == ["torch.compile failed: no Python.h"] * 2
+    assert result.rows[0].total is None
+
+
+def test_a_gradient_of_the_wrong_shape_is_refused() -> None:
+    method = Method("short", lambda p, v, m, precision: (0.0, v[:-1]))
+    with pytest.raises(InputError, match=r"\(8,\)"):
+        audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [method])
 
 
 def test_without_kinks_nothing_is_missing() -> None:

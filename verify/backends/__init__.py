@@ -20,6 +20,10 @@ Array = NDArray[Any]
 GradientFunction = Callable[[RitzProblem, Array, Grid, str], tuple[float, Array]]
 
 
+class Unavailable(RuntimeError):
+    """Raised by a method that turns out not to run on this machine; the message says why."""
+
+
 @dataclass(frozen=True)
 class Method:
     """One way of asking one AD system for the gradient of the energy.

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..expressions import X
 from ..problem import RitzProblem
 from ..quadrature import Grid
-from . import Array, GradientFunction, Method
+from . import Array, GradientFunction, Method, Unavailable
 
 # Gauss points a piece for the kink-split rule: exact to rounding for the named problems' data between two kinks.
 _PIECE_ORDER = 24
@@ -86,8 +86,12 @@ def _compiled(
 ) -> tuple[Tensor, Tensor]:
     theta = theta.requires_grad_()
     # The problem's data are evaluated outside: what is compiled is what a training step repeats.
-    value = _compiled_integral()(theta, nodes, weights, *_data(problem, nodes)) + _end_energy(problem, theta)
-    return value, torch.autograd.grad(value, theta)[0]
+    try:
+        value = _compiled_integral()(theta, nodes, weights, *_data(problem, nodes)) + _end_energy(problem, theta)
+        return value, torch.autograd.grad(value, theta)[0]
+    except RuntimeError as error:
+        # A compiler without Python's headers, say: found out only by compiling.
+        raise Unavailable(f"torch.compile failed: {str(error).strip().splitlines()[0]}") from None
 
 
 @cache
