@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from ..verify.derivation import derive
 from ..verify.errors import InputError
@@ -98,7 +99,7 @@ def _verdicts(audit: Audit) -> Page:
     shares = "; ".join(f"{k}: {v:.3g}" for k, v in audit.dirac_shares.items())
     caption = (
         f"Relative error of the energy gradient against the exact one ({audit.rule}; the largest over grids of n to "
-        f"1.3 n points).\nThe {len(audit.agreements) + 1} independent derivations agree to {digits:.0f} digits. "
+        f"1.3 n points). {len(audit.agreements) + 1} derivations agree to {digits:.0f} digits.\n"
         f"Size of the Dirac part relative to the whole gradient: {shares}.\nAutodiff is right for the discrete sum; "
         "limit and derivative do not commute."
     )
@@ -205,6 +206,7 @@ def _block_bars(ax: Axes, shown: list[tuple[str, Row]], audit: Audit) -> None:
         values = [max(row.blocks[n].errors[-1], 1e-17) for n in BLOCKS]
         ax.barh(np.arange(3) + (k - 1.5) * height, values, height=height * 0.9, color=colour, label=label)
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(numticks=6))
     ax.set_xlim(left=1e-17)
     ax.set_yticks(range(3), [_LABELS[n].replace(" $", "\n$") for n in BLOCKS])
     ax.invert_yaxis()

@@ -317,6 +317,7 @@ def _gauss(points: int) -> tuple[list[Any], list[Any]]:
 
 
 def _mp(number: Any) -> Any:
+    """Its own, not that of `expressions`: the routes share no step, conversion of numbers included."""
     if isinstance(number, Fraction):
         return mpmath.mpf(number.numerator) / number.denominator
     return mpmath.mpf(sympy.N(number, mpmath.mp.dps + 5))

@@ -108,7 +108,7 @@ class Derivation:
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
         data = {_KAPPA: piece.coefficient, _SOURCE: piece.source, _DISTANCE: piece.distance, _LIFT: piece.lift}
-        return sympy.sympify(expression).subs(data, simultaneous=True).doit()
+        return expression.subs(data, simultaneous=True).doit()
 
 
 def derive(problem: RitzProblem) -> Derivation:

@@ -12,10 +12,10 @@ import sympy
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .expressions import X
+from .expressions import X, to_mpf
 from .kinks import Arrangement, arrange, arrange_exact
 from .moments import Moments, moments
-from .network import ShallowNetwork
+from .network import BLOCKS, ShallowNetwork
 from .problem import RitzProblem
 
 Array = NDArray[Any]
@@ -110,19 +110,15 @@ def lebesgue_sweep(
             return np.concatenate([np.zeros(shape), inner, np.broadcast_to(total, shape)], axis=-1)
 
         return sweep(arrangement, w, b, c, cumulative), table, (w, b, c)
-    w, b, c = (_mp_array(network.rational(n)) for n in ("hidden_weights", "hidden_biases", "output_weights"))
+    w, b, c = (np.array([to_mpf(f) for f in network.rational(n)], dtype=object) for n in BLOCKS)
     arrangement = arrangement or arrange_exact(problem, network)
     placed = arrangement.positions
 
     def cumulative_exact(order: Array) -> Array:
-        left, right = (mpmath.mpf(sympy.N(e, mpmath.mp.dps + 5)) for e in problem.domain)
+        left, right = map(to_mpf, problem.domain)
         return table.cumulative_exact([left, *placed[order], right])
 
     return sweep(arrangement, w, b, c, cumulative_exact), table, (w, b, c)
-
-
-def _mp_array(fractions: Array) -> Array:
-    return np.array([mpmath.mpf(f.numerator) / f.denominator for f in fractions], dtype=object)
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def end_terms(
     """The terms at natural and essential ends, or None if there are none; `second` fills the O(N²) curvature."""
     if not problem.fluxes and not problem.essential:
         return None
-    number = (lambda e: mpmath.mpf(sympy.N(e, mpmath.mp.dps + 5))) if w.dtype == object else float
+    number = to_mpf if w.dtype == object else float
     energy, forces = 0 * c.sum(axis=-1), np.stack([0 * w] * 3)
     curvature: Any = 0
     mixed = np.stack([0 * w] * 2)

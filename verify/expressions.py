@@ -6,8 +6,10 @@ import ast
 import operator
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
+import mpmath
 import sympy
 
 from .errors import InputError
@@ -106,6 +108,13 @@ def parse_number(value: object, what: str) -> sympy.Expr:
     if number.free_symbols:
         raise InputError(f"{what}: {value} depends on x; a number would be right")
     return number
+
+
+def to_mpf(number: Fraction | sympy.Expr) -> Any:
+    """An exact number (Fraction or SymPy) as an mpmath number of the present working precision."""
+    if isinstance(number, Fraction):
+        return mpmath.mpf(number.numerator) / number.denominator
+    return mpmath.mpf(sympy.N(number, mpmath.mp.dps + 5))
 
 
 def _finite(value: int | float) -> bool:

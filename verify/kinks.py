@@ -7,12 +7,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from .expressions import X
+from .expressions import X, to_mpf
 from .network import ShallowNetwork
 from .problem import RitzProblem
 
@@ -118,7 +117,7 @@ def arrange_exact(
             region = _region(problem, kink, velocity)
         end = {-1: problem.domain[0], 0: position, 1: problem.domain[1]}[region]
         active = (z.sign_at(problem.domain[0]) > 0, z.sign_at(problem.domain[1]) > 0)
-        rows.append((_mpf(end), orientation, region == 0, *active, 1 if velocity >= 0 else -1))
+        rows.append((to_mpf(end), orientation, region == 0, *active, 1 if velocity >= 0 else -1))
         keys.append((region, position, velocity, orientation) if region == 0 else (region,))
     kinds = (object, int, bool, bool, bool, int)
     columns: list[Array] = [np.array(c, dtype=k) for c, k in zip(zip(*rows, strict=True), kinds, strict=True)]
@@ -272,9 +271,3 @@ def _fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Ex
         if order == 2 or any(sympy.N((p - q).subs(X, after.left)) != 0 for p, q in felt):
             out.append(("kink on an interface", after.left))
     return tuple(out)
-
-
-def _mpf(number: Any) -> Any:
-    if isinstance(number, Fraction):
-        return mpmath.mpf(number.numerator) / number.denominator
-    return mpmath.mpf(sympy.N(number, mpmath.mp.dps + 5))

@@ -18,7 +18,7 @@ import sympy
 from numpy.typing import NDArray
 
 from .derivation import BIAS, OTHER_SLOPE, OUTPUT, PARAMETERS, POWERS, VALUE, WEIGHT, derive
-from .expressions import X
+from .expressions import X, to_mpf
 from .integration import Function, antiderivative, chebyshev_integral, trusted, vectorised
 from .problem import RitzProblem
 
@@ -52,7 +52,7 @@ class Moments:
         """The same at mpmath's precision for ascending x, (6, len(x)), objects."""
         out = np.full((len(POWERS), len(x)), mpmath.mpf(0), dtype=object)
         for piece, densities, integrals in zip(self.problem.pieces, self.densities, self.antiderivatives, strict=True):
-            left, right = (mpmath.mpf(sympy.N(e, mpmath.mp.dps + 5)) for e in (piece.left, piece.right))
+            left, right = to_mpf(piece.left), to_mpf(piece.right)
             places = [min(max(v, left), right) for v in x]
             for row, density, integral in zip(out, densities, integrals, strict=True):
                 if density == 0:
@@ -90,7 +90,7 @@ class Moments:
         interfaces = self.problem.interfaces
         where = np.zeros(x.shape, dtype=int)
         for place in interfaces:
-            p = mpmath.mpf(sympy.N(place, mpmath.mp.dps + 5)) if x.dtype == object else float(place)
+            p = to_mpf(place) if x.dtype == object else float(place)
             where += (x > p) | ((x == p) & (sides > 0))
         out: Array | None = None
         for k, function in enumerate(functions):

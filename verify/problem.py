@@ -14,7 +14,7 @@ import sympy
 
 from . import piecewise
 from .errors import InputError
-from .expressions import X, parse, parse_number
+from .expressions import X, parse, parse_number, to_mpf
 
 # Our own choice: weak enough that ADAM still sees the energy, strong enough that the ends are met to about 1 %.
 DEFAULT_PENALTY = 500
@@ -166,9 +166,9 @@ class RitzProblem:
         for piece in self.pieces:
             u = piece.solution
             density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u
-            total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [_mp(piece.left), _mp(piece.right)])
+            total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
         for end, flux in self.fluxes.items():
-            total += (-1 if end == self.domain[1] else 1) * _mp(flux) * _mp(self._at(end, self.solution))
+            total += (-1 if end == self.domain[1] else 1) * to_mpf(flux) * to_mpf(self._at(end, self.solution))
         return total
 
     def _penalty_relief(self) -> Any:
@@ -176,7 +176,7 @@ class RitzProblem:
         free = [e for e in self.domain if e in self.essential]
         if not free:
             return mpmath.mpf(0)
-        penalty = _mp(self.penalty)
+        penalty = to_mpf(self.penalty)
         flux = mpmath.matrix([self._outward_flux(e) for e in free])
         # v is fixed at a built-in end and flux-free at a natural one, where it is therefore constant.
         stiffness = mpmath.mpf(0)
@@ -184,7 +184,7 @@ class RitzProblem:
             resistance = mpmath.mpf(0)
             for piece in self.pieces:
                 resistance += mpmath.quad(
-                    sympy.lambdify(X, 1 / piece.coefficient, "mpmath"), [_mp(piece.left), _mp(piece.right)]
+                    sympy.lambdify(X, 1 / piece.coefficient, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)]
                 )
             stiffness = 1 / resistance
         matrix = mpmath.matrix(len(free), len(free))
@@ -196,7 +196,7 @@ class RitzProblem:
     def _outward_flux(self, end: sympy.Expr) -> Any:
         piece = self.pieces[0 if end == self.domain[0] else -1]
         sign = -1 if end == self.domain[0] else 1
-        return sign * _mp(_value(piece.coefficient * sympy.diff(piece.solution, X), end, -sign))
+        return sign * to_mpf(_value(piece.coefficient * sympy.diff(piece.solution, X), end, -sign))
 
     def _at(self, end: sympy.Expr, expression: sympy.Expr) -> sympy.Expr:
         left = end == self.domain[0]
@@ -275,7 +275,7 @@ class RitzProblem:
             terms = sympy.lambdify(X, [sympy.diff(flux, X), piece.source], "mpmath")
             with mpmath.workdps(_CHECK_DIGITS):
                 for i in range(1, 24):
-                    x = _mp(piece.left) + (_mp(piece.right) - _mp(piece.left)) * i / mpmath.mpf("24.1")
+                    x = to_mpf(piece.left) + (to_mpf(piece.right) - to_mpf(piece.left)) * i / mpmath.mpf("24.1")
                     a, b = terms(x)
                     if not abs(a + b) <= _CHECK_TOLERANCE * (1 + abs(a) + abs(b)):
                         raise InputError(
@@ -303,11 +303,6 @@ class RitzProblem:
                 raise InputError(
                     f"solution: {what} is {float(value):g} at x = {end}, but the problem says {float(wanted):g} there"
                 )
-
-
-def _mp(number: sympy.Expr) -> Any:
-    """An exact SymPy number at mpmath's present precision."""
-    return mpmath.mpf(sympy.N(number, mpmath.mp.dps + 5))
 
 
 def _zero(number: sympy.Expr) -> bool:
