@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from .expressions import X
 from .gradient import exact_gradient
 from .network import BLOCKS, ShallowNetwork
+from .piecewise import singular_points
 from .problem import Piece, RitzProblem
 
 Array = NDArray[Any]
@@ -32,6 +33,9 @@ _A, _G, _P, _Q = sympy.symbols("A G p q", real=True)
 # precision leaves 120 − 30 digits to the difference quotient.
 _STEP_EXPONENT = 30
 _DIFFERENCE_DIGITS = 120
+# Next to a singular end nodes come as near as the working precision lets them: distance^(−0.7) has 10⁻¹³² of its
+# integral nearer than 10⁻⁴⁴⁰.
+_SINGULAR_DIGITS = 450
 # An independent route must reproduce this many digits of the largest component.
 REQUIRED_DIGITS = 40
 
@@ -156,8 +160,9 @@ def difference_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array:
     parameter moves by 10⁻³⁰, a kink leaves its place by about as much: the sliver in between, on which the moved and
     the unmoved pattern differ, is integrated by itself.
     """
-    with mpmath.workdps(_DIFFERENCE_DIGITS):
-        energy = _PiecewiseEnergy(problem, network)
+    singular = _singular_ends(problem)
+    with mpmath.workdps(_SINGULAR_DIGITS if any(singular) else _DIFFERENCE_DIGITS):
+        energy = _PiecewiseEnergy(problem, network, singular)
         step = mpmath.mpf(10) ** -_STEP_EXPONENT
         out = []
         for k in range(3 * network.width):
@@ -165,11 +170,19 @@ def difference_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array:
         return np.array(out, dtype=object)
 
 
+def _singular_ends(problem: RitzProblem) -> tuple[bool, bool]:
+    left, right = (
+        end in singular_points(piece.source, piece.left, piece.right)
+        for piece, end in zip((problem.pieces[0], problem.pieces[-1]), problem.domain, strict=True)
+    )
+    return left, right
+
+
 class _PiecewiseEnergy:
     """Data of one problem at fixed nodes, and the energy of a network with one parameter moved."""
 
-    def __init__(self, problem: RitzProblem, network: ShallowNetwork) -> None:
-        self.problem = problem
+    def __init__(self, problem: RitzProblem, network: ShallowNetwork, singular: tuple[bool, bool]) -> None:
+        self.problem, self.singular = problem, singular
         self.parameters = [_mp(v) for n in BLOCKS for v in network.rational(n)]
         self.width = network.width
         self.functions = [_data(p) for p in problem.pieces]
@@ -187,7 +200,7 @@ class _PiecewiseEnergy:
                 break
 
     def _place(self, marks: list[Any], points: int) -> None:
-        self.x, self.weight = _nodes(marks, points)
+        self.x, self.weight = _nodes(marks, points, self.singular)
         which = [sum(bool(v > p) for p in self.interfaces) for v in self.x]
         rows = [self.functions[k](v) for k, v in zip(which, self.x, strict=True)]
         self.data = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
@@ -289,30 +302,46 @@ def _data(piece: Piece) -> Callable[[Any], Any]:
 _POINTS = (40, 80, 160, 320)
 
 
-def _nodes(marks: list[Any], points: int) -> tuple[Array, Array]:
-    """Gauss–Legendre nodes and weights between neighbouring marks."""
-    nodes, weights = _gauss(points)
+def _nodes(marks: list[Any], points: int, singular: tuple[bool, bool]) -> tuple[Array, Array]:
+    """Nodes and weights between the marks: Gauss–Legendre, or tanh–sinh next to an end where the source is singular."""
     x, weight = [], []
-    for a, b in pairwise(marks):
-        x += [(a + b) / 2 + (b - a) / 2 * t for t in nodes]
-        weight += [(b - a) / 2 * v for v in weights]
+    last = len(marks) - 2
+    for k, (a, b) in enumerate(pairwise(marks)):
+        rough = (k == 0 and singular[0]) or (k == last and singular[1])
+        shares, weights = (_tanh_sinh if rough else _gauss)(points, mpmath.mp.dps)
+        x += [a + (b - a) * t for t in shares]
+        weight += [(b - a) * v for v in weights]
     return np.array(x, dtype=object), np.array(weight, dtype=object)
 
 
 @lru_cache(maxsize=16)
-def _gauss(points: int) -> tuple[list[Any], list[Any]]:
-    """Gauss–Legendre rule at the working precision: Newton on the Legendre recurrence."""
+def _tanh_sinh(points: int, digits: int) -> tuple[list[Any], list[Any]]:
+    """The double exponential rule on (0, 1) with step 1/points, at the working precision of that many digits."""
+    reach = mpmath.asinh((digits - 10) * mpmath.log(10) / mpmath.pi)
+    shares, weights = [], []
+    for k in range(-int(reach * points), int(reach * points) + 1):
+        t = mpmath.mpf(k) / points
+        share = 1 / (1 + mpmath.exp(-mpmath.pi * mpmath.sinh(t)))
+        shares.append(share)
+        weights.append(mpmath.pi * mpmath.cosh(t) * share * (1 - share) / points)
+    return shares, weights
+
+
+@lru_cache(maxsize=16)
+def _gauss(points: int, digits: int) -> tuple[list[Any], list[Any]]:
+    """Gauss–Legendre rule on (0, 1) at the working precision, `digits`: Newton on the Legendre recurrence."""
     nodes, weights = [], []
     for k in range(points):
         x = mpmath.cos(mpmath.pi * (k + mpmath.mpf(3) / 4) / (points + mpmath.mpf(1) / 2))
-        for _ in range(9):
+        # Each step doubles the digits of the first guess, which has two or more.
+        for _ in range(2 + digits.bit_length()):
             before, now = mpmath.mpf(1), x
             for n in range(2, points + 1):
                 before, now = now, ((2 * n - 1) * x * now - (n - 1) * before) / n
             slope = points * (x * now - before) / (x * x - 1)
             x -= now / slope
-        nodes.append(x)
-        weights.append(2 / ((1 - x * x) * slope * slope))
+        nodes.append((1 + x) / 2)
+        weights.append(1 / ((1 - x * x) * slope * slope))
     return nodes, weights
 
 

@@ -21,7 +21,7 @@ def test_three_routes_agree(name: str) -> None:
 def test_planted_faults_are_rejected_by_both_routes(name: str, fault: str) -> None:
     network = ShallowNetwork([1, -2, 3, -1], ["-1/4", "11/10", "-5/2", "3/8"], [1, "1/3", -2, "1/2"])
     right = exact_gradient(problems[name], network, digits=50)
-    wrong = FAULTS[fault](right, network.floats[0])
+    wrong = FAULTS[fault](right, problems[name], network)
     assert not any(a.passed for a in crosscheck(problems[name], network, wrong))
     assert all(a.passed for a in crosscheck(problems[name], network, right.total.ravel()))
 
@@ -52,6 +52,14 @@ def test_without_a_closed_form_two_routes_remain() -> None:
     found = crosscheck(problem, ShallowNetwork.random(3, seed=2))
     assert [a.routes[1] for a in found] == ["50-digit differences"]
     assert found[0].passed
+
+
+@pytest.mark.parametrize("source", ["0.21*x**(-1.3)", "(1-x)**(-1.5)", "1/x"])
+def test_a_source_singular_at_an_end_is_checked_like_any_other(source: str) -> None:
+    problem = RitzProblem(source=source, distance="x*(1-x)")
+    network = ShallowNetwork([1, -1, 2], ["-1/3", "3/4", 1], [1, 2, "1/2"])
+    found = exact_gradient(problem, network, digits=50).total.ravel()
+    assert agreement(found, difference_gradient(problem, network), ("a", "b")).passed
 
 
 def test_differences_take_more_nodes_where_the_data_are_rough() -> None:

@@ -30,7 +30,7 @@ def constant(make: Callable[[RitzProblem, ShallowNetwork], Array]) -> Method:
 def test_planted_faults_are_inconsistent(fault: str) -> None:
     problem, network = problems["sine-2"], ShallowNetwork.random(20, seed=0)
     exact = exact_gradient(problem, network)
-    method = constant(lambda p, n: FAULTS[fault](exact_gradient(p, n), n.floats[0]))
+    method = constant(lambda p, n: FAULTS[fault](exact_gradient(p, n), p, n))
     row = judge(problem, network, exact, method, "float64", GRIDS)
     assert row.total is not None
     assert row.total.verdict == "inconsistent"
