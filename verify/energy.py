@@ -54,10 +54,14 @@ class Sweep:
 
     def active_sum(self, per_piece: Array) -> Array:
         """Sum of a quantity over the pieces on which each neuron is active, (..., N)."""
-        running = np.cumsum(per_piece, axis=-1)
-        before = np.empty_like(self.arrangement.positions)
-        np.put_along_axis(before, self.arrangement.order, running[..., :-1], -1)
-        return np.asarray(np.where(self.arrangement.orientations > 0, running[..., -1:] - before, before))
+        # From the end at which the neuron is active: a difference from the whole would cancel for short intervals.
+        from_left = np.cumsum(per_piece, axis=-1)[..., :-1]
+        from_right = np.cumsum(per_piece[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+        order = self.arrangement.order
+        rising = np.take_along_axis(self.arrangement.orientations, order, -1) > 0
+        out = np.empty_like(self.arrangement.positions)
+        np.put_along_axis(out, order, np.where(rising, from_right, from_left), -1)
+        return out
 
     def at_kinks(self, per_piece: Array) -> tuple[Array, Array]:
         """A piecewise quantity left and right of each neuron's kink, both (..., N)."""
@@ -67,7 +71,7 @@ class Sweep:
         return left, right
 
 
-def sweep(arrangement: Arrangement, w: Array, b: Array, c: Array, cumulative: Callable[[Array], Array]) -> Sweep:
+def sweep(arrangement: Arrangement, w: Array, b: Array, c: Array, increments: Callable[[Array], Array]) -> Sweep:
     """Sort, sum, integrate.
 
     Args:
@@ -75,14 +79,14 @@ def sweep(arrangement: Arrangement, w: Array, b: Array, c: Array, cumulative: Ca
         w: hidden weights, (..., N), and likewise b and c.
         b: hidden biases.
         c: output weights.
-        cumulative: sorted positions (..., N) → running integrals of the six moments, (6, ..., N + 2), ends included.
+        increments: order of the neurons (..., N) → the six moments over each piece, (6, ..., N + 1).
     """
     order, orientations = arrangement.order, arrangement.orientations
     slopes, intercepts = c * w, c * b
     falling = orientations < 0
     slope = _running_affine(slopes, falling, orientations, order)
     intercept = _running_affine(intercepts, falling, orientations, order)
-    return Sweep(arrangement, slope, intercept, np.diff(cumulative(order), axis=-1))
+    return Sweep(arrangement, slope, intercept, increments(order))
 
 
 def _running_affine(amount: Array, falling: Array, orientations: Array, order: Array) -> Array:
@@ -101,24 +105,20 @@ def lebesgue_sweep(
         w, b, c = network.floats
         arrangement = arrange(problem, network)
         positions = arrangement.positions
-        ends = np.array([float(e) for e in problem.domain])
 
-        def cumulative(order: Array) -> Array:
-            inner = table.cumulative(np.take_along_axis(positions, order, -1))
-            total = table.cumulative(ends[1:]).reshape(-1, *(1,) * (inner.ndim - 1))
-            shape = (*inner.shape[:-1], 1)
-            return np.concatenate([np.zeros(shape), inner, np.broadcast_to(total, shape)], axis=-1)
+        def increments(order: Array) -> Array:
+            return table.increments(np.take_along_axis(positions, order, -1))
 
-        return sweep(arrangement, w, b, c, cumulative), table, (w, b, c)
+        return sweep(arrangement, w, b, c, increments), table, (w, b, c)
     w, b, c = (np.array([to_mpf(f) for f in network.rational(n)], dtype=object) for n in BLOCKS)
     arrangement = arrangement or arrange_exact(problem, network)
     placed = arrangement.positions
 
-    def cumulative_exact(order: Array) -> Array:
+    def increments_exact(order: Array) -> Array:
         left, right = map(to_mpf, problem.domain)
-        return table.cumulative_exact([left, *placed[order], right])
+        return np.diff(table.cumulative_exact([left, *placed[order], right]), axis=-1)
 
-    return sweep(arrangement, w, b, c, cumulative_exact), table, (w, b, c)
+    return sweep(arrangement, w, b, c, increments_exact), table, (w, b, c)
 
 
 @dataclass(frozen=True)

@@ -144,12 +144,12 @@ def _grid_sweep(
     passed = np.where(everywhere_up, 0, np.where(everywhere_down, points, passed))
 
     # On a coarse grid two kinks between the same nodes count in either order, but never backwards.
-    def cumulative(order: Array) -> Array:
+    def increments(order: Array) -> Array:
         seen = np.maximum.accumulate(np.take_along_axis(passed, order, -1), axis=-1)
         ends = (np.zeros((*seen.shape[:-1], 1), dtype=int), np.full((*seen.shape[:-1], 1), points))
-        return np.asarray(sums[:, np.concatenate([ends[0], seen, ends[1]], axis=-1)])
+        return np.diff(sums[:, np.concatenate([ends[0], seen, ends[1]], axis=-1)], axis=-1)
 
-    return sweep(arrangement, w, b, c, cumulative), w, b, c
+    return sweep(arrangement, w, b, c, increments), w, b, c
 
 
 @lru_cache(maxsize=64)

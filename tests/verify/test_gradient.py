@@ -40,6 +40,14 @@ def test_float64_and_50_digits_meet_the_difference_reference(name: str, width: i
     check_against_differences(name, network)
 
 
+@pytest.mark.parametrize("name", ["sine-2", "sine-6-sine-distance", "two-materials", "natural"])
+@pytest.mark.parametrize("share", [1e-1, 1e-2, 1e-3])
+def test_a_neuron_that_is_active_next_to_an_end_only_keeps_its_digits(name: str, share: float) -> None:
+    # The gradient falls with a power of the active length; F(ξ) − F(end) would keep the absolute error instead.
+    for network in (ShallowNetwork([-0.7], [0.7 * share], [0.6]), ShallowNetwork([0.7], [-0.7 * (1 - share)], [0.6])):
+        check_against_differences(name, network)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("index", range(200))
 def test_200_random_networks_over_all_named_problems(index: int) -> None:
