@@ -13,7 +13,7 @@ from kinkproof.verify import ShallowNetwork, exact_gradient, problems
 from kinkproof.verify.backends.pytorch import methods
 from kinkproof.verify.quadrature import grid
 
-# Issue targets: width → most the ratio should be.
+# Targets: width → most the ratio should be.
 WANTED = {20: 1.0, 10_000: 0.05}
 REPEATS = 15
 
