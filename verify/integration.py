@@ -41,20 +41,18 @@ def antiderivative(smooth: sympy.Expr) -> sympy.Expr | None:
     return total
 
 
-def vectorised(expressions: list[sympy.Expr], module: str = "numpy") -> Function:
-    """A function of an array x (...) giving all expressions at once, (len, ...)."""
-    function = sympy.lambdify(X, expressions, modules=module, cse=True)
+def vectorised(expressions: list[sympy.Expr]) -> Function:
+    """A function of a float64 array x (...) giving all expressions at once, (len, ...)."""
+    function = sympy.lambdify(X, expressions, modules="numpy", cse=True)
 
     def evaluate(x: Any) -> Any:
         values = function(x)
-        out = np.empty((len(values), *np.shape(x)), dtype=np.asarray(x).dtype)
+        out = np.empty((len(values), *np.shape(x)))
         for row, value in enumerate(values):
             out[row] = value
         return out
 
-    if module == "numpy":
-        return evaluate
-    return lambda x: np.stack([np.array(function(v), dtype=object) for v in x.ravel()], -1).reshape(-1, *x.shape)
+    return evaluate
 
 
 @dataclass(frozen=True)
