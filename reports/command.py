@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .options import one_sentence, with_problem
 
 if TYPE_CHECKING:
     from ..verify.problem import RitzProblem
@@ -22,10 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Name = Annotated[str, typer.Option("--problem", "-p", help="A named problem; see `kinkproof problems`.")]
-Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
-Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
-
 
 def main() -> None:
     """Run the command: exit code 0 as expected, 1 a check failed, 2 bad input."""
@@ -37,68 +34,10 @@ def main() -> None:
     app()
 
 
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Bad input ends with its one sentence and exit code 2."""
-    from ..verify.errors import InputError, NondifferentiableError
-
-    try:
-        yield
-    except (InputError, NondifferentiableError) as error:
-        typer.echo(f"kinkproof: {error}", err=True)
-        raise typer.Exit(2) from None
-    except ModuleNotFoundError as error:
-        extra = {"torch": "solver", "matplotlib": "reports", "pypdf": "reports"}.get(error.name or "")
-        if extra is None:
-            raise
-        typer.echo(
-            f"kinkproof: {error.name} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True
-        )
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("kinkproof: interrupted", err=True)
-        raise typer.Exit(130) from None
-
-
-def _problem(
-    name: str,
-    source: str | None,
-    coefficient: str | None,
-    distance: str | None,
-    lift: str | None,
-    solution: str | None,
-    flux: list[str] | None,
-    essential: list[str] | None,
-) -> RitzProblem:
-    from ..verify.errors import InputError
-    from ..verify.named import problems
-    from ..verify.problem import RitzProblem
-
-    given = {
-        "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
-    }  # fmt: skip
-    statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    for key, pairs in (("fluxes", flux), ("essential", essential)):
-        for pair in pairs or []:
-            end, equals, value = pair.partition("=")
-            if not equals:
-                raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
-            statement.setdefault(key, {})[end] = value
-    if not statement:
-        return problems[name]
-    return RitzProblem(**statement, name="your problem")
-
-
 @app.command()
+@with_problem
 def audit(
-    problem: Name = "sine-2",
-    source: Text = None,
-    coefficient: Text = None,
-    distance: Text = None,
-    lift: Text = None,
-    solution: Text = None,
-    flux: Pairs = None,
-    essential: Pairs = None,
+    problem: RitzProblem,
     width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
     rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
@@ -110,68 +49,59 @@ def audit(
 
     Exits with 1 if the independent derivations disagree, or a verdict is not the one that theory predicts.
     """
-    with _one_sentence():
-        from ..verify.errors import InputError
-        from ..verify.network import ShallowNetwork
-        from ..verify.refinement import audit as run_audit
-        from .tables import audit_tables, steps
+    from ..verify.errors import InputError
+    from ..verify.network import ShallowNetwork
+    from ..verify.refinement import audit as run_audit
+    from .tables import audit_tables, steps
 
-        if width < 1:
-            raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
-        if seed < 0:
-            raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
-        if save is not None and save.exists() and not save.is_dir():
-            raise InputError(f"{save} is a file; a folder would be right")
-        if picture is not None and picture.suffix not in (".svg", ".png"):
-            raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
-        chosen = _problem(problem, source, coefficient, distance, lift, solution, flux, essential)
-        with steps() as progress:
-            result = run_audit(chosen, ShallowNetwork.random(width, seed), rule=rule, progress=progress)
-            text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-            if save is not None:
-                from .discrepancy import discrepancy_report
-                from .files import write_whole
+    if width < 1:
+        raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
+    if save is not None and save.exists() and not save.is_dir():
+        raise InputError(f"{save} is a file; a folder would be right")
+    if picture is not None and picture.suffix not in (".svg", ".png"):
+        raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
+    with steps() as progress:
+        result = run_audit(problem, ShallowNetwork.random(width, seed), rule=rule, progress=progress)
+        text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        if save is not None:
+            from .discrepancy import discrepancy_report
+            from .files import write_whole
 
-                progress("writing the report")
-                if result.routes_agree:
-                    discrepancy_report(result, save / "discrepancy.pdf")
-                write_whole(save / "audit.json", text.encode())
-            if picture is not None and result.routes_agree:
-                from .discrepancy import finding_picture
+            progress("writing the report")
+            if result.routes_agree:
+                discrepancy_report(result, save / "discrepancy.pdf")
+            write_whole(save / "audit.json", text.encode())
+        if picture is not None and result.routes_agree:
+            from .discrepancy import finding_picture
 
-                finding_picture(result, picture)
-        if as_json:
-            typer.echo(text, nl=False)
-        else:
-            audit_tables(result, save)
+            finding_picture(result, picture)
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        audit_tables(result, save)
     if not result.passed:
         raise typer.Exit(1)
 
 
 @app.command()
+@with_problem
 def derive(
-    problem: Name = "sine-2",
-    source: Text = None,
-    coefficient: Text = None,
-    distance: Text = None,
-    lift: Text = None,
-    solution: Text = None,
-    flux: Pairs = None,
-    essential: Pairs = None,
+    problem: RitzProblem,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print number, LaTeX and SymPy text of each equation.")
     ] = False,
 ) -> None:
     """Print Eqs. (5)–(9) and the sifted Dirac terms as LaTeX."""
-    with _one_sentence():
-        from ..verify.derivation import derive as run_derive
+    from ..verify.derivation import derive as run_derive
 
-        derivation = run_derive(_problem(problem, source, coefficient, distance, lift, solution, flux, essential))
-        if as_json:
-            rows = [{"number": e.number, "latex": e.latex(), "sympy": str(e.right)} for e in derivation.equations()]
-            typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        else:
-            typer.echo(derivation.latex(), nl=False)
+    derivation = run_derive(problem)
+    if as_json:
+        rows = [{"number": e.number, "latex": e.latex(), "sympy": str(e.right)} for e in derivation.equations()]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(derivation.latex(), nl=False)
 
 
 @app.command()
@@ -179,7 +109,7 @@ def problems(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the named problems."""
-    with _one_sentence():
+    with one_sentence():
         from ..verify.named import problems as named
         from .tables import problem_table
 

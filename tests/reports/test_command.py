@@ -25,6 +25,10 @@ RUNNER = CliRunner()
         (["--source", "1", "--solution", "x*(1-x)"], "does not solve"),
         (["--source", "1", "--flux", "1"], "END=VALUE"),
         (["--problem", "sine-3"], "did you mean"),
+        (["--problem", "sine-2", "--source", "1"], "both state one"),
+        (["--problem", "absent.py:mine"], "no file absent.py"),
+        (["--source", "1", "--penalty", "-1"], "a positive number would be right"),
+        (["--source", "1", "--domain", "2", "1"], "must be less than"),
         (["--width", "0"], "width: 0"),
         (["--seed", "-1"], "seed: -1"),
         (["--rule", "simpson"], "simpson"),
@@ -114,6 +118,17 @@ def test_derive_and_problems_print_all_there_is() -> None:
     listed = RUNNER.invoke(app, ["problems"])
     assert all(name in listed.output for name in problems)
     assert set(json.loads(RUNNER.invoke(app, ["problems", "--json"]).stdout)) == set(problems)
+
+
+def test_a_problem_can_be_an_object_in_the_users_own_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text('from kinkproof.verify import RitzProblem\nmine = RitzProblem(source="exp(x)")\nother = 3\n')
+    done = RUNNER.invoke(app, ["derive", "--problem", f"{file}:mine", "--json"])
+    assert done.exit_code == 0, done.output
+    wrong = RUNNER.invoke(app, ["derive", "--problem", f"{file}:other"])
+    assert wrong.exit_code == 2
+    assert "other in" in wrong.output
+    assert "a RitzProblem would be right" in wrong.output
 
 
 def test_the_table_shows_every_row(paper_audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,127 @@
+"""What all subcommands share: the options that state a problem, and bad input ending in one sentence."""
+
+from __future__ import annotations
+
+import inspect
+import runpy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..verify.problem import RitzProblem
+
+DEFAULT_PROBLEM = "sine-2"
+
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--problem",
+        "-p",
+        help=f"A named problem (see `kinkproof problems`; by default {DEFAULT_PROBLEM}), or FILE.py:NAME for a "
+        "RitzProblem of your own.",
+    ),
+]
+Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
+Number = Annotated[str | None, typer.Option(help="Instead of a named problem: an exact number.")]
+Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
+Interval = Annotated[tuple[str, str] | None, typer.Option(help="The two ends of the domain, by default 0 1.")]
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Bad input ends with its one sentence and exit code 2."""
+    from ..verify.errors import InputError, NondifferentiableError
+
+    try:
+        yield
+    except (InputError, NondifferentiableError) as error:
+        typer.echo(f"kinkproof: {error}", err=True)
+        raise typer.Exit(2) from None
+    except ModuleNotFoundError as error:
+        extra = {
+            "torch": "solver", "scipy": "solver", "matplotlib": "reports", "pypdf": "reports",
+        }.get(error.name or "")  # fmt: skip
+        if extra is None:
+            raise
+        typer.echo(
+            f"kinkproof: {error.name} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True
+        )
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("kinkproof: interrupted", err=True)
+        raise typer.Exit(130) from None
+
+
+def with_problem(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
+
+    The subcommand runs inside `one_sentence`.
+    """
+
+    @wraps(command)
+    def run(**options: Any) -> None:
+        with one_sentence():
+            stated = {n: options.pop(n) for n in inspect.signature(_stated).parameters}
+            command(_stated(**stated), **options)
+
+    # The problem's own class is imported only when a command runs.
+    own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
+    shared = inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values()
+    merged = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own[1:])]
+    run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in merged}
+    return run
+
+
+def _stated(
+    problem: Name = None,
+    source: Text = None,
+    coefficient: Text = None,
+    distance: Text = None,
+    lift: Text = None,
+    solution: Text = None,
+    flux: Pairs = None,
+    essential: Pairs = None,
+    penalty: Number = None,
+    domain: Interval = None,
+) -> RitzProblem:
+    from ..verify.errors import InputError
+    from ..verify.named import problems
+    from ..verify.problem import RitzProblem
+
+    given = {
+        "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
+        "penalty": penalty, "domain": domain,
+    }  # fmt: skip
+    statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    for key, pairs in (("fluxes", flux), ("essential", essential)):
+        for pair in pairs or []:
+            end, equals, value = pair.partition("=")
+            if not equals:
+                raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
+            statement.setdefault(key, {})[end] = value
+    if not statement:
+        name = DEFAULT_PROBLEM if problem is None else problem
+        return _from_file(name) if ".py:" in name else problems[name]
+    if problem is not None:
+        raise InputError(f"problem: {problem!r} and --{min(statement)} both state one; one of the two would be right")
+    return RitzProblem(**statement, name="your problem")
+
+
+def _from_file(reference: str) -> RitzProblem:
+    """The object NAME of the user's own file, from FILE.py:NAME; the file is run, as `python FILE.py` would."""
+    from ..verify.errors import InputError
+    from ..verify.problem import RitzProblem
+
+    path, _, name = reference.rpartition(":")
+    if not Path(path).is_file():
+        raise InputError(f"problem: there is no file {path}; FILE.py:NAME with an existing file would be right")
+    found = runpy.run_path(path).get(name)
+    if not isinstance(found, RitzProblem):
+        raise InputError(f"problem: {name} in {path} is a {type(found).__name__}; a RitzProblem would be right")
+    return found
