@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from ..verify.blocks import BLOCKS
 from ..verify.derivation import derive
 from ..verify.errors import InputError
-from ..verify.network import BLOCKS
 from ..verify.neuron import neuron_fields
 from ..verify.quadrature import grid
 from ..verify.refinement import Audit, Row, versions

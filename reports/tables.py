@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..verify.network import BLOCKS
+from ..verify.blocks import BLOCKS
 from ..verify.problem import RitzProblem
 from ..verify.refinement import Audit, Row
 

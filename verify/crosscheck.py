@@ -20,9 +20,10 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from .blocks import BLOCKS
 from .expressions import X
 from .gradient import exact_gradient
-from .network import BLOCKS, ShallowNetwork
+from .network import ShallowNetwork
 from .piecewise import singular_points
 from .problem import Piece, RitzProblem
 

@@ -11,11 +11,12 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from .blocks import BLOCKS
 from .errors import InputError
 from .expressions import X, to_mpf
 from .kinks import Arrangement, arrange, arrange_exact
 from .moments import Moments, moments
-from .network import BLOCKS, ShallowNetwork
+from .network import ShallowNetwork
 from .problem import RitzProblem
 
 Array = NDArray[Any]

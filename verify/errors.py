@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .gradient import Blocks
+    from .blocks import Blocks
     from .kinks import Degeneracy
 
 

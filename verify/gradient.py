@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from .blocks import BLOCKS, Blocks
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
-from .errors import InputError, NondifferentiableError
+from .errors import NondifferentiableError
 from .kinks import Arrangement, Degeneracy, arrange_exact, clearance, degeneracies
 from .moments import Moments
-from .network import BLOCKS, ShallowNetwork
+from .network import ShallowNetwork
 from .problem import RitzProblem
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Blocks:
-    """One number for each parameter, in the network's three blocks, each (..., N)."""
-
-    hidden_weights: Array
-    hidden_biases: Array
-    output_weights: Array
-
-    def ravel(self) -> Array:
-        """(..., 3N): hidden weights, hidden biases, output weights."""
-        return np.concatenate([getattr(self, n) for n in BLOCKS], axis=-1)
-
-    @classmethod
-    def from_vector(cls, vector: Array) -> Self:
-        """The inverse of `ravel`.
-
-        Raises:
-            InputError: the last dimension is not three blocks of one length.
-        """
-        vector = np.asarray(vector)
-        if not vector.ndim or vector.shape[-1] % 3:
-            raise InputError(f"gradient: shape {vector.shape} is not three blocks; (..., 3N) would be right")
-        return cls(*np.split(vector, 3, axis=-1))
-
-    def map(self, function: Callable[[Array], Array]) -> Self:
-        """Apply a function to each block."""
-        return type(self)(*(function(getattr(self, n)) for n in BLOCKS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +129,15 @@ def _refuse(problem: RitzProblem, network: ShallowNetwork, found: tuple[Degenera
 
 
 def one_sided_gradients(
-    problem: RitzProblem, network: ShallowNetwork, found: tuple[Degeneracy, ...]
+    problem: RitzProblem, network: ShallowNetwork, found: tuple[Degeneracy, ...], digits: int | None = None
 ) -> tuple[Blocks, Blocks]:
-    """Derivative of the energy in each parameter from below and from above, float64.
+    """Derivative of the energy in each parameter from below and from above, float64 or mpmath numbers.
 
     Along a ray the energy is smooth, so each is one component of the ordinary formula with the ties between kinks
     broken as the ray breaks them. Only neurons of the degenerate places need it.
     """
     involved = sorted({i for d in found for i in d.neurons})
-    with mpmath.workdps(30):
+    with mpmath.workdps((digits or 15) + GUARD_DIGITS):
         plain = _gradient_vector(problem, network, arrange_exact(problem, network))
         left, right = plain.copy(), plain.copy()
         for i in involved:
@@ -175,7 +146,10 @@ def one_sided_gradients(
                     arrangement = arrange_exact(problem, network, (i, block, sign))
                     component = k * network.width + i
                     vector[component] = _gradient_vector(problem, network, arrangement)[component]
-    return Blocks.from_vector(left.astype(float)), Blocks.from_vector(right.astype(float))
+    if digits is None:
+        return Blocks.from_vector(left.astype(float)), Blocks.from_vector(right.astype(float))
+    with mpmath.workdps(digits):
+        return Blocks.from_vector(+left), Blocks.from_vector(+right)
 
 
 def _gradient_vector(problem: RitzProblem, network: ShallowNetwork, arrangement: Arrangement) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import mpmath
@@ -36,27 +37,50 @@ def exact_hessian(problem: RitzProblem, network: ShallowNetwork, digits: int | N
     Raises:
         NondifferentiableError: a second derivative does not exist here.
     """
+    return hessian_parts(problem, network, digits).total
+
+
+@dataclass(frozen=True, eq=False)
+class HessianParts:
+    """The exact Hessian, total = bulk + dirac, each (..., 3N, 3N).
+
+    Attributes:
+        bulk: with the kinks held still, what automatic differentiation on a fixed grid tends to.
+        dirac: all that comes from the motion of the kinks.
+        total: the Hessian of the energy.
+    """
+
+    bulk: Array
+    dirac: Array
+    total: Array
+
+
+def hessian_parts(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> HessianParts:
+    """`exact_hessian`, split; the same arguments and refusals."""
     if digits is None:
-        return _hessian(problem, network, False)
+        bulk, dirac = _hessian(problem, network, False)
+        return HessianParts(bulk, dirac, bulk + dirac)
     with mpmath.workdps(digits + GUARD_DIGITS):
-        value = _hessian(problem, single(network), True)
+        bulk, dirac = _hessian(problem, single(network), True)
+        total = bulk + dirac
     with mpmath.workdps(digits):
-        return +value
+        return HessianParts(+bulk, +dirac, +total)
 
 
-def _hessian(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Array:
+def _hessian(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> tuple[Array, Array]:
+    """Bulk and Dirac part."""
     swept, table, (w, b, c) = lebesgue_sweep(problem, network, exact)
     arrangement = swept.arrangement
     refuse_degenerate(problem, network, clearance(problem, network, arrangement, 2), 2)
     zero, one = 0 * w, 1 + 0 * w
     # ∂a/∂(w, b, c) and ∂g/∂(w, b, c) of each neuron where it is active.
     by_slope, by_intercept = np.stack([c, zero, w]), np.stack([zero, c, b])
-    hessian = _frozen_kinks(swept, by_slope, by_intercept)
+    bulk = _frozen_kinks(swept, by_slope, by_intercept)
     slope_force, intercept_force = swept.forces()
     ends = end_terms(problem, w, b, c, arrangement, second=True)
     mixed = np.stack([slope_force, intercept_force])
     if ends is not None:
-        hessian, mixed = hessian + ends.curvature, mixed + ends.mixed
+        bulk, mixed = bulk + ends.curvature, mixed + ends.mixed
     inside, x = arrangement.inside, arrangement.positions
     safe = np.where(inside, w, one)
     # ξ = −b/w and its derivatives; 0 for kinks that the domain does not see.
@@ -65,19 +89,19 @@ def _hessian(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Arra
     jumps, density_jump, slope_jump = _jumps(swept, table, by_slope, by_intercept)
     width = w.shape[-1]
     neurons = np.arange(width)
-    moved = np.zeros_like(hessian)
+    moved = np.zeros_like(bulk)
     for k in range(2):
         # Row (block k, neuron i): ∂ξᵢ/∂θ ⟦∂L⟧ at that kink.
         moved[..., k * width : (k + 1) * width, :] = motion[k][..., None] * jumps
-    hessian = hessian - moved - np.swapaxes(moved, -1, -2)
+    dirac = -moved - np.swapaxes(moved, -1, -2)
     bend = {(0, 0): bend_ww, (0, 1): bend_wb, (1, 0): bend_wb}
     for k in range(2):
         for m in range(2):
             own = slope_jump * motion[k] * motion[m] + density_jump * bend.get((k, m), zero)
-            hessian[..., k * width + neurons, m * width + neurons] -= own
-        hessian[..., k * width + neurons, 2 * width + neurons] += mixed[k]
-        hessian[..., 2 * width + neurons, k * width + neurons] += mixed[k]
-    return np.asarray(hessian)
+            dirac[..., k * width + neurons, m * width + neurons] -= own
+        bulk[..., k * width + neurons, 2 * width + neurons] += mixed[k]
+        bulk[..., 2 * width + neurons, k * width + neurons] += mixed[k]
+    return bulk, dirac
 
 
 def _frozen_kinks(swept: Sweep, by_slope: Array, by_intercept: Array) -> Array:

@@ -11,11 +11,11 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from .blocks import BLOCKS
 from .errors import InputError
 from .expressions import parse_number
 
 Array = NDArray[Any]
-BLOCKS = ("hidden_weights", "hidden_biases", "output_weights")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from .blocks import BLOCKS
 from .derivation import BIAS, OTHERS, OUTPUT, WEIGHT, derive
 from .expressions import X
-from .network import BLOCKS
 from .problem import RitzProblem
 from .quadrature import Grid
 

@@ -15,11 +15,12 @@ import sympy
 from numpy.typing import NDArray
 
 from .backends import Method, Unavailable
+from .blocks import BLOCKS
 from .crosscheck import REQUIRED_DIGITS, Agreement, crosscheck
 from .errors import InputError, NondifferentiableError
 from .expressions import X
 from .gradient import Gradient, exact_gradient
-from .network import BLOCKS, ShallowNetwork
+from .network import ShallowNetwork
 from .problem import RitzProblem
 from .quadrature import Grid, grid, quadrature_gradient
 

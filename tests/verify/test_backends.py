@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kinkproof.verify import ShallowNetwork, exact_gradient, problems, quadrature_gradient
 from kinkproof.verify.backends.pytorch import methods, neuron_fields
-from kinkproof.verify.network import BLOCKS
+from kinkproof.verify.blocks import BLOCKS
 from kinkproof.verify.neuron import neuron_fields as derived_fields
 from kinkproof.verify.quadrature import grid
 

@@ -13,9 +13,9 @@ from kinkproof.verify import (
     exact_hessian,
     problems,
 )
+from kinkproof.verify.blocks import BLOCKS
 from kinkproof.verify.crosscheck import difference_gradient, pattern_gradient
 from kinkproof.verify.gradient import Blocks
-from kinkproof.verify.network import BLOCKS
 
 
 def relative_error(found: np.ndarray, reference: np.ndarray) -> float:

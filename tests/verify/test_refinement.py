@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, audit, exact_gradient, problems
 from kinkproof.verify.backends import Method, Unavailable
-from kinkproof.verify.network import BLOCKS
+from kinkproof.verify.blocks import BLOCKS
 from kinkproof.verify.quadrature import Grid
 from kinkproof.verify.refinement import Audit, family, judge, near_solution, study
 from numpy.typing import NDArray
