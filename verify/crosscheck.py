@@ -171,6 +171,13 @@ def difference_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array:
         return np.array(out, dtype=object)
 
 
+def piecewise_energy(problem: RitzProblem, network: ShallowNetwork) -> Any:
+    """The energy as route 3 integrates it, an mpmath number of 50 digits and more."""
+    singular = _singular_ends(problem)
+    with mpmath.workdps(_SINGULAR_DIGITS if any(singular) else _DIFFERENCE_DIGITS):
+        return _PiecewiseEnergy(problem, network, singular).whole()
+
+
 def _singular_ends(problem: RitzProblem) -> tuple[bool, bool]:
     left, right = (
         end in singular_points(piece.source, piece.left, piece.right)
@@ -214,6 +221,10 @@ class _PiecewiseEnergy:
     def unmoved(self) -> Any:
         """The integral part of the energy at the given parameters."""
         return (self.weight * _density(self.data, self.base, self.slope)).sum()
+
+    def whole(self) -> Any:
+        """The energy at the given parameters, with its terms at the ends."""
+        return self.unmoved() + self._ends(self.parameters)
 
     def _blocks(self, parameters: list[Any]) -> list[list[Any]]:
         return [parameters[k * self.width : (k + 1) * self.width] for k in range(3)]

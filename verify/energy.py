@@ -202,9 +202,14 @@ def exact_energy(problem: RitzProblem, network: ShallowNetwork, digits: int | No
     if digits is None:
         return _energy(problem, network, False)[()]
     with mpmath.workdps(digits + GUARD_DIGITS):
-        value = _energy(problem, single(network), True)[()]
+        value = energy_at_working_precision(problem, single(network))
     with mpmath.workdps(digits):
         return +value
+
+
+def energy_at_working_precision(problem: RitzProblem, network: ShallowNetwork) -> Any:
+    """The energy of one network at mpmath's present precision."""
+    return _energy(problem, network, True)[()]
 
 
 def _energy(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Array:

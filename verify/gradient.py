@@ -138,20 +138,23 @@ def one_sided_gradients(
     """
     involved = sorted({i for d in found for i in d.neurons})
     with mpmath.workdps((digits or 15) + GUARD_DIGITS):
-        plain = _gradient_vector(problem, network, arrange_exact(problem, network))
+        plain = gradient_at_working_precision(problem, network, arrange_exact(problem, network))
         left, right = plain.copy(), plain.copy()
         for i in involved:
             for k, block in enumerate(BLOCKS[:2]):
                 for vector, sign in ((left, -1), (right, 1)):
                     arrangement = arrange_exact(problem, network, (i, block, sign))
                     component = k * network.width + i
-                    vector[component] = _gradient_vector(problem, network, arrangement)[component]
+                    vector[component] = gradient_at_working_precision(problem, network, arrangement)[component]
     if digits is None:
         return Blocks.from_vector(left.astype(float)), Blocks.from_vector(right.astype(float))
     with mpmath.workdps(digits):
         return Blocks.from_vector(+left), Blocks.from_vector(+right)
 
 
-def _gradient_vector(problem: RitzProblem, network: ShallowNetwork, arrangement: Arrangement) -> Array:
+def gradient_at_working_precision(
+    problem: RitzProblem, network: ShallowNetwork, arrangement: Arrangement | None = None
+) -> Array:
+    """The whole gradient (3N,) of one network at mpmath's present precision; by default in its own arrangement."""
     swept, table, parameters = lebesgue_sweep(problem, network, exact=True, arrangement=arrangement)
     return _assemble(problem, swept, table, parameters, 0.0).total.ravel()

@@ -58,16 +58,22 @@ class HessianParts:
 def hessian_parts(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> HessianParts:
     """`exact_hessian`, split; the same arguments and refusals."""
     if digits is None:
-        bulk, dirac = _hessian(problem, network, False)
+        bulk, dirac = _split(problem, network, False)
         return HessianParts(bulk, dirac, bulk + dirac)
     with mpmath.workdps(digits + GUARD_DIGITS):
-        bulk, dirac = _hessian(problem, single(network), True)
+        bulk, dirac = _split(problem, single(network), True)
         total = bulk + dirac
     with mpmath.workdps(digits):
         return HessianParts(+bulk, +dirac, +total)
 
 
-def _hessian(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> tuple[Array, Array]:
+def hessian_at_working_precision(problem: RitzProblem, network: ShallowNetwork) -> Array:
+    """The Hessian (3N, 3N) of one network at mpmath's present precision."""
+    bulk, dirac = _split(problem, network, True)
+    return bulk + dirac
+
+
+def _split(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> tuple[Array, Array]:
     """Bulk and Dirac part."""
     swept, table, (w, b, c) = lebesgue_sweep(problem, network, exact)
     arrangement = swept.arrangement
