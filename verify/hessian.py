@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
+from .expressions import to_mpf
 from .gradient import refuse_degenerate
 from .kinks import clearance
 from .moments import Moments
@@ -149,7 +150,10 @@ def _frozen_kinks(swept: Sweep, by_slope: Array, by_intercept: Array) -> Array:
 def _jumps(swept: Sweep, table: Moments, by_slope: Array, by_intercept: Array) -> tuple[Array, Array, Array]:
     """At each kink: ⟦∂L/∂θ⟧ (..., N, 3N), ⟦L⟧ (..., N) and ⟦L_x⟧ (..., N); zero outside the domain."""
     arrangement = swept.arrangement
-    x, inside = arrangement.positions, arrangement.inside
+    inside = arrangement.inside
+    # A kink moved to an end may sit on a pole of the source; what is read at its stead is not used.
+    number = to_mpf if arrangement.positions.dtype == object else float
+    x = np.where(inside, arrangement.positions, number(sum(table.problem.domain) / 2))
     (a0, a1), (g0, g1) = swept.at_kinks(swept.slope), swept.at_kinks(swept.intercept)
     density, change = table.density(x), table.slope(x)
     zero = 0 * x

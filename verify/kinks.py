@@ -207,7 +207,7 @@ def clearance(problem: RitzProblem, network: ShallowNetwork, arrangement: Arrang
         # One sort serves all gaps: silent neurons are nan, and nan sorts last.
         gaps = np.diff(np.sort(np.where(arrangement.inside, kinks, np.nan), axis=-1), axis=-1)
         out = np.fmin.reduce(gaps, axis=-1, initial=np.inf)
-        for place in _fixed_places(problem, order):
+        for place in fixed_places(problem, order):
             out = np.fmin(out, np.fmin.reduce(np.abs(kinks - float(place[1])), axis=-1, initial=np.inf))
         dead = np.where(heard, np.hypot(w, b), np.inf).min(axis=-1)
     return np.asarray(np.fmin(out, dead))
@@ -246,7 +246,7 @@ def _degeneracies_of_one(
         involved = heard if order == 1 else tuple(neurons)
         if len(involved) > 1 and heard and inner and not _distance_vanishes(problem, kink):
             out.append(Degeneracy("coincident kinks", involved, float(kink), 0.0, index))
-        for kind, place in _fixed_places(problem, order):
+        for kind, place in fixed_places(problem, order):
             if involved and _compare(kink, place) == 0:
                 out.append(Degeneracy(kind, involved, float(place), 0.0, index))
     return out
@@ -257,7 +257,7 @@ def _distance_vanishes(problem: RitzProblem, kink: Fraction) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Expr], ...]:
+def fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Expr], ...]:
     """Positions at which a kink has no derivative of that order: (kind, x)."""
     ends = [e for e in problem.domain if order == 2 or e in problem.fluxes or e in problem.essential]
     out = [("kink on the end of the domain", e) for e in ends]

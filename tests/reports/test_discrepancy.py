@@ -89,7 +89,7 @@ def test_a_report_is_written_whole_or_not_at_all(
 ) -> None:
     target = tmp_path / "report.pdf"
     target.write_bytes(b"before")
-    monkeypatch.setattr("kinkproof.reports.files.os.replace", _interrupt)
+    monkeypatch.setattr("kinkproof.verify.files.os.replace", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         discrepancy_report(paper_audit, target)
     assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]

@@ -1,276 +1,88 @@
-"""Packs made from problems and networks: every value at 50 digits, cross-checked, with a tolerance."""
+"""From a problem to files: a pack, or a self-contained source file with the problem's closed forms."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
-from fractions import Fraction
-from importlib import metadata
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
-import mpmath
-import numpy as np
-import sympy
-from numpy.typing import NDArray
-
-from ..blocks import BLOCKS, Blocks
-from ..energy import energy_at_working_precision
 from ..errors import InputError, NondifferentiableError
-from ..expressions import X, to_mpf
-from ..gradient import exact_gradient, gradient_at_working_precision, one_sided_gradients
-from ..hessian import hessian_at_working_precision, hessian_parts
+from ..files import write_whole
 from ..network import ShallowNetwork
 from ..problem import RitzProblem
-from ..quadrature import grid, quadrature_gradient
-from .agreement import (
-    energy_agreement,
-    gradient_agreement,
-    one_sided_agreement,
-    product_agreement,
-    unit_directions,
-)
-from .case import DELTAS
-from .pack import BLANK_CHECKSUM, SCHEMA_VERSION, checksum
+from .records import Record, case_record, pack_text
+from .shipped import near, random_network
+from .standalone import standalone_text
 
-Array = NDArray[Any]
-Record = dict[str, Any]
-
-DIGITS = 50
-# A case is evaluated once more in arithmetic of so many bits each; the error in units of 2^−bits is its condition.
-_BITS = (32, 36, 40, 44, 48, 53)
-# The largest of six errors over many components is a fair sample of what rounding does; another order of summation or
-# a sum over some thousand nodes instead of a closed form stays within a factor of ten of it.
-_MARGIN = 16
-# Up to this width the Hessian is stored whole; beyond, its products with two directions.
-_WIDEST_HESSIAN = 8
-_DIRECTIONS = 2
+LANGUAGES = {"python": ".py", "c": ".c"}
 
 
-def case_record(name: str, about: str, problem: RitzProblem, network: ShallowNetwork) -> Record:
-    """One case, exactly integrated: energy, gradient, Hessian, or one-sided derivatives where there is no gradient.
+def generate(
+    problem: RitzProblem, path: str | Path, networks: Mapping[str, ShallowNetwork] | None = None
+) -> tuple[Path, ...]:
+    """Write oracles of a problem; the ending of the path says which.
+
+    Args:
+        problem: any for `.json`; for `.py` and `.c` one whose functions NumPy or C have.
+        path: ``.json``: a pack for `load`. ``.py``: one NumPy file with closed forms for any parameters, stored cases
+            and the comparison. ``.c``: the same in C99, with a header and a test program beside it.
+        networks: case id → network to be stored; by default random ones of 3 and 8 neurons and, where a solution is
+            known, one near it.
+
+    Returns:
+        The files written, each whole.
 
     Raises:
-        InputError: independent derivations do not agree.
+        InputError: another ending, an unwritable path, a network without a gradient in a source file, or independent
+            derivations that disagree.
     """
-    record = _statement(name, about, problem, network)
-    with mpmath.workdps(DIGITS):
-        energy = +_with_guard(lambda: energy_at_working_precision(problem, network))
-    record["energy"] = _number(energy)
-    record["agreement"] = {"energy": energy_agreement(problem, network, energy)}
-    tolerance = {"energy": _tolerance(lambda: energy_at_working_precision(problem, network))}
-    try:
-        gradient = exact_gradient(problem, network, digits=DIGITS)
-    except NondifferentiableError as error:
-        sides = one_sided_gradients(problem, network, error.degeneracies, digits=DIGITS)
-        record["agreement"]["one_sided"] = one_sided_agreement(problem, network, sides)
-        record["distance"] = 0.0
-        record["degeneracies"] = [str(d) for d in error.degeneracies]
-        record["one_sided"] = {side: _blocks(b) for side, b in zip(("left", "right"), sides, strict=True)}
-        record["hessian"] = None
-        record["tolerance"] = tolerance | {"gradient": _block_tolerances(problem, network)}
-        return record
-    distance = float(gradient.distance)
-    record["distance"] = distance if np.isfinite(distance) else None
-    parts = {p: _blocks(getattr(gradient, p)) for p in ("bulk", "dirac", "total")}
-    record["gradient"] = parts | {"own_jump": _blocks(_own_jump(problem, network))}
-    tolerance["gradient"] = _block_tolerances(problem, network)
-    record["hessian"], record["agreement"]["hessian"], tolerance["hessian"] = _hessian(problem, network)
-    smooth = record["hessian"] is not None
-    record["agreement"]["gradient"] = gradient_agreement(problem, network, gradient.total.ravel(), smooth)
-    record["tolerance"] = tolerance
-    return record
+    texts = generated_texts(problem, Path(path), networks)
+    for target, text in texts.items():
+        write_whole(target, text.encode())
+    return tuple(texts)
 
 
-def grid_record(name: str, about: str, problem: RitzProblem, network: ShallowNetwork, rule: str, points: int) -> Record:
-    """One case on a stated grid: the sum's energy, and its gradient for each discrete delta.
-
-    Raises:
-        InputError: the node-by-node sum and the running sums do not agree.
-    """
-    record = _statement(name, about, problem, network)
-    mesh = grid(rule, points, problem.domain)
-    record["grid"] = {"rule": rule, "points": points, "nodes": _hexes(mesh.nodes), "weights": _hexes(mesh.weights)}
-    exact = exact_gradient(problem, network, digits=DIGITS)
-    found = {d: quadrature_gradient(problem, network, rule, points, _DELTA[d], DIGITS) for d in DELTAS}
-    for delta, gradient in found.items():
-        swept = quadrature_gradient(problem, network, rule, points, _DELTA[delta])
-        expected = gradient.total.ravel().astype(float)
-        # Float64 running sums over the nodes: three or four of sixteen digits go to rounding.
-        if np.abs(swept.total.ravel() - expected).max() > 1e-11 * np.abs(expected).max():
-            raise InputError(f"oracle: {name}, {delta}: the two ways of summing over the grid disagree")
-    record["energy"] = _number(found["autodiff"].energy)
-    record["gradient"] = {
-        "total": _blocks(exact.total),
-        **{d: _blocks(g.total) for d, g in found.items()},
-    }
-    record["agreement"] = {"gradient": {"running sums in float64": 11}}
-    distance = float(exact.distance)
-    record["distance"] = distance if np.isfinite(distance) else None
-    record["hessian"] = None
-    # The same integrand, summed otherwise: the exact integral's condition is the sum's.
-    record["tolerance"] = {
-        "energy": _tolerance(lambda: energy_at_working_precision(problem, network)),
-        "gradient": _block_tolerances(problem, network),
-    }
-    return record
+def stale(problem: RitzProblem, path: str | Path, networks: Mapping[str, ShallowNetwork] | None = None) -> list[Path]:
+    """The files that `generate` would write otherwise than they are, or that are missing."""
+    texts = generated_texts(problem, Path(path), networks)
+    return [p for p, text in texts.items() if not p.is_file() or p.read_bytes() != text.encode()]
 
 
-_DELTA = {"autodiff": None, "nearest": "nearest", "mean": "mean"}
+def generated_texts(
+    problem: RitzProblem, path: Path, networks: Mapping[str, ShallowNetwork] | None = None
+) -> dict[Path, str]:
+    """File → text of everything that `generate` writes."""
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; the name of a file would be right")
+    if path.suffix not in (".json", *LANGUAGES.values()):
+        raise InputError(
+            f"{path}: a file of oracles ends in .json, .py or .c; {path.with_suffix('.py')} would be right"
+        )
+    records = _records(problem, default_networks(problem) if networks is None else networks)
+    if path.suffix == ".json":
+        return {path: pack_text(path.stem, f"oracles of {problem.name}", records)}
+    for record in records:
+        if "gradient" not in record:
+            raise InputError(f"oracle: the case {record['id']} has no gradient; in a pack (.json) it would be right")
+    if path.suffix == ".py":
+        return {path: standalone_text(problem, records, path.name)}
+    from .c_source import c_texts
+
+    return {path.with_name(name): text for name, text in c_texts(problem, records, path.name).items()}
 
 
-def pack_text(name: str, about: str, records: Iterable[Record]) -> str:
-    """A pack's file: JSON with a case a line, the checksum put in; the same input gives the same bytes."""
-    stored = {
-        "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "about": about,
-        "sha256": BLANK_CHECKSUM,
-        "provenance": {
-            "versions": {n: metadata.version(n) for n in ("kinkproof", "sympy", "mpmath")},
-            "route": "Eqs. (5)-(9) derived by SymPy, Dirac terms sifted, integrals in closed form or by quadrature at "
-            "70 digits",
-            "digits": DIGITS,
-            "agreement": "for each case and quantity: independent route and digits on which it agrees",
-            "tolerance": f"absolute: {_MARGIN} * 2^-53 * condition, at least 2^-52 of the largest component; the "
-            f"condition is the largest error of the same formulas in {', '.join(map(str, _BITS))} bits, times 2^bits",
-            "convention": "max(0, z) has derivative 0 at z = 0; of two nodes as near to a kink the left is the nearest",
-        },
-    }
-    cases = list(records)
-    names = [case["id"] for case in cases]
-    if len(set(names)) < len(names):
-        raise InputError(f"pack: {name} has two cases of one id; every id once would be right")
-    head = json.dumps(stored, indent=1).removesuffix("\n}")
-    lines = ",\n".join(json.dumps(case, allow_nan=False) for case in cases)
-    text = f'{head},\n "cases": [\n{lines}\n ]\n}}\n'
-    return text.replace(BLANK_CHECKSUM, checksum(text.encode(), BLANK_CHECKSUM), 1)
+def default_networks(problem: RitzProblem) -> dict[str, ShallowNetwork]:
+    """Case id → network of a file for which none were given."""
+    networks = {f"width-{n}": random_network(n, 40, problem.domain) for n in (3, 8)}
+    if problem.solution is not None:
+        networks["near-solution-8"] = near(problem, 8)
+    return networks
 
 
-def statement_text(problem: RitzProblem) -> Record:
-    """A problem as text that the safe parser reads back to the same problem.
-
-    Raises:
-        InputError: it cannot be written so.
-    """
-    written = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift")}
-    ends = {n: {str(k): str(v) for k, v in getattr(problem, n).items()} for n in ("fluxes", "essential")}
-    rest = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
-    solution = {} if problem.solution is None else {"solution": str(problem.solution)}
-    if RitzProblem(**written, **ends, **rest, **solution) != problem:
-        raise InputError(f"oracle: the problem {problem.name} does not survive being written as text")
-    return written | ends | rest | solution
-
-
-def _statement(name: str, about: str, problem: RitzProblem, network: ShallowNetwork) -> Record:
-    if network.batch:
-        raise InputError(f"oracle: a case takes one network, not a batch of shape {network.batch}")
-    text = statement_text(problem)
-    slopes = {f"{n}_slope": str(sympy.diff(getattr(problem, n), X)) for n in ("distance", "lift")}
-    return {
-        "id": name,
-        "about": about,
-        "problem": text | slopes,
-        "domain": [float(e) for e in problem.domain],
-        "parameters": {
-            n: {"exact": [_decimal(v) for v in network.rational(n)], "hex": _hexes(floats)}
-            for n, floats in zip(BLOCKS, network.floats, strict=True)
-        },
-    }
-
-
-def _hessian(problem: RitzProblem, network: ShallowNetwork) -> tuple[Record | None, Record, float]:
-    size = 3 * network.width
-    try:
-        parts = hessian_parts(problem, network, digits=DIGITS)
-    except NondifferentiableError:
-        return None, {}, 0.0
-    if network.width <= _WIDEST_HESSIAN:
-        directions = list(unit_directions(size))
-        agreed = product_agreement(problem, network, directions, parts.total)
-        upper = np.triu_indices(size)
-        stored: Record = {"total": _numbers(parts.total[upper]), "bulk": _numbers(parts.bulk[upper])}
-        tolerance = _tolerance(lambda: hessian_at_working_precision(problem, network).ravel())
-        return stored, agreed, tolerance
-    # Small whole numbers without a pattern: no entry of a row can hide behind another.
-    directions = [[(7 * k * k + 3 * k + 5 * d) % 11 - 5 for k in range(size)] for d in range(_DIRECTIONS)]
-    matrix = np.array(directions, dtype=object).T
-    with mpmath.workdps(DIGITS):
-        products = (hessian_parts(problem, network, digits=DIGITS + 10).total @ matrix).T
-        products = +products
-    agreed = product_agreement(problem, network, directions, products)
-    tolerance = _tolerance(lambda: (hessian_at_working_precision(problem, network) @ matrix).T.ravel())
-    return {"directions": directions, "products": [_numbers(p) for p in products]}, agreed, tolerance
-
-
-def _own_jump(problem: RitzProblem, network: ShallowNetwork) -> Blocks:
-    """½κD²c²|w| at each kink inside, in ∂/∂b, and ξ times it in ∂/∂w: half the neuron's own jump of û′, weighted."""
-    w, b, c = (network.rational(n) for n in BLOCKS)
-    out = np.full((3, network.width), mpmath.mpf(0))
-    with mpmath.workdps(DIGITS):
-        for i in range(network.width):
-            kink = (
-                -sympy.Rational(*b[i].as_integer_ratio()) / sympy.Rational(*w[i].as_integer_ratio()) if w[i] else None
-            )
-            if kink is not None and problem.domain[0] < kink < problem.domain[1]:
-                here = (problem.coefficient * problem.distance**2 / 2).subs(X, kink)
-                out[1, i] = to_mpf(here) * to_mpf(c[i] ** 2 * abs(w[i]))
-                out[0, i] = to_mpf(kink) * out[1, i]
-    return Blocks(*out)
-
-
-def _with_guard(evaluate: Callable[[], Any]) -> Any:
-    with mpmath.workdps(DIGITS + 20):
-        return evaluate()
-
-
-def _block_tolerances(problem: RitzProblem, network: ShallowNetwork) -> dict[str, float]:
-    condition, size = _condition(lambda: gradient_at_working_precision(problem, network))
-    by_block = condition.reshape(3, -1).max(axis=1)
-    return {n: _rounded_up(float(e), float(size.max())) for n, e in zip(BLOCKS, by_block, strict=True)}
-
-
-def _tolerance(evaluate: Callable[[], Any]) -> float:
-    condition, size = _condition(evaluate)
-    return _rounded_up(float(condition.max()), float(size.max()))
-
-
-def _condition(evaluate: Callable[[], Any]) -> tuple[Array, Array]:
-    """Of each component: its largest error over the precisions, in units of 2^−bits, and its absolute value."""
-    with mpmath.workdps(DIGITS):
-        expected = np.atleast_1d(np.array(evaluate(), dtype=object))
-    worst = np.zeros(len(expected))
-    for bits in _BITS:
-        with mpmath.workprec(bits):
-            found = np.atleast_1d(np.array(evaluate(), dtype=object))
-        with mpmath.workdps(DIGITS):
-            worst = np.maximum(worst, np.abs((found - expected) * mpmath.mpf(2) ** bits).astype(float))
-    return worst, np.abs(expected.astype(float))
-
-
-def _rounded_up(condition: float, largest: float) -> float:
-    """A tolerance of two significant digits."""
-    value = max(_MARGIN * condition * 2.0**-53, largest * 2.0**-52)
-    return 0.0 if value == 0 else float(f"{value * 1.05:.1e}")
-
-
-def _number(value: Any) -> Record:
-    return {"decimal": mpmath.nstr(value, DIGITS), "hex": float(value).hex()}
-
-
-def _numbers(values: Array) -> Record:
-    return {"decimal": [mpmath.nstr(v, DIGITS) for v in values], "hex": _hexes(values)}
-
-
-def _blocks(blocks: Blocks) -> Record:
-    return {n: _numbers(getattr(blocks, n)) for n in BLOCKS}
-
-
-def _hexes(values: Sequence[Any] | Array) -> list[str]:
-    return [float(v).hex() for v in values]
-
-
-def _decimal(value: Fraction) -> str:
-    """An exact number as a decimal where it ends within 15 places, else as a fraction."""
-    places = next((k for k in range(16) if (value * 10**k).denominator == 1), None)
-    return str(value) if places is None else str(Decimal(value.numerator) / Decimal(value.denominator))
+def _records(problem: RitzProblem, networks: Mapping[str, ShallowNetwork]) -> list[Record]:
+    out = []
+    for name, network in networks.items():
+        try:
+            out.append(case_record(name, f"{network.width} neurons", problem, network))
+        except NondifferentiableError as error:
+            raise InputError(f"oracle: the case {name}: {error}") from None
+    return out

@@ -12,7 +12,7 @@ from ..named import problems
 from ..network import ShallowNetwork
 from ..problem import RitzProblem
 from ..refinement import near_solution
-from .generation import Record, case_record, grid_record, pack_text
+from .records import Record, case_record, grid_record, pack_text
 
 # Networks of at most this width are made in seconds; the tests make them anew.
 SMALL = ("paper", "degenerate", "quadrature")
