@@ -37,7 +37,7 @@ _PANEL_ERROR = 1e-16
 # A source that is singular at an end needs panels that shrink towards it; more than these would be a file of edges.
 _MOST_PANELS = 200
 
-_HEADER = '''"""Exact energies, gradients and Hessians of ReLU networks: reference values for tests. NumPy only.
+_HEADER = '''r"""Exact energies, gradients and Hessians of ReLU networks: reference values for tests. NumPy only.
 
 {statement}
 
@@ -122,7 +122,8 @@ def standalone_text(problem: RitzProblem, records: Sequence[Record], name: str) 
         statement=_indented(statement_text(problem)),
         version=metadata.version("kinkproof"),
         sympy=metadata.version("sympy"),
-        command=command(problem, name),
+        # A backslash at each line's end: the shell joins them again.
+        command=" \\\n        ".join(textwrap.wrap(command(problem, name), _WIDTH - 10, break_long_words=False)),
         blocks=repr(BLOCKS).replace("'", '"'),
     )
     bodies = [_body(m) for m in (closed_form, comparison, reference)]
@@ -136,17 +137,18 @@ def command(problem: RitzProblem, name: str) -> str:
         stated = ["--problem", problem.name]
     else:
         text = statement_text(problem)
-        single = ("source", "coefficient", "distance", "lift", "solution", "penalty")
+        single = ("source", "coefficient", "distance", "lift", "solution", *(("penalty",) if problem.essential else ()))
         stated = [word for n in single if n in text for word in (f"--{n}", text[n])]
-        stated += ["--domain", *text["domain"]]
+        stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
-    # An expression that begins with a minus would be taken for an option.
-    return " ".join(["kinkproof oracles generate", *map(shlex.quote, stated), "--standalone", shlex.quote(name)])
+    words = ["kinkproof", "oracles", "generate", *map(shlex.quote, stated), "--standalone", shlex.quote(name)]
+    return " ".join(words)
 
 
 def _indented(statement: Record) -> str:
-    return "\n".join(f"    {k}: {v}" for k, v in statement.items() if v not in ({}, "0"))
+    lines = [f"{k}: {v}" for k, v in statement.items() if v not in ({}, "0")]
+    return "\n".join(textwrap.indent(textwrap.fill(line, _WIDTH, subsequent_indent="    "), "    ") for line in lines)
 
 
 def _body(module: ModuleType) -> str:
@@ -269,7 +271,7 @@ def _function(name: str, arguments: dict[sympy.Symbol, str], rows: Sequence[symp
 
 
 def _cases(records: Sequence[Record]) -> str:
-    return "CASES: tuple[Reference, ...] = " + _call("", (_case(r) for r in records))
+    return "CASES: tuple[Reference, ...] = " + (_call("", (_case(r) for r in records)) if records else "()")
 
 
 def _case(record: Record) -> str:
