@@ -68,6 +68,7 @@ def generate(
 ) -> None:
     """Write oracles of a problem: a source file without dependencies on kinkproof, or a pack."""
     from ..verify.errors import InputError
+    from ..verify.files import require_writable
     from ..verify.oracles.generation import LANGUAGES, stale
     from ..verify.oracles.generation import generate as run_generate
     from .tables import steps
@@ -75,12 +76,12 @@ def generate(
     path = standalone or pack
     if path is None or (standalone and pack):
         raise InputError("oracles: --standalone FILE.py, --standalone FILE.c or --pack FILE.json would be right")
+    require_writable(path)
     if language is not None and language not in LANGUAGES:
         raise InputError(f"language: {language!r} is unknown; one of {', '.join(LANGUAGES)} would be right")
-    wanted = ".json" if pack else LANGUAGES[language] if language else path.suffix
-    if path.suffix != wanted or (standalone and wanted not in LANGUAGES.values()):
-        right = path.with_suffix(wanted if wanted in (".json", *LANGUAGES.values()) else ".py")
-        raise InputError(f"{path}: the name's ending does not fit; {right} would be right")
+    endings = [".json"] if pack else [LANGUAGES[language]] if language else list(LANGUAGES.values())
+    if path.suffix not in endings:
+        raise InputError(f"{path}: the name's ending does not fit; {path.with_suffix(endings[0])} would be right")
     with steps(5) as progress:
         progress("antiderivatives")
         if check:
