@@ -6,7 +6,8 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-TESTING = ("pytest", "hypothesis")
+# ruff and mypy judge the generated source files.
+TESTING = ("pytest", "hypothesis", "jsonschema", "ruff", "mypy")
 
 
 def install(session: nox.Session, *extra: str) -> None:
