@@ -51,14 +51,13 @@ def standalone_gradients() -> None:
     """The gradient of a generated file against torch autograd on 1,000 points."""
     ask = methods()[0].gradient
     assert ask is not None
-    namespace = _standalone(problems["sine-2"])
+    problem, mesh = problems["sine-2"], grid("midpoint", 1000)
+    module = _standalone(problem)
     print(f"\n{'width':>7} {'standalone':>12} {'autograd':>12} {'ratio':>8}  wanted")
     for width in (20, 1000):
-        network = ShallowNetwork.random(width, seed=0)
-        own = median_seconds(lambda n=network: namespace.exact_gradient(*n.floats))
-        autograd = median_seconds(
-            lambda v=network.ravel(): ask(problems["sine-2"], v, grid("midpoint", 1000), "float64")
-        )
+        vector = ShallowNetwork.random(width, seed=0).ravel()
+        own = median_seconds(lambda v=vector: module.exact_gradient(*np.split(v, 3)))
+        autograd = median_seconds(lambda v=vector: ask(problem, v, mesh, "float64"))
         wanted = STANDALONE_WANTED[width]
         print(f"{width:>7} {own * 1e6:>9.0f} µs {autograd * 1e6:>9.0f} µs {own / autograd:>8.3f}  ≤ {wanted}")
 
