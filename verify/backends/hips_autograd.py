@@ -1,4 +1,7 @@
-"""Three ways of asking HIPS autograd for the parameter gradient of a Ritz energy; it computes in the type it is given."""
+"""Three ways of asking HIPS autograd for the parameter gradient of a Ritz energy.
+
+It has no types of its own: float32 arrays in, float32 all through.
+"""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ LIBRARY = Library([{"erf": jax.scipy.special.erf}, "jax"], jax.nn.relu, jnp.wher
 def methods() -> tuple[Method, ...]:
     """All ways of asking that this file knows."""
     return (
-        Method("jit of grad, u′ by grad", _asking(_jit, _by_grad, _LARGE)),
+        Method("jit, u′ by grad", _asking(_jit, _by_grad, _LARGE)),
         Method("grad, u′ by hand", _asking(jax.value_and_grad, _by_hand, _LARGE)),
-        Method("jit of grad, u′ by hand", _asking(_jit, _by_hand, _LARGE)),
-        Method("jit of jacfwd, u′ by hand", _asking(_jit_forward, _by_hand, _SMALL)),
-        Method("jit of grad, kink-split quadrature", _split, conforming=True),
+        Method("jit, u′ by hand", _asking(_jit, _by_hand, _LARGE)),
+        Method("jacfwd, u′ by hand", _asking(_jit_forward, _by_hand, _SMALL)),
+        Method("jit, kink-split quadrature", _split, conforming=True),
     )
 
 
