@@ -27,10 +27,12 @@ _VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "no
 # The neuron of figure 3; the paper's own values are not legible.
 _NEURON = (1.0, -0.4, 1.0)
 _NEURON_POINTS = 50
+# Lines about what did not run, for which the table leaves room.
+_MOST_SILENT = 4
 # Errors that differ by less than this share are called the same.
 _SAME = 1e-6
 # What fits on a page of the table, and in its second column.
-_PAGE_ROWS, _LONGEST_NAME = 20, 48
+_PAGE_ROWS, _LONGEST_NAME = 18, 48
 PICTURES = ("svg", "png")
 
 
@@ -101,7 +103,7 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
     table = axes.table(cells, colLabels=heads, colWidths=widths, loc="upper center", cellLoc="left", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
-    table.scale(1, 1.3)
+    table.scale(1, 1.05)
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor("#CCCCCC")
         if line == 0 or column == 0:
@@ -115,13 +117,15 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
     silent += (
         [] if audit.judged_systems or number > 1 else ["No AD system was judged, only kinkproof's own quadratures."]
     )
+    if len(silent) > _MOST_SILENT:
+        silent = [*silent[: _MOST_SILENT - 1], f"{len(silent) - _MOST_SILENT + 1} more, see the JSON file"]
     for k, text in enumerate(textwrap.shorten(t, 150, placeholder=" …") for t in silent):
         figure.text(0.05, 0.145 + 0.022 * (len(silent) - 1 - k), text, fontsize=9.5, color=RED)
     digits = min((a.digits for a in audit.agreements), default=0.0)
     shares = "; ".join(f"{k}: {v:.3g}" for k, v in audit.dirac_shares.items())
     caption = (
-        f"Relative error of the energy gradient in {precision} against the exact one ({audit.rule}; the largest over "
-        f"grids of n to 1.3 n points). {len(audit.agreements) + 1} derivations agree to {digits:.0f} digits.\n"
+        f"Relative error of the {precision} gradient against the exact one ({audit.rule}; the largest over n to 1.3 n "
+        f"points). {len(audit.agreements) + 1} derivations agree to {digits:.0f} digits.\n"
         f"Size of the Dirac part relative to the whole gradient: {shares}.\nAutodiff is right for the discrete sum; "
         "limit and derivative do not commute."
     )
