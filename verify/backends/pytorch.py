@@ -117,7 +117,8 @@ def _forward(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
         value = end_energy(problem, t, torch.relu, partial(_array, precision=precision)) + 0 * t.sum()
         return value, value
 
-    parts = zip(*(a.split(_BLOCK) for a in _constants(problem, grid, precision)), strict=True)
+    arrays = _constants(problem, grid, precision)
+    parts = [[a[k : k + _BLOCK] for a in arrays] for k in range(0, len(grid.nodes), _BLOCK)]
     # Threads would wait for each other at each of the many small steps; the user's number is put back.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
