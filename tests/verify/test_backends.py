@@ -9,7 +9,7 @@ import torch
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_gradient, problems, quadrature_gradient
 from kinkproof.verify.backends import Method, hips_autograd, jax_transforms, pytorch
 from kinkproof.verify.backends.discovery import discover
-from kinkproof.verify.backends.summation import NUMPY, Library, blocks, data_functions
+from kinkproof.verify.backends.summation import NUMPY, Library, blocks, data_functions, tangent_block
 from kinkproof.verify.network import BLOCKS
 from kinkproof.verify.neuron import neuron_fields as derived_fields
 from kinkproof.verify.quadrature import grid
@@ -100,6 +100,11 @@ def test_torch_keeps_the_users_threads() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("width", [1, 20, 1_000])
+def test_forward_mode_of_wide_networks_stays_within_a_laptops_memory(width: int) -> None:
+    assert 1 <= tangent_block(3 * width) <= 2**29 / (3 * width * width * 8)
 
 
 @pytest.mark.parametrize("size", [1, 7, 10, 64])

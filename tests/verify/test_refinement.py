@@ -143,11 +143,6 @@ def test_a_method_that_fails_to_compile_is_shown_and_not_judged() -> None:
     assert result.rows[0].total is None
 
 
-def spoil(vector: Array) -> Array:
-    vector[:] = 0
-    return vector
-
-
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -175,11 +170,18 @@ def test_a_method_that_answers_nonsense_fails_alone(answer: Callable[[Array], An
     assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["methods"][0]["failed"].startswith(said)
 
 
-def test_a_method_that_overwrites_its_parameters_spoils_nothing() -> None:
-    method = Method("spoils", lambda p, v, m, precision: (0.0, spoil(v)), precisions=("float64",))
-    result = audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [method], points=(10, 100, 1_000))
-    assert [r.as_expected for r in result.rows] == [False, True, True, True]
-    assert result.network.ravel().any()
+def test_a_method_that_overwrites_its_parameters_spoils_no_later_grid() -> None:
+    seen: list[Array] = []
+
+    def spoils(problem: RitzProblem, vector: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+        seen.append(vector.copy())
+        vector[:] = 0
+        return 0.0, vector
+
+    network = ShallowNetwork.random(3, seed=0)
+    audit(problems["polynomial"], network, [Method("spoils", spoils)], points=(10, 100, 1_000))
+    assert len(seen) == 2 * sum(len(family("midpoint", n, (0, 1))) for n in (10, 100, 1_000))
+    assert all((v == network.ravel()).all() for v in seen)
 
 
 def test_without_kinks_nothing_is_missing() -> None:

@@ -13,38 +13,51 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import erf
 
 from ..problem import RitzProblem
 from ..quadrature import Grid
 from . import Array, GradientFunction, Method
-from .summation import Library, blocks, end_energy, field, field_integral, integral, node_data, split_energy
+from .summation import (
+    Library,
+    blocks,
+    end_energy,
+    field,
+    field_integral,
+    integral,
+    node_data,
+    split_energy,
+    tangent_block,
+)
 
 Integral = Callable[..., Any]
 # JAX compiles for each size of arrays anew. The sum over the nodes is therefore taken block by block, all of one size:
-# large where each block costs Python's time, small where forward mode carries 3N tangents a node through the cache.
-_LARGE, _SMALL = 8192, 1024
+# large, as each block costs Python's time, but for forward mode.
+_BLOCK = 8192
 
 
 def _array(values: Any, precision: str) -> jax.Array:
     return jnp.asarray(np.asarray(values, dtype=precision))
 
 
-LIBRARY = Library([{"erf": jax.scipy.special.erf}, "jax"], jax.nn.relu, jnp.where, jnp.concatenate, _array)
+LIBRARY = Library([{"erf": erf}, "jax"], jax.nn.relu, jnp.where, jnp.concatenate, _array)
 
 
 def methods() -> tuple[Method, ...]:
     """All ways of asking that this file knows."""
     return (
-        Method("jit, u′ by grad", _asking(_jit, _by_grad, _LARGE)),
-        Method("grad, u′ by hand", _asking(jax.value_and_grad, _by_hand, _LARGE)),
-        Method("jit, u′ by hand", _asking(_jit, _by_hand, _LARGE)),
-        Method("jacfwd, u′ by hand", _asking(_jit_forward, _by_hand, _SMALL)),
+        Method("jit, u′ by grad", _asking(_jit, _by_grad)),
+        Method("grad, u′ by hand", _asking(jax.value_and_grad, _by_hand)),
+        Method("jit, u′ by hand", _asking(_jit, _by_hand)),
+        Method("jacfwd, u′ by hand", _asking(_jit_forward, _by_hand, tangent_block)),
         Method("jit, kink-split quadrature", _split, conforming=True),
     )
 
 
 def _asking(
-    ask: Callable[[Integral], Callable[..., tuple[Any, Any]]], prepare: Callable[[RitzProblem], Integral], block: int
+    ask: Callable[[Integral], Callable[..., tuple[Any, Any]]],
+    prepare: Callable[[RitzProblem], Integral],
+    block: Callable[[int], int] = lambda parameters: _BLOCK,
 ) -> GradientFunction:
     """A method on a fixed grid: nodes, weights and data are constants."""
 
@@ -52,8 +65,9 @@ def _asking(
         with jax.enable_x64(precision == "float64"):
             theta = _array(parameters, precision)
             asked = ask(prepare(problem))
+            size = block(len(parameters))
             arrays = (grid.nodes, grid.weights, *node_data(problem, grid.nodes))
-            parts = [asked(theta, *(_array(a, precision) for a in part)) for part in blocks(arrays, block)]
+            parts = [asked(theta, *(_array(a, precision) for a in part)) for part in blocks(arrays, size)]
             parts.append(_ends(problem, theta, precision))
             # The derivative of a sum is the sum of its terms' derivatives; added in the precision of the study.
             energies, gradients = zip(*parts, strict=True)

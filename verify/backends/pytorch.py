@@ -13,7 +13,17 @@ from torch import Tensor
 from ..problem import RitzProblem
 from ..quadrature import Grid
 from . import Array, GradientFunction, Method, Unavailable
-from .summation import Library, end_energy, field, field_integral, grid_energy, integral, node_data, split_energy
+from .summation import (
+    Library,
+    end_energy,
+    field,
+    field_integral,
+    grid_energy,
+    integral,
+    node_data,
+    split_energy,
+    tangent_block,
+)
 
 Energy = Callable[[Tensor], Tensor]
 
@@ -22,8 +32,6 @@ def _array(values: Any, precision: str) -> Tensor:
     return torch.tensor(values, dtype=getattr(torch, precision))
 
 
-# Nodes in a block of forward mode.
-_BLOCK = 512
 LIBRARY = Library("torch", torch.relu, torch.where, torch.cat, _array)
 
 
@@ -118,7 +126,8 @@ def _forward(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
         return value, value
 
     arrays = _constants(problem, grid, precision)
-    parts = [[a[k : k + _BLOCK] for a in arrays] for k in range(0, len(grid.nodes), _BLOCK)]
+    block = tangent_block(len(parameters))
+    parts = [[a[k : k + block] for a in arrays] for k in range(0, len(grid.nodes), block)]
     # Threads would wait for each other at each of the many small steps; the user's number is put back.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -213,6 +213,11 @@ def _smooth(expression: Any, library: Library) -> Callable[[Any], Any]:
     return function
 
 
+def tangent_block(parameters: int) -> int:
+    """How many nodes forward mode takes at a time: with 3N tangents of N neurons each they fit a processor's cache."""
+    return min(max(1_000_000 * 3 // parameters**2, 16), 1024)
+
+
 def blocks(arrays: Iterable[Array], size: int) -> list[list[Array]]:
     """Nodes, weights and data (n,) cut into blocks of one size for systems that compile for each size anew.
 
