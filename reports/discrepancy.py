@@ -220,9 +220,14 @@ def _errors(audit: Audit) -> Page:
     axes[0].set_ylim(top=20 * max(max(t.errors) for t in drawn))
     axes[0].legend(loc="center right", bbox_to_anchor=(1.0, 0.42))
     _block_bars(axes[1], groups, audit)
+    verdicts = "; ".join(
+        f"{label}: {' and '.join(dict.fromkeys(r.total.verdict for r in rows if r.total))}"
+        for label, rows, _, _ in groups
+    )
     caption = (
         "Autodiff and the paper's nearest-node delta stop at a fixed error however fine the grid; with the mean of the "
-        "one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n" + _agreement(audit)
+        "one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n"
+        f"{verdicts}.\n{_agreement(audit)}"
     )
     return Page("Error against grid, and by block", caption, figure)
 

@@ -294,6 +294,9 @@ def judge(
 
     A method that cannot be run, fails or returns something else than an energy and a gradient is reported, not
     judged.
+
+    Raises:
+        InputError: our own quadrature refuses the request, a rule with a node on a pole of the source for instance.
     """
     expected, expected_blocks, reason = _expectation(exact, method, precision)
     blank = Row(
@@ -307,9 +310,11 @@ def judge(
         found = _gradients(problem, vector, method, precision, grids)
     except Unavailable as why:
         return replace(blank, unavailable=str(why))
-    except InputError as error:
-        return replace(blank, failed=str(error))
     except Exception as error:
+        if method.system == OWN:
+            raise
+        if isinstance(error, InputError):
+            return replace(blank, failed=str(error))
         # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
         return replace(blank, failed=describe(error))
     sizes = [len(of_n[0].nodes) for of_n in grids]

@@ -95,6 +95,11 @@ def test_a_function_may_return_methods(returned: str, install: Install) -> None:
         ("def gradient(): return [1, 2]", "returned list; a gradient function, a Method"),
         ("def gradient(): return None", "returned NoneType"),
         ("def gradient(): return ()", "returned tuple"),
+        (
+            "from kinkproof.verify.backends import Method\n"
+            "def gradient(): return Method('a', None, precisions=('float16',))",
+            "precision: 'float16' is unknown; one of ('float64', 'float32') would be right",
+        ),
         ("raise OSError('libfoo.so is broken')", "OSError: libfoo.so is broken (foreign_module.py, line 1)"),
         ("import foreign_module.missing", "No module named 'foreign_module.missing'"),
         ("def other(): pass", "AttributeError"),

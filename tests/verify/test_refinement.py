@@ -213,5 +213,8 @@ def test_bad_requests_are_refused() -> None:
         audit(problems["sine-2"], points=(100, 50, 10))
     with pytest.raises(InputError, match="batch"):
         audit(problems["sine-2"], ShallowNetwork.random(2, seed=0, batch=(2,)))
+    with pytest.raises(InputError, match="midpoint would be right"):
+        pole = RitzProblem(source="1/sqrt(x)")
+        audit(pole, ShallowNetwork.random(2, seed=0), [], points=(10, 100, 1_000), rule="trapezoid")
     with pytest.raises(InputError, match="known solution"):
         near_solution(RitzProblem(source="1"), 10)

@@ -14,8 +14,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..problem import RitzProblem
-from ..quadrature import Grid
+from ..quadrature import DELTAS, Grid
 
 Array = NDArray[Any]
 GradientFunction = Callable[[RitzProblem, Array, Grid, str], tuple[float, Array]]
@@ -50,6 +51,12 @@ class Method:
     precisions: tuple[str, ...] = PRECISIONS
     system: str = ""
     failed: str = ""
+
+    def __post_init__(self) -> None:
+        for what, given, known in (("precision", self.precisions, PRECISIONS), ("delta", (self.delta,), DELTAS)):
+            for value in given:
+                if value not in known:
+                    raise InputError(f"{what}: {value!r} is unknown; one of {known} would be right")
 
     @property
     def label(self) -> str:
