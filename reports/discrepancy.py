@@ -221,7 +221,7 @@ def _errors(audit: Audit) -> Page:
     axes[0].legend(loc="center right", bbox_to_anchor=(1.0, 0.42))
     _block_bars(axes[1], groups, audit)
     verdicts = "; ".join(
-        f"{label}: {' and '.join(dict.fromkeys(r.total.verdict for r in rows if r.total))}"
+        f"{label.partition(':')[0]}: {' and '.join(dict.fromkeys(r.total.verdict for r in rows if r.total))}"
         for label, rows, _, _ in groups
     )
     caption = (
