@@ -19,7 +19,7 @@ def install(session: nox.Session, *extra: str) -> None:
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Audit torch on the paper's problem: a table, build/verify/audit.json and build/verify/discrepancy.pdf."""
+    """Audit torch, JAX and HIPS autograd: a table, build/verify/audit.json and build/verify/discrepancy.pdf."""
     install(session)
     session.run("kinkproof", "audit", "--save", "build/verify", *session.posargs)
 

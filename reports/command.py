@@ -43,14 +43,19 @@ def audit(
     width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
     rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
+    backend: Annotated[
+        list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
     picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
-    """Which gradients of the energy does torch get wrong, by how much, and why?
+    """Which gradients of the energy do torch, JAX and others get wrong, by how much, and why?
 
-    Exits with 1 if the independent derivations disagree, or a verdict is not the one that theory predicts.
+    Exits with 1 if the independent derivations disagree, or a verdict is not the one that theory predicts, or a
+    backend fails. An AD system that is not installed is shown as such.
     """
+    from ..verify.backends.discovery import discover
     from ..verify.errors import InputError
     from ..verify.network import ShallowNetwork
     from ..verify.refinement import audit as run_audit
@@ -65,7 +70,8 @@ def audit(
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
     with steps(AUDIT_STEPS) as progress:
-        result = run_audit(problem, ShallowNetwork.random(width, seed), rule=rule, progress=progress)
+        methods = discover(backend)
+        result = run_audit(problem, ShallowNetwork.random(width, seed), methods, rule=rule, progress=progress)
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
             from ..verify.files import write_whole

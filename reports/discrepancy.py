@@ -12,20 +12,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from ..verify.backends import PRECISIONS
 from ..verify.blocks import BLOCKS
 from ..verify.derivation import derive
 from ..verify.errors import InputError
 from ..verify.files import write_whole
 from ..verify.neuron import neuron_fields
 from ..verify.quadrature import grid
-from ..verify.refinement import Audit, Row, versions
+from ..verify.refinement import OWN, Audit, Row, versions
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
-_VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "not run": "#777777"}
+_VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "not run": "#777777", "failed": RED}
 # The neuron of figure 3; the paper's own values are not legible.
 _NEURON = (1.0, -0.4, 1.0)
 _NEURON_POINTS = 50
+# Lines about what did not run, for which the table leaves room.
+_MOST_SILENT = 4
+# Errors that differ by less than this share are called the same.
+_SAME = 1e-6
+# What fits on a page of the table, and in its second column.
+_PAGE_ROWS, _LONGEST_NAME = 18, 48
 PICTURES = ("svg", "png")
 
 
@@ -38,11 +45,11 @@ def discrepancy_report(audit: Audit, path: str | Path) -> Path:
         path: the file to write.
 
     Raises:
-        InputError: the path cannot be written, or torch, whose fields figure 3 shows, is missing.
+        InputError: the path cannot be written.
     """
     path = Path(path)
     with look():
-        pages = [_verdicts(audit), _figure_three(audit), _errors(audit), _missing(audit)]
+        pages = [*_verdicts(audit), _figure_three(audit), _errors(audit), _missing(audit)]
         pages += [_equations(audit), _settings(audit)]
     title = f"Autodiff discrepancy: {audit.problem.name}"
     write_pdf(path, pages, title, "Gradients of a Ritz energy on a ReLU network, as autodiff has them and as they are")
@@ -70,69 +77,86 @@ def finding_picture(audit: Audit, path: str | Path) -> Path:
     return path
 
 
-def _verdicts(audit: Audit) -> Page:
+def _verdicts(audit: Audit) -> list[Page]:
+    """The table, float64 first, then float32, on as many pages as it takes."""
+    by_precision = [[r for r in audit.rows if (r.precision or "float64") == p] for p in PRECISIONS]
+    parts = [rows[k : k + _PAGE_ROWS] for rows in by_precision for k in range(0, len(rows), _PAGE_ROWS)]
+    return [_verdict_page(audit, rows, number) for number, rows in enumerate(parts, 1)]
+
+
+def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
     figure = Figure()
     axes = figure.add_axes((0.05, 0.14, 0.9, 0.77))
     axes.axis("off")
-    heads = ["way of asking", "type", *(f"n = {n:,}" for n in audit.points), "order", "verdict", "missing = Dirac"]
+    heads = ["system", "way of asking", *(f"n = {n:,}" for n in audit.points), "order", "verdict", "missing = Dirac"]
     cells, colours = [], []
-    for row in audit.rows:
-        verdict = row.total.verdict if row.total else "not run"
+    for row, before in zip(rows, [None, *rows], strict=False):
+        verdict = row.total.verdict if row.total else "failed" if row.failed else "not run"
         errors = [f"{e:.1e}" for e in row.total.errors] if row.total else ["–"] * len(audit.points)
         order = "–" if row.total is None or row.total.order is None else f"{row.total.order:.2f}"
         share = "–" if row.attribution is None else f"to {row.attribution:.1e}"
-        cells.append([row.method, row.precision, *errors, order, verdict, share])
+        system = "" if before is not None and before.system == row.system else row.system
+        name = row.method or row.unavailable or "could not be loaded"
+        cells.append([system, textwrap.shorten(name, _LONGEST_NAME, placeholder=" …"), *errors, order, verdict, share])
         colours.append(_VERDICT_COLOURS[verdict])
-    widths = [0.29, 0.07, *[0.095] * len(audit.points), 0.06, 0.11, 0.13]
+    widths = [0.09, 0.29, *[0.09] * len(audit.points), 0.06, 0.11, 0.13]
     table = axes.table(cells, colLabels=heads, colWidths=widths, loc="upper center", cellLoc="left", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
-    table.scale(1, 1.3)
+    table.scale(1, 1.05)
     for (line, column), cell in table.get_celld().items():
         cell.set_edgecolor("#CCCCCC")
-        if line == 0:
+        if line == 0 or column == 0:
             cell.get_text().set_fontweight("bold")
         elif column == len(heads) - 2:
             cell.get_text().set_color(colours[line - 1])
             cell.get_text().set_fontweight("bold")
+    precision = rows[0].precision or "float64"
+    # What did not run is told in full, each once, where the pages begin.
+    silent = [f"{r.label}: {r.failed or r.unavailable}" for r in audit.rows if r.total is None and number == 1]
+    silent += (
+        [] if audit.judged_systems or number > 1 else ["No AD system was judged, only kinkproof's own quadratures."]
+    )
+    if len(silent) > _MOST_SILENT:
+        silent = [*silent[: _MOST_SILENT - 1], f"{len(silent) - _MOST_SILENT + 1} more, see the JSON file"]
+    for k, text in enumerate(textwrap.shorten(t, 150, placeholder=" …") for t in silent):
+        figure.text(0.05, 0.145 + 0.022 * (len(silent) - 1 - k), text, fontsize=9.5, color=RED)
     digits = min((a.digits for a in audit.agreements), default=0.0)
     shares = "; ".join(f"{k}: {v:.3g}" for k, v in audit.dirac_shares.items())
     caption = (
-        f"Relative error of the energy gradient against the exact one ({audit.rule}; the largest over grids of n to "
-        f"1.3 n points). {len(audit.agreements) + 1} derivations agree to {digits:.0f} digits.\n"
+        f"Relative error of the {precision} gradient against the exact one ({audit.rule}; the largest over n to 1.3 n "
+        f"points). {len(audit.agreements) + 1} derivations agree to {digits:.0f} digits.\n"
         f"Size of the Dirac part relative to the whole gradient: {shares}.\nAutodiff is right for the discrete sum; "
         "limit and derivative do not commute."
     )
-    return Page(f"Which gradients of “{audit.problem.name}” are right", caption, figure)
+    title = f"Which gradients of “{audit.problem.name}” are right, {precision}"
+    return Page(title if number == 1 or rows[0].precision != "float64" else f"{title}, continued", caption, figure)
 
 
 def _figure_three(audit: Audit) -> Page:
-    from ..verify.backends.pytorch import neuron_fields as autodiff_fields
-
     w, b, c = _NEURON
     left, right = (float(e) for e in audit.problem.domain)
     # The kink at the same share of any domain.
     b = -w * (left + 0.4 * (right - left))
     mesh = grid("midpoint", _NEURON_POINTS, audit.problem.domain)
     exact = neuron_fields(audit.problem, w, b, c, mesh)
-    slope, parameter, mixed = autodiff_fields(audit.problem, np.array([w, b, c]), mesh.nodes)
+    system, fields = _autodiff_fields(audit)
     figure = Figure()
     axes = figure.subplots(2, 4, sharex=True)
     figure.subplots_adjust(left=0.06, right=0.97, top=0.86, bottom=0.22, wspace=0.32, hspace=0.35)
-    panels = [(r"$\hat u'$, Eq. (6)", exact.spatial_gradient, slope)]
+    panels = [(r"$\hat u'$, Eq. (6)", exact.spatial_gradient)]
     symbols = dict(zip(BLOCKS, "wbc", strict=True))
-    panels += [
-        (rf"$\partial \hat u/\partial {symbols[n]}$, Eq. (7)", exact.parameter_gradients[n], parameter[k])
-        for k, n in enumerate(BLOCKS)
-    ]
-    panels += [
-        (rf"$\partial \hat u'/\partial {symbols[n]}$, Eq. (8)", exact.mixed_gradients[n], mixed[k])
-        for k, n in enumerate(BLOCKS)
-    ]
+    panels += [(rf"$\partial \hat u/\partial {symbols[n]}$, Eq. (7)", exact.parameter_gradients[n]) for n in BLOCKS]
+    panels += [(rf"$\partial \hat u'/\partial {symbols[n]}$, Eq. (8)", exact.mixed_gradients[n]) for n in BLOCKS]
     places = [axes[0, 0], axes[0, 1], axes[0, 2], axes[0, 3], axes[1, 1], axes[1, 2], axes[1, 3]]
-    for ax, (title, analytic, autodiff) in zip(places, panels, strict=True):
+    autodiff: list[Any] = [None] * len(panels)
+    if fields is not None:
+        slope, parameter, mixed = fields(audit.problem, np.array([w, b, c]), mesh.nodes)
+        autodiff = [slope, *parameter, *mixed]
+    for ax, (title, analytic), found in zip(places, panels, autodiff, strict=True):
         ax.plot(mesh.nodes, analytic, color=ORANGE, linewidth=3.2, label="analytic, with $\\delta_h$")
-        ax.plot(mesh.nodes, autodiff, color=BLACK, linestyle="--", linewidth=1.4, label="autodiff")
+        if found is not None:
+            ax.plot(mesh.nodes, found, color=BLACK, linestyle="--", linewidth=1.4, label=f"autodiff ({system})")
         ax.set_title(title)
     for ax in axes[1]:
         ax.set_xlabel("$x$")
@@ -141,69 +165,113 @@ def _figure_three(audit: Audit) -> Page:
     axes[1, 0].axis("off")
     handles, labels = places[0].get_legend_handles_labels()
     axes[1, 0].legend(handles, labels, loc="center", fontsize=12)
-    gaps = [float(np.abs(a - d).max()) for _, a, d in panels]
-    peak = float(np.abs(exact.mixed_gradients["hidden_biases"] - mixed[1]).max())
-    others = max(gaps[:4] + gaps[6:])
     caption = (
         f"One neuron times $D$ on {_NEURON_POINTS} midpoints, $w$ = {w:g}, $b$ = {b:g}, $c$ = {c:g} (our choice; the "
-        f"paper's figure 3).\nOnly ∂û′/∂w and ∂û′/∂b differ: autodiff lacks the spike, whose height is {peak:.3g} in "
+        "paper's figure 3).\n"
+    )
+    if fields is None:
+        caption += "Autodiff is not drawn beside it: that takes torch or JAX among the systems audited."
+        return Page("One neuron: the mixed gradient has a spike at the kink", caption, figure)
+    gaps = [float(np.abs(a - d).max()) for (_, a), d in zip(panels, autodiff, strict=True)]
+    peak = float(np.abs(exact.mixed_gradients["hidden_biases"] - autodiff[5]).max())
+    others = max(gaps[:4] + gaps[6:])
+    caption += (
+        f"Only ∂û′/∂w and ∂û′/∂b differ: autodiff lacks the spike, whose height is {peak:.3g} in "
         f"∂û′/∂b on this grid and grows with the points.\nEverywhere else the two agree to {others:.0e}."
     )
     return Page("One neuron: only the mixed gradient differs, by the missing spike", caption, figure)
+
+
+def _autodiff_fields(audit: Audit) -> tuple[str, Any]:
+    """A system that was judged and can show its fields, and the function that does."""
+    for system in audit.judged_systems:
+        if system == "torch":
+            from ..verify.backends import pytorch
+
+            return system, pytorch.neuron_fields
+        if system == "jax":
+            from ..verify.backends import jax_transforms
+
+            return system, jax_transforms.neuron_fields
+    return "", None
 
 
 def _errors(audit: Audit) -> Page:
     figure = Figure()
     axes = figure.subplots(1, 2, width_ratios=(1.25, 1))
     figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.22, wspace=0.42)
-    shown = _shown(audit)
+    groups = _groups(audit)
     points = np.array(audit.points, dtype=float)
-    for (label, row), (colour, marker) in zip(
-        shown, ((RED, "o"), (ORANGE, "s"), (BLUE, "^"), (GREEN, "D")), strict=False
-    ):
-        assert row.total is not None
-        axes[0].loglog(points, row.total.errors, color=colour, marker=marker, markersize=7, label=label)
-    mean = dict(shown).get("mean delta")
-    if mean is not None and mean.total is not None:
-        guide = mean.total.errors[0] * points[0] / points
-        axes[0].loglog(points, guide * 3, color="#999999", linestyle=":", label="order 1")
+    for label, rows, colour, marker in groups:
+        # All of them, one on the other where they agree: a program that differs would be seen beside the rest.
+        for k, row in enumerate(rows):
+            assert row.total is not None
+            name = label if k == 0 else None
+            axes[0].loglog(points, row.total.errors, color=colour, marker=marker, markersize=7, label=name)
+    for _, rows, colour, _ in groups:
+        total = rows[0].total
+        if colour == BLUE and total is not None:
+            guide = total.errors[0] * points[0] / points
+            axes[0].loglog(points, guide * 3, color="#999999", linestyle=":", label="order 1")
     axes[0].set_xlabel("quadrature points $n$")
     axes[0].set_ylabel("relative error of the gradient")
     axes[0].set_title("Refining the grid")
-    axes[0].set_ylim(top=20 * max(max(r.total.errors) for _, r in shown if r.total))
+    drawn = [r.total for _, rows, _, _ in groups for r in rows if r.total]
+    axes[0].set_ylim(top=20 * max(max(t.errors) for t in drawn))
     axes[0].legend(loc="center right", bbox_to_anchor=(1.0, 0.42))
-    _block_bars(axes[1], shown, audit)
-    verdicts = "; ".join(f"{label}: {row.total.verdict}" for label, row in shown if row.total)
+    _block_bars(axes[1], groups, audit)
+    verdicts = "; ".join(
+        f"{label.partition(':')[0]}: {' and '.join(dict.fromkeys(r.total.verdict for r in rows if r.total))}"
+        for label, rows, _, _ in groups
+    )
     caption = (
         "Autodiff and the paper's nearest-node delta stop at a fixed error however fine the grid; with the mean of the "
         "one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n"
-        f"{verdicts}."
+        f"{verdicts}.\n{_agreement(audit)}"
     )
     return Page("Error against grid, and by block", caption, figure)
 
 
-def _shown(audit: Audit) -> list[tuple[str, Row]]:
-    """The rows drawn: one fixed-grid autodiff, the two deltas, the kink-split rule."""
-    out = []
-    for label, start in (
-        ("autodiff", "autograd, u′ by autograd"),
-        ("nearest-node delta, Eq. (10)", "kinkproof: nearest"),
-        ("mean delta", "kinkproof: mean"),
-        ("kink-split quadrature", "autograd, kink-split"),
-    ):
-        found = [r for r in audit.rows if r.method.startswith(start) and r.precision == "float64" and r.total]
-        # A user's own methods take the place of torch's where these were not asked for.
-        if not found and label == "autodiff":
-            found = [r for r in audit.rows if r.total and not r.method.startswith("kinkproof")][:1]
-            label = found[0].method if found else label
-        out += [(label, r) for r in found[:1]]
-    return out
+_Group = tuple[str, list[Row], str, str]
 
 
-def _block_bars(ax: Axes, shown: list[tuple[str, Row]], audit: Audit) -> None:
-    height = 0.8 / max(len(shown), 1)
-    for k, ((label, row), colour) in enumerate(zip(shown, (RED, ORANGE, BLUE, GREEN), strict=False)):
-        values = [max(row.blocks[n].errors[-1], 1e-17) for n in BLOCKS]
+def _groups(audit: Audit) -> list[_Group]:
+    """What was judged in float64, by how it treats kinks: label, rows, colour and marker."""
+    judged = [r for r in audit.rows if r.precision == "float64" and r.total]
+    foreign = [r for r in judged if r.system != OWN]
+    groups = [
+        ("autodiff", [r for r in foreign if not r.conforming and not r.delta], RED, "o"),
+        ("nearest-node delta, Eq. (10)", [r for r in judged if r.delta == "nearest"], ORANGE, "s"),
+        ("mean delta", [r for r in judged if r.delta == "mean"], BLUE, "^"),
+        ("kink-split quadrature", [r for r in foreign if r.conforming], GREEN, "D"),
+    ]
+
+    def named(label: str, rows: list[Row]) -> str:
+        systems = dict.fromkeys(r.system for r in rows if r.system != OWN)
+        return f"{label}: {', '.join(systems)}" if systems else label
+
+    return [(named(label, rows), rows, colour, marker) for label, rows, colour, marker in groups if rows]
+
+
+def _agreement(audit: Audit) -> str:
+    """How far the programs on fixed grids agree with each other, in numbers."""
+    rows = [r for label, rows, _, _ in _groups(audit) if label.startswith("autodiff") for r in rows]
+    finest = [r.total.errors[-1] for r in rows if r.total]
+    systems = list(dict.fromkeys(r.system for r in rows))
+    if len(finest) < 2:
+        return ""
+    who, where = f"{len(finest)} ways of asking {', '.join(systems)}", f"at n = {audit.points[-1]:,}"
+    spread = (max(finest) - min(finest)) / (max(finest) or 1.0)
+    if spread < _SAME:
+        return f"{who} have the same error {where}, to {spread:.0e} of it."
+    return f"{who} have errors from {min(finest):.1e} to {max(finest):.1e} {where}."
+
+
+def _block_bars(ax: Axes, groups: list[_Group], audit: Audit) -> None:
+    height = 0.8 / max(len(groups), 1)
+    for k, (label, rows, colour, _) in enumerate(groups):
+        # The worst of each group.
+        values = [max([1e-17, *(r.blocks[n].errors[-1] for r in rows)]) for n in BLOCKS]
         ax.barh(np.arange(3) + (k - 1.5) * height, values, height=height * 0.9, color=colour, label=label)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(numticks=6))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -19,9 +21,9 @@ from ..verify.refinement import Audit, Row
 _COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
 _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
 # Where no terminal tells its width (a CI log), the table needs this much to keep a method on one line.
-_LOG_WIDTH = 140
-# Steps of a full audit: two preparations, ten torch runs in two precisions each or so, three of our own, the report.
-AUDIT_STEPS = 18
+_LOG_WIDTH = 145
+# Steps of a full audit: two preparations, fourteen ways in two precisions each, three of our own, the report.
+AUDIT_STEPS = 34
 
 
 def _console() -> Console:
@@ -54,6 +56,7 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
         console.print("[red]The independent derivations disagree: nothing was judged.[/red]")
         return
     table = Table(title=f"Gradient of the energy of “{audit.problem.name}”, {audit.network.width} neurons")
+    table.add_column("system", no_wrap=True)
     table.add_column("way of asking", no_wrap=True)
     table.add_column("type", no_wrap=True)
     for n in audit.points:
@@ -62,8 +65,10 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     table.add_column("w b c")
     table.add_column("verdict", no_wrap=True)
     table.add_column("missing", justify="right")
-    for row in audit.rows:
-        table.add_row(*_cells(row, len(audit.points)))
+    for _, of_system in groupby(audit.rows, key=lambda r: r.system):
+        for k, row in enumerate(rows := list(of_system)):
+            system = row.system if k == 0 else ""
+            table.add_row(system, *_cells(row, len(audit.points)), end_section=k + 1 == len(rows))
     console.print(table)
     console.print(
         "Largest relative error over grids of n to 1.3 n points. w b c: = exact, ✓ consistent, ✗ inconsistent."
@@ -74,30 +79,32 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     for where, share in audit.dirac_shares.items():
         console.print(f"Dirac part / whole gradient, {where}: {share:.3g}")
     console.print("inconsistent: right for the discrete sum, but the sum's derivative does not tend to the integral's.")
-    surprises = [r for r in audit.rows if not r.as_expected]
+    for row in audit.rows:
+        if row.unavailable:
+            console.print(f"[yellow]not run:[/yellow] {escape(f'{row.label}: {row.unavailable}')}", soft_wrap=True)
+        if row.failed:
+            console.print(f"[red]failed:[/red] {escape(f'{row.label}: {row.failed}')}", soft_wrap=True)
+    if not audit.judged_systems:
+        console.print("[yellow]No AD system was judged, only kinkproof's own quadratures.[/yellow]")
+    surprises = [r for r in audit.rows if r.total is not None and not r.as_expected]
     for row in surprises:
         blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
-        console.print(f"[red]unexpected:[/red] {row.method}, {row.precision}: {blocks}")
-    if not surprises:
+        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {blocks}")
+    if audit.passed:
         console.print("All verdicts are the expected ones.")
     if saved is not None:
         console.print(f"Written: {saved / 'audit.json'}, {saved / 'discrepancy.pdf'}", soft_wrap=True)
 
 
 def _cells(row: Row, grids: int) -> list[str]:
+    # For a system that could not be asked at all, the reason stands in place of the way of asking.
+    name = escape(row.method or row.unavailable or "could not be loaded")
     if row.total is None:
-        return [
-            row.method,
-            row.precision,
-            *["–"] * grids,
-            "–",
-            "–",
-            f"[yellow]skipped: {row.unavailable}[/yellow]",
-            "–",
-        ]
+        mark = "[red]failed[/red]" if row.failed else "[yellow]not run[/yellow]"
+        return [name, row.precision, *["–"] * grids, "–", "–", mark, "–"]
     verdict = row.total.verdict
     return [
-        row.method,
+        name,
         row.precision,
         *(f"{e:.1e}" for e in row.total.errors),
         "–" if row.total.order is None else f"{row.total.order:.2f}",

@@ -21,7 +21,7 @@ DIFFERENTIABLE = list(problems)
 @pytest.fixture(scope="session")
 def paper_audit() -> Audit:
     """The main job's audit, without torch.compile, which `nox -s verify` runs."""
-    from kinkproof.verify.backends.pytorch import methods
+    from kinkproof.verify.backends.discovery import discover
 
-    chosen = [m for m in methods() if m.name != "torch.compile"]
+    chosen = [m for m in discover() if m.name != "torch.compile"]
     return audit(problems["sine-2"], ShallowNetwork.random(20, seed=0), methods=chosen)

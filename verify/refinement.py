@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,8 @@ import sympy
 from numpy.typing import NDArray
 
 from .backends import Method, Unavailable
+from .backends.answer import answer
+from .backends.discovery import backends, describe, discover
 from .blocks import BLOCKS
 from .crosscheck import REQUIRED_DIGITS, Agreement, crosscheck
 from .errors import InputError, NondifferentiableError
@@ -27,6 +29,8 @@ from .quadrature import Grid, grid, quadrature_gradient
 Array = NDArray[Any]
 
 SCHEMA_VERSION = 1
+# The system's name of our own quadratures.
+OWN = "kinkproof"
 POINTS = (100, 1_000, 10_000, 100_000)
 WIDTH = 20
 # What rounding may leave of an exact gradient. float64: sums of 10⁵ terms lose three to four digits of sixteen, the
@@ -60,17 +64,22 @@ class Row:
     """What the audit found for one method in one precision.
 
     Attributes:
-        method: its name.
-        precision: "float64" or "float32".
-        total: the study over all parameters.
+        system: the AD system, "kinkproof" for our own quadratures.
+        method: its name, "" for a system that could not be asked at all.
+        precision: "float64" or "float32", "" where nothing was run.
+        total: the study over all parameters, `None` where there is none.
         blocks: the same for each block.
         expected: verdict over all parameters that theory predicts for this problem and network.
         expected_blocks: likewise by block.
         reason: why.
         attribution: |missing − Dirac part| / |Dirac part| at the finest grid, for an inconsistent method.
-        unavailable: why the method could not be run, else "".
+        unavailable: why the method could not be run here, else "".
+        failed: what went wrong when it was run, else "".
+        conforming: does its quadrature follow the kinks?
+        delta: the discrete delta it uses, if any.
     """
 
+    system: str
     method: str
     precision: str
     total: Study | None
@@ -80,12 +89,20 @@ class Row:
     reason: str
     attribution: float | None
     unavailable: str = ""
+    failed: str = ""
+    conforming: bool = False
+    delta: str | None = None
+
+    @property
+    def label(self) -> str:
+        """System, method and precision, for messages."""
+        return ", ".join(p for p in (": ".join(q for q in (self.system, self.method) if q), self.precision) if p)
 
     @property
     def as_expected(self) -> bool:
-        """Do all verdicts equal the expected ones? A method that could not be run is not held against anyone."""
+        """Do all verdicts equal the expected ones? What is not installed is held against nobody, a failure is."""
         if self.total is None:
-            return True
+            return not self.failed
         pairs = [(self.total.verdict, self.expected)]
         pairs += [(s.verdict, self.expected_blocks[n]) for n, s in self.blocks.items()]
         # Rounding on every grid, where a vanishing error was expected, is no surprise but a coarse precision.
@@ -109,6 +126,11 @@ class Audit:
     def routes_agree(self) -> bool:
         """Do the independent derivations agree? If not, no method was judged."""
         return all(a.passed for a in self.agreements)
+
+    @property
+    def judged_systems(self) -> tuple[str, ...]:
+        """The AD systems of which at least one method was judged."""
+        return tuple(dict.fromkeys(r.system for r in self.rows if r.total is not None and r.system != OWN))
 
     @property
     def passed(self) -> bool:
@@ -157,9 +179,11 @@ def _row_dict(row: Row) -> dict[str, Any]:
         return {"errors": errors, "order": s.order, "verdict": s.verdict}
 
     return {
+        "system": row.system,
         "method": row.method,
         "precision": row.precision,
         "unavailable": row.unavailable,
+        "failed": row.failed,
         "total": numbers(row.total) if row.total else None,
         "blocks": {n: numbers(s) for n, s in row.blocks.items()},
         "expected": row.expected,
@@ -173,7 +197,8 @@ def _row_dict(row: Row) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Of everything that computes."""
     out = {"python": platform.python_version()}
-    for name in ("kinkproof", "numpy", "sympy", "mpmath", "torch", "matplotlib"):
+    computing = ("kinkproof", "numpy", "sympy", "mpmath", "torch", "jax", "jaxlib", "autograd", "matplotlib")
+    for name in dict.fromkeys([*computing, *(e.dist.name for e in backends() if e.dist is not None)]):
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -194,13 +219,14 @@ def audit(
     Args:
         problem: whose energy is differentiated.
         network: at whose parameters; by default the seeded random network of `WIDTH` neurons.
-        methods: whom to judge; by default torch in all its ways. Our own quadratures are always added.
+        methods: whom to judge; by default all that `backends.discovery.discover` finds. Our own quadratures are
+            always added.
         points: at least three grid sizes, ascending, a decade apart for the verdict's bound to fit.
         rule: quadrature rule of the fixed grids.
         progress: called with the name of each step before it starts.
 
     Raises:
-        InputError: no torch for the default methods, or too few grids.
+        InputError: too few grids, or a batch of networks.
         NondifferentiableError: the energy has no gradient at this network.
     """
     if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
@@ -208,7 +234,7 @@ def audit(
     network = ShallowNetwork.random(WIDTH, seed=0) if network is None else network
     if network.batch:
         raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
-    chosen = _torch_methods() if methods is None else tuple(methods)
+    chosen = discover() if methods is None else tuple(methods)
     grids = [family(rule, n, problem.domain) for n in points]
     progress("exact gradient")
     exact = exact_gradient(problem, network)
@@ -217,9 +243,8 @@ def audit(
     rows: list[Row] = []
     if all(a.passed for a in agreements):
         for method in (*chosen, *_own_methods(rule)):
-            precisions = ("float64",) if method.name.startswith("kinkproof") else ("float64", "float32")
-            for precision in precisions:
-                progress(f"{method.name}, {precision}")
+            for precision in method.precisions if method.gradient else ("",):
+                progress(", ".join(p for p in (method.label, precision) if p))
                 rows.append(judge(problem, network, exact, method, precision, grids))
     shares = {"at this network": _share(exact)}
     if problem.solution is not None and network.width >= 3:
@@ -234,14 +259,6 @@ def _share(gradient: Gradient) -> float:
     return float(np.linalg.norm(gradient.dirac.ravel()) / (np.linalg.norm(gradient.total.ravel()) or 1.0))
 
 
-def _torch_methods() -> tuple[Method, ...]:
-    try:
-        from .backends.pytorch import methods
-    except ImportError:
-        raise InputError("torch is not installed; pip install 'kinkproof[solver]' would be right") from None
-    return methods()
-
-
 def _own_methods(rule: str) -> tuple[Method, ...]:
     """The three discrete deltas, in closed form: what any program gets that follows them."""
 
@@ -250,12 +267,12 @@ def _own_methods(rule: str) -> tuple[Method, ...]:
             found = quadrature_gradient(problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta)
             return float(found.energy), found.total.ravel()
 
-        return Method(name, gradient)
+        return Method(name, gradient, delta=delta, precisions=("float64",), system=OWN)
 
     return (
-        method(None, "kinkproof: no delta"),
-        method("nearest", "kinkproof: nearest-node delta, Eq. (10)"),
-        method("mean", "kinkproof: mean delta"),
+        method(None, "no delta"),
+        method("nearest", "nearest-node delta, Eq. (10)"),
+        method("mean", "mean delta"),
     )
 
 
@@ -276,17 +293,31 @@ def judge(
 ) -> Row:
     """Run one method over the families of grids and compare with the exact gradient.
 
+    A method that cannot be run, fails or returns something else than an energy and a gradient is reported, not
+    judged.
+
     Raises:
-        InputError: the method returns something of the wrong shape.
+        InputError: our own quadrature refuses the request, a rule with a node on a pole of the source for instance.
     """
     expected, expected_blocks, reason = _expectation(exact, method, precision)
+    blank = Row(
+        method.system, method.name, precision, None, {}, expected, expected_blocks, reason, None,
+        method.unavailable, method.failed, method.conforming, method.delta,
+    )  # fmt: skip
     if method.gradient is None:
-        return Row(method.name, precision, None, {}, expected, expected_blocks, reason, None, method.unavailable)
+        return blank
     vector = network.ravel()
     try:
         found = _gradients(problem, vector, method, precision, grids)
     except Unavailable as why:
-        return Row(method.name, precision, None, {}, expected, expected_blocks, reason, None, str(why))
+        return replace(blank, unavailable=str(why))
+    except Exception as error:
+        if method.system == OWN:
+            raise
+        if isinstance(error, InputError):
+            return replace(blank, failed=str(error))
+        # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
+        return replace(blank, failed=describe(error))
     sizes = [len(of_n[0].nodes) for of_n in grids]
     target = exact.total.ravel()
     n = network.width
@@ -299,21 +330,17 @@ def judge(
     dirac = exact.dirac.ravel()
     if total.verdict == "inconsistent" and np.any(dirac):
         attribution = float(np.linalg.norm(target - found[-1][0] - dirac) / np.linalg.norm(dirac))
-    return Row(method.name, precision, total, blocks, expected, expected_blocks, reason, attribution)
+    return replace(blank, total=total, blocks=blocks, attribution=attribution)
 
 
 def _gradients(
     problem: RitzProblem, vector: Array, method: Method, precision: str, grids: list[list[Grid]]
 ) -> list[list[Array]]:
-    assert method.gradient is not None
     found: list[list[Array]] = []
     for of_n in grids:
         # A conforming rule makes its own nodes: one grid of each family says it all.
         chosen = of_n[:1] if method.conforming else of_n
-        found.append([np.asarray(method.gradient(problem, vector, g, precision)[1], dtype=np.float64) for g in chosen])
-        for gradient in found[-1]:
-            if gradient.shape != vector.shape:
-                raise InputError(f"{method.name}: gradient of shape {gradient.shape}; {vector.shape} would be right")
+        found.append([answer(method, problem, vector, g, precision) for g in chosen])
     return found
 
 
@@ -351,7 +378,7 @@ def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, 
     """The verdicts that theory predicts, with the reason (MATH 1–3)."""
     if method.conforming:
         return "exact", dict.fromkeys(BLOCKS, "exact"), "nodes and weights move with the kinks, so autodiff sees them"
-    if method.name.endswith("mean delta"):
+    if method.delta == "mean":
         why = "the Dirac terms, with the mean of the one-sided limits of û′, are added"
         return "consistent", dict.fromkeys(BLOCKS, "consistent"), why
     # A block without Dirac part has nothing to miss; the output weights never have one.
@@ -359,9 +386,9 @@ def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, 
         n: float(np.linalg.norm(getattr(exact.dirac, n)) / (np.linalg.norm(getattr(exact.total, n)) or 1.0))
         for n in BLOCKS
     }
-    blocks = {n: "inconsistent" if m > ROUNDING[precision] else "consistent" for n, m in missing.items()}
+    blocks = {n: "inconsistent" if m > ROUNDING[precision or "float64"] else "consistent" for n, m in missing.items()}
     total = "inconsistent" if "inconsistent" in blocks.values() else "consistent"
-    if method.name.endswith("Eq. (10)"):
+    if method.delta == "nearest":
         return total, blocks, "û′ at the nearest node is one-sided; the mean is needed"
     return total, blocks, "right for the discrete sum; the limit of its derivative lacks the Dirac terms"
 

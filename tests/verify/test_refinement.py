@@ -76,11 +76,15 @@ def test_few_neurons_suffice_for_the_verdict_of_every_delta(width: int) -> None:
         assert result.passed, [(r.method, r.total) for r in result.rows if not r.as_expected]
 
 
-def test_torch_on_a_fixed_grid_lacks_the_dirac_part_and_nothing_else(paper_audit: Audit) -> None:
+def test_autodiff_on_a_fixed_grid_lacks_the_dirac_part_and_nothing_else(paper_audit: Audit) -> None:
     assert paper_audit.passed
     assert paper_audit.routes_agree
-    fixed = [r for r in paper_audit.rows if not r.method.startswith("kinkproof") and "split" not in r.method]
-    assert len(fixed) == 8
+    fixed = [r for r in paper_audit.rows if r.system != "kinkproof" and not r.conforming]
+    assert {s: sum(r.system == s for r in fixed) for s in paper_audit.judged_systems} == {
+        "autograd": 4,
+        "jax": 8,
+        "torch": 8,
+    }
     for row in fixed:
         assert row.total is not None
         assert row.total.verdict == "inconsistent"
@@ -92,13 +96,15 @@ def test_torch_on_a_fixed_grid_lacks_the_dirac_part_and_nothing_else(paper_audit
 
 
 def test_the_deltas_and_the_split_rule(paper_audit: Audit) -> None:
-    verdicts = {(r.method.split(",")[0], r.precision): r.total for r in paper_audit.rows}
-    assert verdicts["kinkproof: nearest-node delta", "float64"].verdict == "inconsistent"
-    assert verdicts["kinkproof: mean delta", "float64"].verdict == "consistent"
-    split = next(r.total for r in paper_audit.rows if "split" in r.method and r.precision == "float64")
-    assert split is not None
-    assert split.verdict == "exact"
-    assert max(split.errors) <= 1e-10
+    verdicts = {(r.delta, r.precision): r.total for r in paper_audit.rows if r.delta}
+    assert verdicts["nearest", "float64"].verdict == "inconsistent"
+    assert verdicts["mean", "float64"].verdict == "consistent"
+    splits = [r.total for r in paper_audit.rows if r.conforming and r.precision == "float64"]
+    assert len(splits) == 3
+    for split in splits:
+        assert split is not None
+        assert split.verdict == "exact"
+        assert max(split.errors) <= 1e-10
 
 
 def test_an_unexpected_verdict_fails_the_audit() -> None:
@@ -132,14 +138,61 @@ def test_a_method_that_fails_to_compile_is_shown_and_not_judged() -> None:
         raise Unavailable("torch.compile failed: no Python.h")
 
     result = audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [Method("compiled", gradient)])
+    assert [r.precision for r in result.rows[:2]] == ["float64", "float32"]
     assert [r.unavailable for r in result.rows[:2]] == ["torch.compile failed: no Python.h"] * 2
     assert result.rows[0].total is None
 
 
-def test_a_gradient_of_the_wrong_shape_is_refused() -> None:
-    method = Method("short", lambda p, v, m, precision: (0.0, v[:-1]))
-    with pytest.raises(InputError, match=r"\(8,\)"):
-        audit(problems["polynomial"], ShallowNetwork.random(3, seed=0), [method])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda v: (0.0, v[:-1]), "it returned a gradient of shape (8,) on 10 points; (9,) would be right"),
+        (lambda v: v, "it returned ndarray on 10 points; a pair (energy, gradient) would be right"),
+        (lambda v: (0.0, v, v), "it returned 3 values on 10 points"),
+        (lambda v: (0.0, np.where(v == v[4], np.nan, v)), "it returned nan for parameter 4 on 10 points"),
+        (lambda v: (float("inf"), v), "it returned the energy inf on 10 points"),
+        (lambda v: (v, v), "it returned an energy of shape (9,) on 10 points"),
+        (lambda v: ("low", v), "it returned str and ndarray on 10 points"),
+        (lambda v: (0.0, v * 1j), "it returned float and ndarray on 10 points"),
+        (lambda v: (0.0, [v, [1]]), "it returned float and list on 10 points"),
+        (lambda v: 1 // 0, "ZeroDivisionError: integer division or modulo by zero (test_refinement.py, line"),
+    ],
+)
+def test_a_method_that_answers_nonsense_fails_alone(answer: Callable[[Array], Any], said: str) -> None:
+    broken = Method("broken", lambda p, v, m, precision: answer(v), system="mine")
+    honest = constant(lambda p, n: exact_gradient(p, n).total.ravel())
+    network = ShallowNetwork.random(3, seed=0)
+    result = audit(problems["polynomial"], network, [broken, honest], points=(10, 100, 1_000))
+    assert [r.failed.startswith(said) for r in result.rows] == [True, True, *[False] * 5], result.rows[0].failed
+    assert result.rows[0].label == "mine: broken, float64"
+    assert [r.as_expected for r in result.rows[:3]] == [False, False, True]
+    assert not result.passed
+    assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["methods"][0]["failed"].startswith(said)
+
+
+def test_a_method_that_overwrites_its_parameters_spoils_no_later_grid() -> None:
+    seen: list[Array] = []
+
+    def spoils(problem: RitzProblem, vector: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+        seen.append(vector.copy())
+        vector[:] = 0
+        return 0.0, vector
+
+    network = ShallowNetwork.random(3, seed=0)
+    audit(problems["polynomial"], network, [Method("spoils", spoils)], points=(10, 100, 1_000))
+    assert len(seen) == 2 * sum(len(family("midpoint", n, (0, 1))) for n in (10, 100, 1_000))
+    assert all((v == network.ravel()).all() for v in seen)
+
+
+def test_what_our_own_quadrature_refuses_is_bad_input_and_no_finding() -> None:
+    def refuses(problem: RitzProblem, vector: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+        raise InputError("midpoint would be right")
+
+    problem, network = problems["polynomial"], ShallowNetwork.random(3, seed=0)
+    exact = exact_gradient(problem, network)
+    with pytest.raises(InputError, match="midpoint"):
+        judge(problem, network, exact, Method("own", refuses, system="kinkproof"), "float64", GRIDS)
+    assert judge(problem, network, exact, Method("foreign", refuses), "float64", GRIDS).failed
 
 
 def test_without_kinks_nothing_is_missing() -> None:
