@@ -92,7 +92,12 @@ def pattern_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array | N
     values = [sympy.Rational(v.numerator, v.denominator) for n in BLOCKS for v in network.rational(n)]
     with mpmath.workdps(80):
         out = [mpmath.mpf(0) for _ in theta]
-        for value, arguments, partials in _pattern_terms(problem, network, theta, values, forms):
+        try:
+            terms = list(_pattern_terms(problem, network, theta, values, forms))
+        except ZeroDivisionError:
+            # The partial derivative by a singular end is the density there, which is infinite (and not needed).
+            return None
+        for value, arguments, partials in terms:
             # The chain rule through (A, G, p, q), each an expression of a few parameters that SymPy differentiates.
             for argument, partial in zip(arguments, partials, strict=True):
                 for symbol in argument.free_symbols:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import mpmath
+import numpy as np
 import sympy
 
 from .errors import InputError
@@ -57,6 +59,8 @@ _CLASSES = (
     sympy.erf,
     sympy.sign,
 )
+# Where `sympy.lambdify` finds functions of NumPy arrays: NumPy has no erf.
+NUMPY_MODULES: list[Any] = [{"erf": np.vectorize(math.erf, otypes=[float])}, "numpy"]
 LONGEST_TEXT = 2000
 # A numeric power is computed on the spot; this keeps 9**9**9 from filling the memory.
 LARGEST_EXPONENT = 1000

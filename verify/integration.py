@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sympy.integrals.manualintegrate import manualintegrate
 from sympy.simplify.fu import TR8
 
-from .expressions import X
+from .expressions import NUMPY_MODULES, X
 
 Array = NDArray[Any]
 Function = Callable[[Any], Any]
@@ -43,7 +43,7 @@ def antiderivative(smooth: sympy.Expr) -> sympy.Expr | None:
 
 def vectorised(expressions: list[sympy.Expr]) -> Function:
     """A function of a float64 array x (...) giving all expressions at once, (len, ...)."""
-    function = sympy.lambdify(X, expressions, modules="numpy", cse=True)
+    function = sympy.lambdify(X, expressions, modules=NUMPY_MODULES, cse=True)
 
     def evaluate(x: Any) -> Any:
         values = function(x)

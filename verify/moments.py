@@ -18,7 +18,7 @@ import sympy
 from numpy.typing import NDArray
 
 from .derivation import BIAS, OTHER_SLOPE, OUTPUT, PARAMETERS, POWERS, VALUE, WEIGHT, derive
-from .expressions import X, to_mpf
+from .expressions import NUMPY_MODULES, X, to_mpf
 from .integration import Function, antiderivative, end_to_end_integral, trusted, vectorised
 from .problem import Piece, RitzProblem
 
@@ -258,7 +258,7 @@ def _functions(problem: RitzProblem, what: str, exact: bool) -> tuple[Function, 
 
 
 def _compiled(arguments: list[sympy.Symbol], expressions: list[sympy.Expr], exact: bool) -> Function:
-    function = sympy.lambdify(arguments, expressions, modules="mpmath" if exact else "numpy", cse=True)
+    function = sympy.lambdify(arguments, expressions, modules="mpmath" if exact else NUMPY_MODULES, cse=True)
     if exact:
 
         def pointwise(*arrays: Array) -> Array:

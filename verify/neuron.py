@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .blocks import BLOCKS
 from .derivation import BIAS, OTHERS, OUTPUT, WEIGHT, derive
-from .expressions import X
+from .expressions import NUMPY_MODULES, X
 from .problem import RitzProblem
 from .quadrature import Grid
 
@@ -52,7 +52,7 @@ def _on_grid(problem: RitzProblem, expression: Any, w: float, b: float, c: float
     (delta,) = deltas or {sympy.Symbol("no_delta")}
     spike, regular = expanded.coeff(delta), expanded.subs(delta, 0)
     # max(0, 0) has derivative 0 in torch: the same value at a node on the kink keeps the comparison fair.
-    modules = [{"Heaviside": lambda z, _=None: (z > 0) * 1.0}, "numpy"]
+    modules = [{"Heaviside": lambda z, _=None: (z > 0) * 1.0}, *NUMPY_MODULES]
     out = np.zeros_like(grid.nodes)
     nearest = int(np.argmin(np.abs(grid.nodes + b / w))) if w else 0
     for piece in problem.pieces:

@@ -20,7 +20,7 @@ from .backends.discovery import backends, describe, discover
 from .blocks import BLOCKS
 from .crosscheck import REQUIRED_DIGITS, Agreement, crosscheck
 from .errors import InputError, NondifferentiableError
-from .expressions import X
+from .expressions import NUMPY_MODULES, X
 from .gradient import Gradient, exact_gradient
 from .network import ShallowNetwork
 from .problem import RitzProblem
@@ -406,7 +406,7 @@ def near_solution(problem: RitzProblem, width: int) -> ShallowNetwork:
     # D may vanish at the ends, where (u − lift)/D is a limit; a thousandth of a cell inside serves.
     inset = 1e-3 * (right - left) / width
     places = np.clip(knots, left + inset, right - inset)
-    target = sympy.lambdify(X, (problem.solution - problem.lift) / problem.distance, "numpy")
+    target = sympy.lambdify(X, (problem.solution - problem.lift) / problem.distance, NUMPY_MODULES)
     values = target(places) + 0 * places
     slopes = np.diff(values) / np.diff(knots)
     w = np.ones(width)

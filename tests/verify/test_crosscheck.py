@@ -62,6 +62,19 @@ def test_a_source_singular_at_an_end_is_checked_like_any_other(source: str) -> N
     assert agreement(found, difference_gradient(problem, network), ("a", "b")).passed
 
 
+def test_a_pole_in_the_closed_form_leaves_one_route() -> None:
+    found = crosscheck(RitzProblem(source="1/x**(3/2)"), ShallowNetwork([1, -2], ["-1/3", "4/3"], [1, "1/2"]))
+    assert [a.routes[1] for a in found] == ["50-digit differences"]
+    assert found[0].passed
+
+
+def test_the_error_function_is_evaluated_on_arrays() -> None:
+    problem, network = RitzProblem(source="erf(x)"), ShallowNetwork([1, -2], ["-1/3", "4/3"], [1, "1/2"])
+    few, many = exact_gradient(problem, network), exact_gradient(problem, network, digits=50)
+    np.testing.assert_allclose(few.total.ravel(), many.total.ravel().astype(float), rtol=1e-13)
+    assert all(a.passed for a in crosscheck(problem, network))
+
+
 def test_differences_take_more_nodes_where_the_data_are_rough() -> None:
     # A pole at −1/50: 40 Gauss points on a whole piece would leave 10⁻¹⁰.
     problem = RitzProblem(source="1/(x + 1/50)", distance="x*(1-x)")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from math import erf, inf
+from math import inf
 from typing import Any
 
 import numpy as np
 import sympy
 
-from ..expressions import X
+from ..expressions import NUMPY_MODULES, X
 from ..problem import RitzProblem
 from ..quadrature import Grid
 from . import Array
@@ -46,9 +46,7 @@ def _plain_array(values: Any, precision: str) -> Array:
     return np.asarray(values, dtype=precision)
 
 
-NUMPY = Library(
-    [{"erf": np.vectorize(erf)}, "numpy"], lambda z: np.maximum(z, 0), np.where, np.concatenate, _plain_array
-)
+NUMPY = Library(NUMPY_MODULES, lambda z: np.maximum(z, 0), np.where, np.concatenate, _plain_array)
 
 
 def grid_energy(
