@@ -197,7 +197,8 @@ def _cases(cases: Sequence[StoredCase]) -> str:
             names["hessian"],
         ]
         rows.append("{" + ",\n     ".join(fields) + "}")
-    text.append(_array(f"const {_STEM}_case {_STEM}_cases[]", rows))
+    # C has no empty arrays.
+    text.append(_array(f"const {_STEM}_case {_STEM}_cases[]", rows or ["{0}"]))
     return "\n".join([*text, f"const size_t {_STEM}_case_count = {len(cases)};\n"])
 
 

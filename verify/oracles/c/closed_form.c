@@ -113,12 +113,15 @@ static void dirac_terms(const problem *given, const sweep *s, size_t k, double o
 {
     const neuron *i = &s->neurons[k];
     const interval *before = &s->intervals[k], *after = &s->intervals[k + 1];
+    double value, others;
 
     out[0] = out[1] = 0;
-    /* At its own kink the neuron is silent: the value is that of the others, and so is the slope without its own. */
+    /* At its own kink the neuron is silent: the value is that of the others, and so is the slope
+       without its own. */
+    value = before->slope * i->x + before->intercept;
+    others = (before->slope + after->slope - i->c * i->w) / 2;
     if (i->inside)
-        piece_at(given, i->x)->dirac(i->x, i->w, i->c, before->slope * i->x + before->intercept,
-                                     (before->slope + after->slope - i->c * i->w) / 2, out);
+        piece_at(given, i->x)->dirac(i->x, i->w, i->c, value, others, out);
 }
 
 static relu_oracles_status gradient_of(

@@ -1,14 +1,14 @@
-/* H = int d2L - sum over kinks ( [dL] dxi^T + dxi [dL]^T + [L_x] dxi dxi^T + [L] d2xi ), [.] the jump across a kink
-   at xi. */
+/* H = int d2L - sum over kinks ( [dL] dxi^T + dxi [dL]^T + [L_x] dxi dxi^T + [L] d2xi ), [.] the jump
+   across a kink at xi. */
 
 /* What the Hessian needs of one neuron, by (w, b, c) where there are three. */
 typedef struct {
-    double by_a[3], by_g[3];       /* of slope and intercept, where the neuron is on */
-    double motion[3];              /* of its kink xi = -b/w */
-    double jump_a, jump_g;         /* of dL/da and dL/dg across its kink */
-    double own_a, own_g;           /* dL/da and dL/dg on the side on which it is on, with the sign of the jump */
+    double by_a[3], by_g[3]; /* of slope and intercept, where the neuron is on */
+    double motion[3];        /* of its kink xi = -b/w */
+    double jump_a, jump_g;   /* of dL/da and dL/dg across its kink */
+    double own_a, own_g; /* dL/da and dL/dg on the side on which it is on, with the sign of the jump */
     double jump_density, jump_slope; /* of L and dL/dx */
-    double mixed[2];               /* the derivative by (w, c) and by (b, c) of the neuron itself */
+    double mixed[2];                 /* the derivative by (w, c) and by (b, c) of the neuron itself */
 } response;
 
 /* Integrals of the second derivatives of L: by a a, a g, g g. */
@@ -48,7 +48,8 @@ static void fill_curvatures(const sweep *s, curvature *before, curvature *after)
 }
 
 /* Over the interval on which neurons i <= j, sorted by kink, are both on. */
-static curvature shared(const sweep *s, const curvature *before, const curvature *after, size_t i, size_t j)
+static curvature shared(
+    const sweep *s, const curvature *before, const curvature *after, size_t i, size_t j)
 {
     int up_i = s->neurons[i].rising, up_j = s->neurons[j].rising;
     curvature out = {0, 0, 0};
@@ -117,10 +118,11 @@ static double jump_of(const sweep *s, const response *all, size_t i, size_t j, s
     return 0;
 }
 
-/* The second derivatives of L and of the ends' terms, by parameter k of neuron i and m of neuron j, and the motion of
-   either kink. */
+/* The second derivatives of L and of the ends' terms, by parameter k of neuron i and m of neuron j, and
+   the motion of either kink. */
 static double of_two(
-    const problem *given, const sweep *s, const response *all, curvature over, size_t i, size_t k, size_t j, size_t m)
+    const problem *given, const sweep *s, const response *all, curvature over, size_t i, size_t k,
+    size_t j, size_t m)
 {
     const response *one = &all[i], *other = &all[j];
     double out = one->by_a[k] * other->by_a[m] * over.aa;
@@ -135,7 +137,8 @@ static double of_two(
         end_directions(&given->ends[end], &s->neurons[j], by_other);
         out += given->ends[end].penalty * by_one[k] * by_other[m];
     }
-    return out - one->motion[k] * jump_of(s, all, i, j, m) - other->motion[m] * jump_of(s, all, j, i, k);
+    return out - one->motion[k] * jump_of(s, all, i, j, m)
+           - other->motion[m] * jump_of(s, all, j, i, k);
 }
 
 /* What a neuron has with itself alone: w c and b c, and the bending of its kink's path. */
@@ -155,8 +158,8 @@ static double of_one(const neuron *i, const response *own, size_t k, size_t m)
 }
 
 static void fill_hessian(
-    const problem *given, const sweep *s, const response *all, const curvature *before, const curvature *after,
-    double *hessian)
+    const problem *given, const sweep *s, const response *all, const curvature *before,
+    const curvature *after, double *hessian)
 {
     size_t n = s->n, i, j, k, m;
 

@@ -1,5 +1,5 @@
-/* u = lift + D sum_i c_i max(0, w_i x + b_i); between two kinks the network is a x + g, and the energy density is
-   (m0 a + m1 g + m3) a + (m2 g + m4) g + m5 with six functions m of x alone. */
+/* u = lift + D sum_i c_i max(0, w_i x + b_i); between two kinks the network is a x + g, and the energy
+   density is (m0 a + m1 g + m3) a + (m2 g + m4) g + m5 with six functions m of x alone. */
 enum { FUNCTIONS = 6, MOST_ENDS = 2 };
 
 typedef void (*function_of_x)(double x, double out[FUNCTIONS]);
@@ -11,12 +11,12 @@ typedef struct {
     function_of_x slopes;    /* their derivatives */
     /* The Dirac terms of dE/dw and dE/db for a kink at x. */
     void (*dirac)(double x, double w, double c, double value, double other_slope, double out[2]);
-    function_of_x antiderivatives; /* of m, or NULL: then Gauss points on the panels between edges integrate them */
-    const double *edges;           /* panels + 1, from left to right */
+    function_of_x antiderivatives; /* of m; NULL: Gauss points on panels integrate them */
+    const double *edges;           /* of the panels, one more than these, from left to right */
     size_t panels;
 } piece;
 
-/* An end of the domain at which u is free: the energy has the terms flux u + 1/2 penalty (u - wanted)^2. */
+/* An end of the domain at which u is free; the energy has the terms flux u + penalty (u - wanted)^2 / 2. */
 typedef struct {
     double place, distance, lift, flux, penalty, wanted;
 } free_end;
@@ -40,8 +40,8 @@ typedef struct {
 typedef struct {
     double x; /* the kink, clipped to the domain */
     double w, b, c;
-    size_t index;                 /* among the neurons as they were given */
-    int inside, rising;           /* is the kink strictly inside? is the neuron on to the right of it? */
+    size_t index;       /* among the neurons as they were given */
+    int inside, rising; /* is the kink strictly inside? is the neuron on to the right of it? */
     double by_slope, by_intercept; /* the integrals of dL/da and dL/dg where the neuron is on */
 } neuron;
 
@@ -62,7 +62,8 @@ static int sign_of(double value)
     return (value > 0) - (value < 0);
 }
 
-/* The sign of a b - c d, exact whatever the exponents: the mantissas' products are taken with their rounding errors. */
+/* The sign of a b - c d, exact whatever the exponents: the mantissas' products are taken with
+   their rounding errors. */
 static int compare_products(double a, double b, double c, double d)
 {
     int sign = sign_of(a) * sign_of(b), other_sign = sign_of(c) * sign_of(d);
@@ -103,7 +104,7 @@ static int by_kink(const void *one, const void *other)
     const neuron *i = one, *j = other;
     int order = (i->x > j->x) - (i->x < j->x);
 
-    /* A rounded quotient is monotone in the exact one, so that equal ones alone need the exact comparison. */
+    /* A rounded quotient is monotone in the exact one: equal ones alone need the exact comparison. */
     if (order == 0 && i->inside && j->inside)
         order = compare_kinks(i, j);
     return order != 0 ? order : (i->index > j->index) - (i->index < j->index);
@@ -142,10 +143,11 @@ static double stiffness(const problem *given, double x)
 /* Add the integrals of m from start to stop by 16 points. */
 static void add_gauss(function_of_x densities, double start, double stop, double out[FUNCTIONS])
 {
-    static const double nodes[8][2] = { /* node and weight, once for either sign */
-        {0.09501250983763744, 0.1894506104550685}, {0.2816035507792589, 0.18260341504492358},
+    static const double nodes[8][2] = {
+        /* node and weight, once for either sign */
+        {0.09501250983763744, 0.1894506104550685},  {0.2816035507792589, 0.18260341504492358},
         {0.45801677765722737, 0.16915651939500254}, {0.6178762444026438, 0.14959598881657674},
-        {0.755404408355003, 0.12462897125553388}, {0.8656312023878318, 0.09515851168249279},
+        {0.755404408355003, 0.12462897125553388},   {0.8656312023878318, 0.09515851168249279},
         {0.9445750230732326, 0.062253523938647894}, {0.9894009349916499, 0.027152459411754096},
     };
     double half = (stop - start) / 2, middle = start + half, below[FUNCTIONS], above[FUNCTIONS];
@@ -189,7 +191,7 @@ static void integrate(const problem *given, double start, double stop, double ou
         out[k] = 0;
     if (!(stop > start))
         return;
-    /* A neuron that is on only next to an end has a gradient which antiderivatives lose to cancellation. */
+    /* A neuron that is on only next to an end has a gradient that antiderivatives lose to cancellation. */
     if (right_end(given) - start < given->reach[1]) {
         add_gauss(given->pieces[given->piece_count - 1].densities, start, stop, out);
         return;
@@ -232,8 +234,8 @@ static int degenerate(const problem *given, const sweep *s, int order)
         }
         if (!i->inside)
             continue;
-        if (last != NULL && last->x == i->x && compare_kinks(last, i) == 0 && (last->c != 0 || i->c != 0)
-            && stiffness(given, i->x) > 0)
+        if (last != NULL && last->x == i->x && compare_kinks(last, i) == 0
+            && (last->c != 0 || i->c != 0) && stiffness(given, i->x) > 0)
             return 1;
         last = i;
     }
@@ -294,10 +296,11 @@ static void fill_intervals(const problem *given, sweep *s)
     }
 }
 
-/* To be freed by `free_sweep` if the status is OK; nothing is left allocated otherwise. `order`: of the derivative
-   that must exist here. */
+/* To be freed by `free_sweep` if the status is OK; nothing is left allocated otherwise. `order`: of the
+   derivative that must exist here. */
 static relu_oracles_status make_sweep(
-    const problem *given, size_t n, const double *w, const double *b, const double *c, int order, sweep *s)
+    const problem *given, size_t n, const double *w, const double *b, const double *c, int order,
+    sweep *s)
 {
     size_t k;
 

@@ -13,7 +13,8 @@ static size_t report(const char *what, relu_oracles_status status)
 static size_t wrong_in_energy(const relu_oracles_case *expected)
 {
     double energy;
-    relu_oracles_status status = relu_oracles_energy(expected->width, expected->w, expected->b, expected->c, &energy);
+    relu_oracles_status status =
+        relu_oracles_energy(expected->width, expected->w, expected->b, expected->c, &energy);
 
     if (status != RELU_ORACLES_OK)
         return report("energy", status);
@@ -28,9 +29,12 @@ static size_t wrong_in_gradient(const relu_oracles_case *expected)
 
     if (gradient == NULL)
         return report("gradient", RELU_ORACLES_NO_MEMORY);
-    /* To test your own code, let it fill `gradient` here; 1e-9 in place of 0 if it integrates to nine digits. */
-    status = relu_oracles_gradient(expected->width, expected->w, expected->b, expected->c, NULL, NULL, gradient);
-    off = status == RELU_ORACLES_OK ? relu_oracles_check_gradient(expected, gradient, 0) : report("gradient", status);
+    /* To test your own code, let it fill `gradient` here; 1e-9 in place of 0 if it integrates to nine
+       digits. */
+    status = relu_oracles_gradient(
+        expected->width, expected->w, expected->b, expected->c, NULL, NULL, gradient);
+    off = status == RELU_ORACLES_OK ? relu_oracles_check_gradient(expected, gradient, 0)
+                                    : report("gradient", status);
     free(gradient);
     return off;
 }
@@ -47,7 +51,8 @@ static size_t wrong_in_hessian(const relu_oracles_case *expected)
     if (hessian == NULL)
         return report("Hessian", RELU_ORACLES_NO_MEMORY);
     status = relu_oracles_hessian(expected->width, expected->w, expected->b, expected->c, hessian);
-    off = status == RELU_ORACLES_OK ? relu_oracles_check_hessian(expected, hessian, 0) : report("Hessian", status);
+    off = status == RELU_ORACLES_OK ? relu_oracles_check_hessian(expected, hessian, 0)
+                                    : report("Hessian", status);
     free(hessian);
     return off;
 }
@@ -58,7 +63,8 @@ int main(void)
 
     for (k = 0; k < relu_oracles_case_count; k++) {
         const relu_oracles_case *expected = &relu_oracles_cases[k];
-        size_t off = wrong_in_energy(expected) + wrong_in_gradient(expected) + wrong_in_hessian(expected);
+        size_t off =
+            wrong_in_energy(expected) + wrong_in_gradient(expected) + wrong_in_hessian(expected);
 
         printf("%s %s\n", off == 0 ? "ok    " : "FAILED", expected->id);
         failed += off > 0;
