@@ -34,7 +34,7 @@ PYTHON = Language(
 )
 C = Language(
     "C",
-    {n: n for n in (*_SHARED, *_NUMPY_INVERSE, "erf", "sign")} | {"Abs": "fabs"},
+    {n: n for n in (*_SHARED, *_NUMPY_INVERSE, "erf")} | {"Abs": "fabs"},
     "pow({0}, {1})",
 )
 _RECIPROCALS = {sympy.sec: sympy.cos, sympy.csc: sympy.sin, sympy.cot: sympy.tan}

@@ -54,18 +54,8 @@ _COMMENT = """/* Exact energies, gradients and Hessians of ReLU networks: refere
 
     {command}
 
-   Compile {files}, and link with -lm. */
+   Compile {files}, without -ffast-math, and link with -lm. */
 /* clang-format off */
-"""
-
-_INCLUDES = """#include <float.h>
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "relu_oracles.h"
 """
 
 
@@ -89,11 +79,15 @@ def c_texts(problem: RitzProblem, records: Sequence[Record], name: str) -> dict[
         command=_uncommented(command(problem, name)),
         files=_uncommented(f"{stem}.c, and test_{stem}.c for the test program"),
     )
-    parts = ("sweep", "closed_form", "hessian")
-    fixed = [_INCLUDES, *(_c(f"{part}.c") for part in parts)]
-    source = [*fixed, _problem(problem), _cases([stored_case(r) for r in records]), _c("front.c"), _c("comparison.c")]
-    texts = {f"{stem}.c": "\n".join(source), f"{stem}.h": _c("header.h"), f"test_{stem}.c": _c("test.c")}
-    return {target: comment + "\n" + _renamed(text, stem, prefix) for target, text in texts.items()}
+    fixed = {f: _renamed(text, stem, prefix) for f, text in _fixed_texts().items()}
+    source = [
+        *(fixed[f] for f in ("includes.c", "sweep.c", "closed_form.c", "hessian.c")),
+        _problem(problem),
+        _cases([stored_case(r) for r in records], prefix),
+        *(fixed[f] for f in ("front.c", "comparison.c")),
+    ]
+    texts = {f"{stem}.c": "\n".join(source), f"{stem}.h": fixed["header.h"], f"test_{stem}.c": fixed["test.c"]}
+    return {target: f"{comment}\n{text}" for target, text in texts.items()}
 
 
 def _prefix(name: str, stem: str) -> str:
@@ -116,8 +110,10 @@ def _uncommented(text: str) -> str:
     return text.replace("*/", "* /").replace("/*", "/ *")
 
 
-def _c(name: str) -> str:
-    return resources.files(__package__).joinpath("c", name).read_text(encoding="utf-8")
+def _fixed_texts() -> dict[str, str]:
+    """File name → what does not depend on the problem."""
+    folder = resources.files(__package__).joinpath("c")
+    return {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith((".c", ".h"))}
 
 
 def _problem(problem: RitzProblem) -> str:
@@ -129,8 +125,8 @@ def _problem(problem: RitzProblem) -> str:
             edges, panels = f"edges_{k}", len(piece.edges) - 1
             tables.append(_table(edges, piece.edges))
         closed = "NULL" if piece.antiderivatives is None else f"antiderivatives_{k}"
-        ends = f"{piece.left!r}, {piece.right!r}"
-        rows.append(f"{{{ends}, densities_{k}, slopes_{k}, dirac_{k}, {closed}, {edges}, {panels}}}")
+        functions_of_x = f"densities_{k}, slopes_{k}, dirac_{k}, {closed}"
+        rows.append(f"{{{piece.left!r}, {piece.right!r}, {functions_of_x}, {edges}, {panels}}}")
     ends = [f"{{{', '.join(map(repr, end))}}}" for end in free_ends(problem)]
     places = [
         f"{{{float(p.numerator)!r}, {float(p.denominator)!r}, {n}}}" for _, p, n in marks(problem) if _reachable(p)
@@ -140,19 +136,14 @@ def _problem(problem: RitzProblem) -> str:
     fields = [field for _, name, entries in arrays for field in (name if entries else "NULL", f"{len(entries)}")]
     near_left, near_right = moments(problem).reach
     stated = f"static const problem stated = {{{', '.join(fields)}, {{{near_left!r}, {near_right!r}}}}};\n"
-    sign = [_SIGN] if any("sign(" in f for f in functions) else []
-    return "\n".join([*sign, *functions, *tables, stated])
-
-
-_SIGN = """static double sign(double value)
-{
-    return sign_of(value);
-}
-"""
+    return "\n".join([*functions, *tables, stated])
 
 
 def _reachable(place: Fraction) -> bool:
-    """Can a kink −b/w of two float64 numbers lie there? Only if both parts of the fraction are float64 numbers."""
+    """Can a kink −b/w of two float64 numbers lie there? Only if both parts of the fraction are float64 numbers.
+
+    For in lowest terms their odd factors divide the mantissas of b and w, which have 53 bits.
+    """
     return all(abs(v) < 2**1000 and int(float(v)) == v for v in place.as_integer_ratio())
 
 
@@ -179,7 +170,7 @@ def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[s
     return "\n".join([*text, "}", ""])
 
 
-def _cases(cases: Sequence[StoredCase]) -> str:
+def _cases(cases: Sequence[StoredCase], prefix: str) -> str:
     text, rows = [], []
     for k, case in enumerate(cases):
         arrays = dict(zip(("w", "b", "c", "bulk", "dirac", "total"), (*case.parameters, *case.parts), strict=True))
@@ -198,8 +189,8 @@ def _cases(cases: Sequence[StoredCase]) -> str:
         ]
         rows.append("{" + ",\n     ".join(fields) + "}")
     # C has no empty arrays.
-    text.append(_array(f"const {_STEM}_case {_STEM}_cases[]", rows or ["{0}"]))
-    return "\n".join([*text, f"const size_t {_STEM}_case_count = {len(cases)};\n"])
+    text.append(_array(f"const {prefix}_case {prefix}_cases[]", rows or ["{0}"]))
+    return "\n".join([*text, f"const size_t {prefix}_case_count = {len(cases)};\n"])
 
 
 def _quoted(text: str) -> str:

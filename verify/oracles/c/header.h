@@ -12,7 +12,7 @@ typedef enum {
     RELU_ORACLES_NO_DERIVATIVE = 1, /* kinks coincide, or lie on an end or interface, or w = b = 0 */
     RELU_ORACLES_BAD_INPUT = 2,     /* n = 0, a null pointer, NaN or infinity */
     RELU_ORACLES_NO_MEMORY = 3,
-    RELU_ORACLES_OVERFLOW = 4       /* a result is beyond the range of double */
+    RELU_ORACLES_OVERFLOW = 4 /* a result is beyond the range of double */
 } relu_oracles_status;
 
 /* A status as a sentence. */

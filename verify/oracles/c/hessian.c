@@ -7,8 +7,8 @@ typedef struct {
     double motion[3];        /* of its kink xi = -b/w */
     double jump_a, jump_g;   /* of dL/da and dL/dg across its kink */
     double own_a, own_g; /* dL/da and dL/dg on the side on which it is on, with the sign of the jump */
-    double jump_density, jump_slope; /* of L and dL/dx */
-    double mixed[2];                 /* the derivative by (w, c) and by (b, c) of the neuron itself */
+    double jump_density, jump_change; /* of L and dL/dx */
+    double mixed[2];                  /* the derivative by (w, c) and by (b, c) of the neuron itself */
 } response;
 
 /* Integrals of the second derivatives of L: by a a, a g, g g. */
@@ -72,6 +72,8 @@ static response respond(const problem *given, const sweep *s, size_t k)
     const interval *before = &s->intervals[k], *after = &s->intervals[k + 1];
     const interval *on = i->rising ? after : before;
     double m[FUNCTIONS], change[FUNCTIONS], sign = i->rising ? 1 : -1;
+    double jump_slope = sign * i->c * i->w, jump_intercept = sign * i->c * i->b;
+    interval mean = {0};
     response out = {0};
     size_t end;
 
@@ -95,12 +97,18 @@ static response respond(const problem *given, const sweep *s, size_t k)
     out.motion[1] = -1 / i->w;
     piece_at(given, i->x)->densities(i->x, m);
     piece_at(given, i->x)->slopes(i->x, change);
-    out.jump_a = density_by_slope(after, m) - density_by_slope(before, m);
-    out.jump_g = density_by_intercept(after, m) - density_by_intercept(before, m);
     out.own_a = sign * density_by_slope(on, m);
     out.own_g = sign * density_by_intercept(on, m);
-    out.jump_density = density(after, m) - density(before, m);
-    out.jump_slope = density(after, change) - density(before, change);
+    /* L is quadratic in a and g: its jump is their jumps times its derivatives at their means.
+       Differences of both sides would lose a flat neuron's jump next to steep ones. */
+    out.jump_a = 2 * m[0] * jump_slope + m[1] * jump_intercept;
+    out.jump_g = m[1] * jump_slope + 2 * m[2] * jump_intercept;
+    mean.slope = (before->slope + after->slope) / 2;
+    mean.intercept = (before->intercept + after->intercept) / 2;
+    out.jump_density =
+        jump_slope * density_by_slope(&mean, m) + jump_intercept * density_by_intercept(&mean, m);
+    out.jump_change = jump_slope * density_by_slope(&mean, change)
+                      + jump_intercept * density_by_intercept(&mean, change);
     return out;
 }
 
@@ -154,7 +162,7 @@ static double of_one(const neuron *i, const response *own, size_t k, size_t m)
         bend = 2 * i->x / (i->w * i->w);
     else if (k != m)
         bend = 1 / (i->w * i->w);
-    return out - own->jump_slope * own->motion[k] * own->motion[m] - own->jump_density * bend;
+    return out - own->jump_change * own->motion[k] * own->motion[m] - own->jump_density * bend;
 }
 
 static void fill_hessian(

@@ -16,7 +16,7 @@ typedef struct {
     size_t panels;
 } piece;
 
-/* An end of the domain at which u is free; the energy has the terms flux u + penalty (u - wanted)^2 / 2. */
+/* An end at which u is free; the energy has the terms flux u + penalty (u - wanted)^2 / 2. */
 typedef struct {
     double place, distance, lift, flux, penalty, wanted;
 } free_end;
@@ -191,7 +191,7 @@ static void integrate(const problem *given, double start, double stop, double ou
         out[k] = 0;
     if (!(stop > start))
         return;
-    /* A neuron that is on only next to an end has a gradient that antiderivatives lose to cancellation. */
+    /* Of a neuron that is on only next to an end, antiderivatives lose the gradient to cancellation. */
     if (right_end(given) - start < given->reach[1]) {
         add_gauss(given->pieces[given->piece_count - 1].densities, start, stop, out);
         return;
