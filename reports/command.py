@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import one_sentence, with_problem
+from .oracle_command import app as oracles
 
 if TYPE_CHECKING:
     from ..verify.problem import RitzProblem
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(oracles, name="oracles")
 
 
 def main() -> None:
@@ -52,7 +54,7 @@ def audit(
     from ..verify.errors import InputError
     from ..verify.network import ShallowNetwork
     from ..verify.refinement import audit as run_audit
-    from .tables import audit_tables, steps
+    from .tables import AUDIT_STEPS, audit_tables, steps
 
     if width < 1:
         raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
@@ -62,12 +64,12 @@ def audit(
         raise InputError(f"{save} is a file; a folder would be right")
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
-    with steps() as progress:
+    with steps(AUDIT_STEPS) as progress:
         result = run_audit(problem, ShallowNetwork.random(width, seed), rule=rule, progress=progress)
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
-            from .discrepancy import discrepancy_report
             from ..verify.files import write_whole
+            from .discrepancy import discrepancy_report
 
             progress("writing the report")
             if result.routes_agree:

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ..verify.blocks import BLOCKS
+from ..verify.oracles.case import Case
+from ..verify.oracles.pack import Pack
 from ..verify.problem import RitzProblem
 from ..verify.refinement import Audit, Row
 
@@ -19,7 +21,7 @@ _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
 # Where no terminal tells its width (a CI log), the table needs this much to keep a method on one line.
 _LOG_WIDTH = 140
 # Steps of a full audit: two preparations, ten torch runs in two precisions each or so, three of our own, the report.
-_USUAL_STEPS = 18
+AUDIT_STEPS = 18
 
 
 def _console() -> Console:
@@ -28,11 +30,11 @@ def _console() -> Console:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[str], None]]:
-    """A progress line on stderr: call it with the name of each step as it begins."""
+def steps(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress line on stderr for about so many steps: call it with the name of each as it begins."""
     columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading the problem", total=_USUAL_STEPS)
+        task = progress.add_task("reading the problem", total=total)
 
         def step(what: str) -> None:
             progress.update(task, advance=1, description=what)
@@ -114,3 +116,36 @@ def problem_table(problems: Mapping[str, RitzProblem]) -> None:
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
         table.add_row(name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in")
     _console().print(table)
+
+
+def pack_table(packs: Mapping[str, Pack]) -> None:
+    """Name, number of cases and purpose of each shipped pack."""
+    table = Table("pack", "cases", "what")
+    for name, pack in packs.items():
+        table.add_row(name, str(len(pack)), pack.about)
+    _console().print(table)
+
+
+def case_list(pack: Pack) -> None:
+    """The cases of a pack."""
+    table = Table("case", "N", "what", title=f"{pack.name}: {pack.about}")
+    for case in pack:
+        table.add_row(case.id, str(case.width), case.about)
+    _console().print(table)
+
+
+def case_values(case: Case) -> None:
+    """Problem, parameters, energy and gradient of one case, to the digits of float64."""
+    console = _console()
+    console.print(f"[bold]{case.id}[/bold]: {case.about}")
+    console.print("; ".join(f"{k} = {v}" for k, v in case.problem.items() if v not in ({}, "0")), highlight=False)
+    console.print(f"energy {case.energy!r}, nearest place without a derivative {case.distance:.3g} away")
+    parts = {"from below": case.one_sided[0], "from above": case.one_sided[1]}
+    if case.differentiable:
+        parts = {n: getattr(case.gradient, n) for n in ("bulk", "dirac", "total")}
+    table = Table("parameter", "value", *(f"∂E, {n}" for n in parts))
+    for block in BLOCKS:
+        exact = case.record["parameters"][block]["exact"]
+        for i in range(case.width):
+            table.add_row(f"{block}[{i}]", exact[i], *(repr(float(getattr(p, block)[i])) for p in parts.values()))
+    console.print(table)

@@ -7,6 +7,9 @@ import torch
 from kinkproof.verify import ShallowNetwork, audit, problems
 from kinkproof.verify.refinement import Audit
 
+# Runs pytest inside a test: how the plugin is tested.
+pytest_plugins = ["pytester"]
+
 torch.manual_seed(0)
 
 # torch.compile warns of its own internals on some versions; they are not ours to mend.

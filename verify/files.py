@@ -9,14 +9,26 @@ from pathlib import Path
 from .errors import InputError
 
 
+def require_writable(path: Path) -> None:
+    """Say at once, not after minutes of work, that a file cannot be written.
+
+    Raises:
+        InputError: the path is a directory, or no file can be made in its folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; the name of a file would be right")
+    folder = next(p for p in path.absolute().parents if p.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path} cannot be written, {folder} is no writable folder; a writable path would be right")
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write under a temporary name beside the target, then rename.
 
     Raises:
         InputError: the path is a directory or cannot be written.
     """
-    if path.is_dir():
-        raise InputError(f"{path} is a directory; the name of a file would be right")
+    require_writable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -23,9 +23,10 @@ from .assignments import C, function_lines
 from .ingredients import (
     NEURON,
     POSITION,
+    WIDTH,
     Formulas,
     StoredCase,
-    command,
+    command_lines,
     formulas,
     free_ends,
     marks,
@@ -36,7 +37,6 @@ from .records import Record
 
 Floats = NDArray[np.float64]
 
-_WIDTH = 110
 _STEM = "relu_oracles"
 # A header of one of these names would be found in place of the system's.
 _SYSTEM_HEADERS = ("float", "math", "stddef", "stdint", "stdio", "stdlib")
@@ -76,7 +76,7 @@ def c_texts(problem: RitzProblem, records: Sequence[Record], name: str) -> dict[
         statement=_uncommented(statement_lines(problem)),
         version=metadata.version("kinkproof"),
         sympy=metadata.version("sympy"),
-        command=_uncommented(command(problem, name)),
+        command=_uncommented(command_lines(problem, name)),
         files=_uncommented(f"{stem}.c, and test_{stem}.c for the test program"),
     )
     fixed = {f: _renamed(text, stem, prefix) for f, text in _fixed_texts().items()}
@@ -207,7 +207,7 @@ def _array(declaration: str, entries: Iterable[str], together: bool = False) -> 
     """An array's definition, with one entry a line or with as many as fit."""
     lines: list[str] = []
     for entry in entries:
-        if together and lines and len(lines[-1]) + len(entry) + 2 <= _WIDTH:
+        if together and lines and len(lines[-1]) + len(entry) + 2 <= WIDTH:
             lines[-1] += f" {entry},"
         else:
             lines.append(f"    {entry},")

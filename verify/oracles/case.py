@@ -182,6 +182,7 @@ class Case:
             AssertionError: it is wrong; with a report and, where one fits, a diagnosis.
             ValueError: it has the wrong shape or type.
         """
+        __tracebackhide__ = True
         what = f"gradient of {self.id}"
         if gradient is None:
             if self.differentiable:
@@ -198,6 +199,7 @@ class Case:
 
     def check_energy(self, energy: Any, relative_tolerance: float | None = None) -> None:
         """Hold an energy against the trusted one; see `check`."""
+        __tracebackhide__ = True
         try:
             found = float(energy)
         except (TypeError, ValueError):
@@ -221,6 +223,7 @@ class Case:
         Raises:
             ValueError: the case has no Hessian, because none exists or because it is about a grid.
         """
+        __tracebackhide__ = True
         size = 3 * self.width
         directions, products = self.hessian_directions, self.hessian_products
         if self.hessian is None and products is None:

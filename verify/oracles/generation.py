@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InputError, NondifferentiableError
-from ..files import write_whole
+from ..files import require_writable, write_whole
 from ..network import ShallowNetwork
 from ..problem import RitzProblem
 from .records import Record, case_record, pack_text
@@ -17,7 +17,10 @@ LANGUAGES = {"python": ".py", "c": ".c"}
 
 
 def generate(
-    problem: RitzProblem, path: str | Path, networks: Mapping[str, ShallowNetwork] | None = None
+    problem: RitzProblem,
+    path: str | Path,
+    networks: Mapping[str, ShallowNetwork] | None = None,
+    progress: Callable[[str], None] = lambda what: None,
 ) -> tuple[Path, ...]:
     """Write oracles of a problem; the ending of the path says which.
 
@@ -27,6 +30,7 @@ def generate(
             and the comparison. ``.c``: the same in C99, with a header and a test program beside it.
         networks: case id → network to be stored; by default random ones of 3 and 8 neurons and, where a solution is
             known, one near it.
+        progress: called with the name of each step before it starts.
 
     Returns:
         The files written, each whole.
@@ -35,29 +39,33 @@ def generate(
         InputError: another ending, an unwritable path, a network without a gradient in a source file, or independent
             derivations that disagree.
     """
-    texts = generated_texts(problem, Path(path), networks)
+    texts = generated_texts(problem, Path(path), networks, progress)
     for target, text in texts.items():
         write_whole(target, text.encode())
     return tuple(texts)
 
 
-def stale(problem: RitzProblem, path: str | Path, networks: Mapping[str, ShallowNetwork] | None = None) -> list[Path]:
+def stale(
+    problem: RitzProblem,
+    path: str | Path,
+    networks: Mapping[str, ShallowNetwork] | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> list[Path]:
     """The files that `generate` would write otherwise than they are, or that are missing."""
-    texts = generated_texts(problem, Path(path), networks)
+    texts = generated_texts(problem, Path(path), networks, progress)
     return [p for p, text in texts.items() if not p.is_file() or p.read_bytes() != text.encode()]
 
 
 def generated_texts(
-    problem: RitzProblem, path: Path, networks: Mapping[str, ShallowNetwork] | None = None
+    problem: RitzProblem, path: Path, networks: Mapping[str, ShallowNetwork] | None, progress: Callable[[str], None]
 ) -> dict[Path, str]:
     """File → text of everything that `generate` writes."""
-    if path.is_dir():
-        raise InputError(f"{path} is a directory; the name of a file would be right")
+    require_writable(path)
     if path.suffix not in (".json", *LANGUAGES.values()):
         raise InputError(
             f"{path}: a file of oracles ends in .json, .py or .c; {path.with_suffix('.py')} would be right"
         )
-    records = _records(problem, default_networks(problem) if networks is None else networks)
+    records = _records(problem, default_networks(problem) if networks is None else networks, progress)
     if path.suffix == ".json":
         return {path: pack_text(path.stem, f"oracles of {problem.name}", records)}
     for record in records:
@@ -78,9 +86,12 @@ def default_networks(problem: RitzProblem) -> dict[str, ShallowNetwork]:
     return networks
 
 
-def _records(problem: RitzProblem, networks: Mapping[str, ShallowNetwork]) -> list[Record]:
+def _records(
+    problem: RitzProblem, networks: Mapping[str, ShallowNetwork], progress: Callable[[str], None]
+) -> list[Record]:
     out = []
     for name, network in networks.items():
+        progress(f"{name}: 50 digits, cross-checks")
         try:
             out.append(case_record(name, f"{network.width} neurons", problem, network))
         except NondifferentiableError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+import textwrap
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,6 +26,8 @@ from .records import Record, statement_text
 
 Array = NDArray[Any]
 
+# Of the lines of generated files; formulas and words without a blank may be longer.
+WIDTH = 110
 # 16 Gauss points on a panel must leave less than this share of the whole integral.
 _PANEL_ERROR = 1e-16
 # A source that is singular at an end needs panels that shrink towards it; more than these would be a file of edges.
@@ -192,20 +194,32 @@ def _floats(numbers: Record) -> Array:
 
 
 def statement_lines(problem: RitzProblem) -> str:
-    """The problem in a header: one line for each part of its statement."""
-    return "\n".join(f"    {k}: {v}" for k, v in statement_text(problem).items() if v not in ({}, "0"))
+    """The problem in a header: each part of its statement begins a line."""
+    lines = [f"{k}: {v}" for k, v in statement_text(problem).items() if v not in ({}, "0")]
+    return "\n".join(textwrap.indent(textwrap.fill(line, WIDTH, subsequent_indent="    "), "    ") for line in lines)
 
 
-def command(problem: RitzProblem, name: str) -> str:
-    """The command line that generates this problem's file."""
+def command_lines(problem: RitzProblem, name: str) -> str:
+    """The command in a header, in lines that end in a backslash: the shell joins them again."""
+    lines: list[str] = []
+    for word in command(problem, name):
+        # A word stays whole: inside quotes the shell would keep the backslash.
+        if lines and len(lines[-1]) + len(word) < WIDTH - 10:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return " \\\n        ".join(lines)
+
+
+def command(problem: RitzProblem, name: str) -> list[str]:
+    """The words of the command line that generates this problem's file, quoted for a shell."""
     if problem.name in problems and problems[problem.name] == problem:
-        stated: Sequence[str] = ["--problem", problem.name]
+        stated = ["--problem", problem.name]
     else:
         text = statement_text(problem)
-        single = ("source", "coefficient", "distance", "lift", "solution", "penalty")
+        single = ("source", "coefficient", "distance", "lift", "solution", *(("penalty",) if problem.essential else ()))
         stated = [word for n in single if n in text for word in (f"--{n}", text[n])]
-        stated += ["--domain", *text["domain"]]
+        stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
-    # An expression that begins with a minus would be taken for an option.
-    return " ".join(["kinkproof oracles generate", *map(shlex.quote, stated), "--standalone", shlex.quote(name)])
+    return ["kinkproof", "oracles", "generate", *map(shlex.quote, stated), "--standalone", shlex.quote(name)]

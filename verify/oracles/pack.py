@@ -52,6 +52,9 @@ class Pack:
     def __len__(self) -> int:
         return len(self.cases)
 
+    def __contains__(self, case: object) -> bool:
+        return case in self.cases
+
 
 def load(name: str | PathLike[str]) -> Pack:
     """A shipped pack by its name, or any pack by the path of its file.

@@ -57,6 +57,7 @@ def reference_at(problem: Problem, w: Array, b: Array, c: Array, name: str = "th
 
 def check_energy(reference: Reference, found: float, relative_tolerance: float | None = None) -> None:
     """Raise an AssertionError with a report unless the energy is right; see `check_gradient`."""
+    __tracebackhide__ = True
     tolerance = _tolerance(reference.tolerances[0], reference.energy, relative_tolerance)
     compare(
         f"energy of {reference.id}",
@@ -80,6 +81,7 @@ def check_gradient(reference: Reference, found: Any, relative_tolerance: float |
     Raises:
         ValueError: the wrong shape or type.
     """
+    __tracebackhide__ = True
     vector, exact = as_vector(found, len(reference.hidden_weights)), reference.gradient
     tolerance = np.full(vector.shape, _tolerance(reference.tolerances[1], exact.total, relative_tolerance))
     compare(
@@ -94,6 +96,7 @@ def check_gradient(reference: Reference, found: Any, relative_tolerance: float |
 
 def check_hessian(reference: Reference, found: Any, relative_tolerance: float | None = None) -> None:
     """Raise an AssertionError with a report unless the Hessian (3N, 3N) is right; see `check_gradient`."""
+    __tracebackhide__ = True
     expected, size = reference.hessian, 3 * len(reference.hidden_weights)
     if expected is None:
         raise ValueError(f"{reference.id}: no Hessian is stored here; a case that has one would be right")

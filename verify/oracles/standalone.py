@@ -21,8 +21,9 @@ from .assignments import PYTHON, function_lines
 from .ingredients import (
     NEURON,
     POSITION,
+    WIDTH,
     StoredCase,
-    command,
+    command_lines,
     formulas,
     free_ends,
     marks,
@@ -33,9 +34,8 @@ from .records import Record
 
 Array = NDArray[Any]
 
-_WIDTH = 110
 
-_HEADER = '''"""Exact energies, gradients and Hessians of ReLU networks: reference values for tests. NumPy only.
+_HEADER = '''r"""Exact energies, gradients and Hessians of ReLU networks: reference values for tests. NumPy only.
 
 {statement}
 
@@ -120,7 +120,7 @@ def standalone_text(problem: RitzProblem, records: Sequence[Record], name: str) 
         statement=statement_lines(problem),
         version=metadata.version("kinkproof"),
         sympy=metadata.version("sympy"),
-        command=command(problem, name),
+        command=command_lines(problem, name),
         blocks=repr(BLOCKS).replace("'", '"'),
     )
     bodies = [_body(m) for m in (closed_form, comparison, reference)]
@@ -186,7 +186,9 @@ def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[s
 
 
 def _cases(records: Sequence[Record]) -> str:
-    return "CASES: tuple[Reference, ...] = " + _call("", (_case(stored_case(r)) for r in records))
+    return "CASES: tuple[Reference, ...] = " + (
+        _call("", (_case(stored_case(r)) for r in records)) if records else "()"
+    )
 
 
 def _case(case: StoredCase) -> str:
@@ -209,7 +211,7 @@ def _case(case: StoredCase) -> str:
 def _array(values: Array, indent: int) -> str:
     """`_numbers("…")`: a string keeps a long table of numbers in few lines, whatever formatter comes along."""
     text = " ".join(repr(float(v)) for v in values)
-    if len(text) <= _WIDTH - 30:
+    if len(text) <= WIDTH - 30:
         return f'_numbers("{text}")'
-    lines = textwrap.fill(text, _WIDTH, break_on_hyphens=False)
+    lines = textwrap.fill(text, WIDTH, break_on_hyphens=False)
     return f'_numbers(\n{" " * (indent + 4)}"""\n{lines}\n"""\n{" " * indent})'

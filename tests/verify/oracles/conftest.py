@@ -1,0 +1,53 @@
+"""Problems of stored cases, and one generated file that several tests look at."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from kinkproof.verify import RitzProblem, ShallowNetwork, problems
+from kinkproof.verify.oracles import Case, generate
+from kinkproof.verify.oracles.shipped import random_network
+
+
+@cache
+def _problem(key: tuple[tuple[str, object], ...]) -> RitzProblem:
+    return RitzProblem(**{k: dict(v) if isinstance(v, frozenset) else v for k, v in key})  # type: ignore[arg-type]
+
+
+def problem_of(case: Case) -> RitzProblem:
+    stated = {k: v for k, v in case.problem.items() if not k.endswith("_slope")}
+    kinds = {dict: lambda v: frozenset(v.items()), list: tuple, str: str}
+    return _problem(tuple((k, kinds[type(v)](v)) for k, v in stated.items()))
+
+
+def network_of(case: Case) -> ShallowNetwork:
+    return ShallowNetwork(*(case.record["parameters"][n]["exact"] for n in case.record["parameters"]))
+
+
+def module_from(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up by name.
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def standalone_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("standalone") / "relu_oracles.py"
+    networks = {"width-3": random_network(3, 40), "width-1": random_network(1, 1)}
+    assert generate(problems["sine-2"], path, networks) == (path,)
+    return path
+
+
+@pytest.fixture(scope="session")
+def standalone(standalone_file: Path) -> ModuleType:
+    return module_from(standalone_file)

@@ -1,0 +1,167 @@
+"""Packs: what is stored, that it is right by another computation, and what loading refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from kinkproof.verify import InputError, exact_energy, exact_gradient, exact_hessian
+from kinkproof.verify.blocks import BLOCKS
+from kinkproof.verify.oracles import load, pack, packs
+from kinkproof.verify.oracles.shipped import SHIPPED, SMALL, shipped_text
+
+from .conftest import network_of, problem_of
+
+DATA = Path(pack.__file__).parent / "data"
+SCHEMA = json.loads((DATA.parent / "pack.schema.json").read_text(encoding="utf-8"))
+CASES = [case for p in packs.values() for case in p]
+
+
+def test_all_five_packs_are_there_and_small() -> None:
+    assert list(packs) == sorted(SHIPPED) == ["coefficients", "degenerate", "paper", "quadrature", "wide"]
+    assert sum(p.stat().st_size for p in DATA.iterdir()) < 2 * 2**20
+    assert max(case.width for case in packs["wide"]) == 256
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_packs_follow_the_published_schema(name: str) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    validator.check_schema(SCHEMA)
+    stored = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    assert not list(validator.iter_errors(stored))
+    stored["cases"][0]["energy"]["hex"] = "1.5"
+    del stored["cases"][-1]["tolerance"]
+    assert len(list(validator.iter_errors(stored))) == 2
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.long) for n in SHIPPED if n != "wide"]
+)
+def test_making_a_pack_anew_gives_the_same_bytes(name: str) -> None:
+    assert shipped_text(name).encode() == (DATA / f"{name}.json").read_bytes()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_float64_is_the_decimal_rounded_once(case: object) -> None:
+    def numbers(node: object) -> list[tuple[str, str]]:
+        if isinstance(node, dict) and "decimal" in node:
+            decimals, hexes = node["decimal"], node["hex"]
+            return list(zip(*([v] if isinstance(v, str) else v for v in (decimals, hexes)), strict=True))
+        children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+        return [pair for child in children for pair in numbers(child)]
+
+    pairs = numbers(case.record)  # type: ignore[attr-defined]
+    assert pairs
+    for decimal, hexadecimal in pairs:
+        assert float(Fraction(decimal)) == float.fromhex(hexadecimal)
+
+
+EXACT = [c for c in CASES if c.differentiable and not c.delta]
+
+
+@pytest.mark.parametrize("case", EXACT, ids=lambda c: c.id)
+def test_float64_closed_forms_pass_every_case(case: object) -> None:
+    problem, network = problem_of(case), network_of(case)  # type: ignore[arg-type]
+    gradient = exact_gradient(problem, network)
+    case.check(gradient.total)  # type: ignore[attr-defined]
+    case.check_energy(exact_energy(problem, network))  # type: ignore[attr-defined]
+    if case.record["hessian"] is not None:  # type: ignore[attr-defined]
+        case.check_hessian(exact_hessian(problem, network))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("case", EXACT, ids=lambda c: c.id)
+def test_tolerances_are_near_rounding_and_the_parts_add_up(case: object) -> None:
+    parts = case.gradient  # type: ignore[attr-defined]
+    total = parts.total.ravel()
+    # Sixteen digits less what the case's own cancellation costs: near the solution c·w is 100 times the gradient.
+    assert case.tolerance.max() <= 1e-10 * np.abs(total).max()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(parts.bulk.ravel() + parts.dirac.ravel(), total, atol=1e-14 * np.abs(total).max())
+    assert not parts.dirac.output_weights.any()
+    for routes in case.record["agreement"].values():  # type: ignore[attr-defined]
+        assert min(routes.values(), default=50) >= 40
+
+
+def test_loading_needs_neither_sympy_nor_torch() -> None:
+    code = (
+        "from kinkproof.verify.oracles import load\n"
+        "case = load('paper')['sine-2-width-3']\n"
+        "case.check(case.gradient.total); case.check_hessian(case.hessian); case.check_energy(case.energy)\n"
+        "case.data(case.hidden_weights)\n"
+        "import sys\n"
+        "print(*({'sympy', 'mpmath', 'torch', 'scipy', 'typer', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_case_is_found_by_its_id_with_or_without_the_packs_name() -> None:
+    paper = load("paper")
+    assert paper["sine-2-width-3"] is paper["paper/sine-2-width-3"]
+    assert repr(paper["sine-2-width-3"]) == "Case('paper/sine-2-width-3')"
+    with pytest.raises(InputError, match="did you mean 'paper/sine-2-width-3'"):
+        _ = paper["sine-2-width-33"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    path = tmp_path / "copy.json"
+    path.write_bytes((DATA / "degenerate.json").read_bytes())
+    assert len(load(path)) == len(load("degenerate"))
+    return path
+
+
+def test_line_ends_may_change(copy: Path) -> None:
+    copy.write_bytes(copy.read_bytes().replace(b"\n", b"\r\n"))
+    load(copy)
+
+
+def test_a_truncated_pack_is_refused(copy: Path) -> None:
+    copy.write_bytes(copy.read_bytes()[:-100])
+    with pytest.raises(InputError, match="truncated"):
+        load(copy)
+
+
+def test_an_edited_pack_is_refused(copy: Path) -> None:
+    text = copy.read_text(encoding="utf-8")
+    digit = text.index('"decimal": "') + 14
+    copy.write_text(text[:digit] + str((int(text[digit]) + 1) % 10) + text[digit + 1 :], encoding="utf-8")
+    with pytest.raises(InputError, match="checksum does not fit"):
+        load(copy)
+
+
+def test_a_newer_schema_is_refused(copy: Path) -> None:
+    copy.write_text(copy.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 2'))
+    with pytest.raises(InputError, match="schema version 2, this kinkproof reads up to 1"):
+        load(copy)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"schema_version": true}', '{"schema_version": 1, "sha256": 3}'])
+def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError, match=r"schema_version|checksum"):
+        load(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(("name", "near"), [("papers", "paper"), ("degenerated", "degenerate"), ("", "")])
+def test_an_unknown_pack_names_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(InputError, match=f"did you mean '{near}"):
+        load(name)
+
+
+def test_an_absent_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path / "absent.json")
+
+
+def test_the_exact_parameters_are_what_the_floats_round() -> None:
+    for case in CASES:
+        for block in BLOCKS:
+            exact = case.record["parameters"][block]["exact"]
+            assert [float(Fraction(v)) for v in exact] == getattr(case, block).tolist()
