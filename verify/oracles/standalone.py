@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import ast
 import inspect
-import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import sympy
 from numpy.typing import NDArray
 
 from ..blocks import BLOCKS
-from ..derivation import OTHER_SLOPE, OUTPUT, VALUE, WEIGHT, derive
-from ..errors import InputError
-from ..expressions import X
-from ..integration import Function, vectorised
-from ..kinks import fixed_places
 from ..moments import moments
-from ..named import problems
 from ..problem import RitzProblem
 from . import closed_form, comparison, reference
 from .assignments import PYTHON, function_lines
-from .records import Record, statement_text
+from .ingredients import (
+    NEURON,
+    POSITION,
+    WIDTH,
+    StoredCase,
+    command_lines,
+    formulas,
+    free_ends,
+    marks,
+    statement_lines,
+    stored_case,
+)
+from .records import Record
 
 Array = NDArray[Any]
 
-_WIDTH = 110
-# 16 Gauss points on a panel must leave less than this share of the whole integral.
-_PANEL_ERROR = 1e-16
-# A source that is singular at an end needs panels that shrink towards it; more than these would be a file of edges.
-_MOST_PANELS = 200
 
 _HEADER = '''r"""Exact energies, gradients and Hessians of ReLU networks: reference values for tests. NumPy only.
 
@@ -119,36 +117,15 @@ def standalone_text(problem: RitzProblem, records: Sequence[Record], name: str) 
         InputError: NumPy lacks a function of the problem, or the problem is too singular.
     """
     header = _HEADER.format(
-        statement=_indented(statement_text(problem)),
+        statement=statement_lines(problem),
         version=metadata.version("kinkproof"),
         sympy=metadata.version("sympy"),
-        # A backslash at each line's end: the shell joins them again.
-        command=" \\\n        ".join(textwrap.wrap(command(problem, name), _WIDTH - 10, break_long_words=False)),
+        command=command_lines(problem, name),
         blocks=repr(BLOCKS).replace("'", '"'),
     )
     bodies = [_body(m) for m in (closed_form, comparison, reference)]
     sections = [header.rstrip("\n"), _NUMBERS, *bodies, _problem(problem), _cases(records), _FRONT.strip("\n")]
     return "\n\n\n".join(sections) + "\n"
-
-
-def command(problem: RitzProblem, name: str) -> str:
-    """The command line that generates this problem's file."""
-    if problem.name in problems and problems[problem.name] == problem:
-        stated = ["--problem", problem.name]
-    else:
-        text = statement_text(problem)
-        single = ("source", "coefficient", "distance", "lift", "solution", *(("penalty",) if problem.essential else ()))
-        stated = [word for n in single if n in text for word in (f"--{n}", text[n])]
-        stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
-        for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
-            stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
-    words = ["kinkproof", "oracles", "generate", *map(shlex.quote, stated), "--standalone", shlex.quote(name)]
-    return " ".join(words)
-
-
-def _indented(statement: Record) -> str:
-    lines = [f"{k}: {v}" for k, v in statement.items() if v not in ({}, "0")]
-    return "\n".join(textwrap.indent(textwrap.fill(line, _WIDTH, subsequent_indent="    "), "    ") for line in lines)
 
 
 def _body(module: ModuleType) -> str:
@@ -161,24 +138,17 @@ def _body(module: ModuleType) -> str:
 
 
 def _problem(problem: RitzProblem) -> str:
-    table, derivation = moments(problem), derive(problem)
     functions, pieces = [], []
-    for k, piece in enumerate(problem.pieces):
-        densities, integrals = table.densities[k], table.antiderivatives[k]
-        neuron = {X: "x", WEIGHT: "w", OUTPUT: "c", VALUE: "value", OTHER_SLOPE: "other_slope"}
-        spikes = [derivation.specialise(derivation.dirac_terms[n], piece) for n in BLOCKS[:2]]
-        functions.append(_function(f"_densities_{k}", {X: "x"}, densities))
-        functions.append(_function(f"_slopes_{k}", {X: "x"}, [sympy.diff(d, X) for d in densities]))
-        functions.append(_function(f"_dirac_{k}", neuron, spikes))
-        left, right = float(piece.left), float(piece.right)
-        fields = [f"{left!r}", f"{right!r}", f"_densities_{k}", f"_slopes_{k}", f"_dirac_{k}"]
-        closed = [i for i in integrals if i is not None]
-        if len(closed) == len(integrals):
-            functions.append(_function(f"_antiderivatives_{k}", {X: "x"}, closed))
+    for k, piece in enumerate(formulas(problem)):
+        functions.append(_function(f"_densities_{k}", POSITION, piece.densities))
+        functions.append(_function(f"_slopes_{k}", POSITION, piece.slopes))
+        functions.append(_function(f"_dirac_{k}", NEURON, piece.dirac))
+        fields = [f"{piece.left!r}", f"{piece.right!r}", f"_densities_{k}", f"_slopes_{k}", f"_dirac_{k}"]
+        if piece.antiderivatives is not None:
+            functions.append(_function(f"_antiderivatives_{k}", POSITION, piece.antiderivatives))
             fields.append(f"_antiderivatives_{k}")
         else:
-            edges = panels(vectorised(list(densities)), left, right)
-            fields.append(f"edges=tuple({_array(edges, 4)}.tolist())")
+            fields.append(f"edges=tuple({_array(piece.edges, 4)}.tolist())")
         pieces.append(_call(f"_PIECE_{k} = Piece", fields))
     ends = [_call(f"_END_{k} = End", map(repr, end)) for k, end in enumerate(free_ends(problem))]
     rows = [f'("{kind}", Fraction({p.numerator}, {p.denominator}), {n})' for kind, p, n in marks(problem)]
@@ -186,7 +156,7 @@ def _problem(problem: RitzProblem) -> str:
         f"pieces={_tuple(f'_PIECE_{k}' for k in range(len(pieces)))}",
         f"ends={_tuple(f'_END_{k}' for k in range(len(ends)))}",
         f"marks={_tuple(rows, 4)}",
-        f"reach={table.reach!r}",
+        f"reach={moments(problem).reach!r}",
     ]
     return "\n\n\n".join([*functions, "\n".join([*pieces, *ends, _call("PROBLEM = Problem", fields)])])
 
@@ -205,62 +175,7 @@ def _tuple(entries: Iterable[str], indent: int = 0) -> str:
     return _call("", found, indent) if indent and found else f"({', '.join(found)})"
 
 
-def free_ends(problem: RitzProblem) -> list[tuple[float, ...]]:
-    """(x, D, lift, flux with its sign in the energy, penalty, wanted value) of each end where u is free."""
-    out = []
-    for end in problem.domain:
-        if end not in problem.fluxes and end not in problem.essential:
-            continue
-        sign = -1 if end == problem.domain[1] else 1
-        flux, wanted = problem.fluxes.get(end, 0), problem.essential.get(end, 0)
-        penalty = problem.penalty if end in problem.essential else 0
-        at = [e.subs(X, end) for e in (problem.distance, problem.lift)]
-        out.append(tuple(float(v) for v in (end, *at, sign * flux, penalty, wanted)))
-    return out
-
-
-def marks(problem: RitzProblem) -> list[tuple[str, Fraction, int]]:
-    """(what, where, lowest order of derivative missing) of the rational places at which a kink is degenerate.
-
-    A kink of float64 parameters is rational: it never lies on an irrational place.
-    """
-    first = [place for _, place in fixed_places(problem, 1)]
-    names = {"kink on the end of the domain": "an end of the domain", "kink on an interface": "an interface"}
-    return [
-        (names[kind], Fraction(int(p.p), int(p.q)), 1 if p in first else 2)
-        for kind, p in fixed_places(problem, 2)
-        if isinstance(p, sympy.Rational)
-    ]
-
-
-def panels(densities: Function, left: float, right: float) -> Array:
-    """Edges of panels on which 16 Gauss points integrate to rounding, shrinking towards singular ends.
-
-    Raises:
-        InputError: too many would be needed.
-    """
-    scale = np.zeros(6)
-    done, stack = [], [(left, right)]
-    while stack:
-        a, b = stack.pop()
-        with np.errstate(all="ignore"):
-            whole = closed_form.gauss(densities, np.array([a]), np.array([b]))[:, 0]
-            middle = (a + b) / 2
-            halves = closed_form.gauss(densities, np.array([a, middle]), np.array([middle, b])).sum(axis=1)
-        scale = np.maximum(scale, np.abs(halves))
-        if (np.abs(whole - halves) <= _PANEL_ERROR * scale + 4e-16 * np.abs(halves)).all():
-            done.append((a, b))
-            continue
-        stack += [(a, middle), (middle, b)]
-        if len(done) + len(stack) > _MOST_PANELS:
-            raise InputError(
-                f"generated code: the integrals have no closed form and need more than {_MOST_PANELS} panels; "
-                "a pack (--pack) would be right"
-            )
-    return np.array([left, *sorted(b for _, b in done)])
-
-
-def _function(name: str, arguments: dict[sympy.Symbol, str], rows: Sequence[sympy.Expr]) -> str:
+def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[sympy.Expr]) -> str:
     lines, results = function_lines(PYTHON, arguments, rows)
     parameters = ", ".join(f"{a}: Array" for a in arguments.values())
     text = [f"def {name}({parameters}) -> Array:"]
@@ -271,43 +186,32 @@ def _function(name: str, arguments: dict[sympy.Symbol, str], rows: Sequence[symp
 
 
 def _cases(records: Sequence[Record]) -> str:
-    return "CASES: tuple[Reference, ...] = " + (_call("", (_case(r) for r in records)) if records else "()")
+    return "CASES: tuple[Reference, ...] = " + (
+        _call("", (_case(stored_case(r)) for r in records)) if records else "()"
+    )
 
 
-def _case(record: Record) -> str:
-    numbers, tolerance, stored = record["gradient"], record["tolerance"], record["hessian"]
-    size = 3 * len(record["parameters"][BLOCKS[0]]["hex"])
+def _case(case: StoredCase) -> str:
+    size = len(case.own_jump)
     hessian = "None"
-    if stored is not None and "total" in stored:
-        matrix = np.zeros((size, size))
-        matrix[np.triu_indices(size)] = _floats(stored["total"])
-        hessian = f"{_array((matrix + np.triu(matrix, 1).T).ravel(), 8)}.reshape({size}, {size})"
-    tolerances = (tolerance["energy"], max(tolerance["gradient"].values()), tolerance["hessian"])
-    parts = (_array(_vector(numbers[part]), 12) for part in ("bulk", "dirac", "total"))
+    if case.hessian is not None:
+        hessian = f"{_array(case.hessian.ravel(), 8)}.reshape({size}, {size})"
     fields = [
-        f'"{record["id"]}"',
-        *(_array(_floats(record["parameters"][n]), 8) for n in BLOCKS),
-        repr(float.fromhex(record["energy"]["hex"])),
-        _call("Gradient", parts, 8),
-        _array(_vector(numbers["own_jump"]), 8),
-        repr(tolerances),
+        f'"{case.id}"',
+        *(_array(p, 8) for p in case.parameters),
+        repr(case.energy),
+        _call("Gradient", (_array(p, 12) for p in case.parts), 8),
+        _array(case.own_jump, 8),
+        repr(case.tolerances),
         hessian,
     ]
     return _call("Reference", fields, 4)
 
 
-def _vector(blocks: Record) -> Array:
-    return np.concatenate([_floats(blocks[n]) for n in BLOCKS])
-
-
-def _floats(numbers: Record) -> Array:
-    return np.array([float.fromhex(h) for h in numbers["hex"]])
-
-
 def _array(values: Array, indent: int) -> str:
     """`_numbers("…")`: a string keeps a long table of numbers in few lines, whatever formatter comes along."""
     text = " ".join(repr(float(v)) for v in values)
-    if len(text) <= _WIDTH - 30:
+    if len(text) <= WIDTH - 30:
         return f'_numbers("{text}")'
-    lines = textwrap.fill(text, _WIDTH, break_on_hyphens=False)
+    lines = textwrap.fill(text, WIDTH, break_on_hyphens=False)
     return f'_numbers(\n{" " * (indent + 4)}"""\n{lines}\n"""\n{" " * indent})'

@@ -23,7 +23,8 @@ from kinkproof.verify import (
 )
 from kinkproof.verify.oracles import generate, load, packs
 from kinkproof.verify.oracles.generation import stale
-from kinkproof.verify.oracles.standalone import panels, standalone_text
+from kinkproof.verify.oracles.ingredients import panels
+from kinkproof.verify.oracles.standalone import standalone_text
 
 from .conftest import module_from, network_of, problem_of
 
