@@ -167,8 +167,8 @@ class _Sweep:
 
     def forces(self) -> tuple[Array, Array]:
         """∫ ∂L/∂a and ∫ ∂L/∂g over the active interval of each neuron."""
-        m, a, g = self.moments, self.slope, self.intercept
-        return self.active_sum(2 * m[0] * a + m[1] * g + m[3]), self.active_sum(m[1] * a + 2 * m[2] * g + m[4])
+        by_slope, by_intercept = _derivatives(self.moments, self.slope, self.intercept)
+        return self.active_sum(by_slope), self.active_sum(by_intercept)
 
     def unsorted(self, blocks: Array) -> Array:
         """(3, N) by sorted neurons → (3N,) as they were given."""
@@ -347,26 +347,30 @@ def _held_still(s: _Sweep, by_a: Array, by_g: Array) -> Array:
     return np.asarray(a_i * a_j * aa + (a_i * g_j + g_i * a_j) * ag + g_i * g_j * gg)
 
 
+def _derivatives(m: Array, a: Array, g: Array) -> tuple[Array, Array]:
+    """∂L/∂a and ∂L/∂g."""
+    return 2 * m[0] * a + m[1] * g + m[3], m[1] * a + 2 * m[2] * g + m[4]
+
+
 def _jumps(problem: Problem, s: _Sweep, by_a: Array, by_g: Array) -> tuple[Array, Array, Array]:
     """At each kink i: the jumps of ∂L/∂θ as (3, N, N) [block, i, neuron], of L and of ∂L/∂x as (N,)."""
     # An unseen kink lies on an end, where a source may be infinite; what is read in its stead is not used.
     places = np.where(s.inside, s.x, sum(problem.domain) / 2)
     m, change = problem.at("densities", places), problem.at("slopes", places)
-    sides = []
-    for side in (slice(None, -1), slice(1, None)):
-        a, g = s.slope[side], s.intercept[side]
-        by = 2 * m[0] * a + m[1] * g + m[3], m[1] * a + 2 * m[2] * g + m[4]
-        levels = [(d[0] * a + d[1] * g + d[3]) * a + (d[2] * g + d[4]) * g + d[5] for d in (m, change)]
-        sides.append((*by, *levels))
-    jump_a, jump_g, density_jump, slope_jump = (
-        np.where(s.inside, after - before, 0.0) for before, after in zip(*sides, strict=True)
-    )
+    before, after = ((s.slope[side], s.intercept[side]) for side in (slice(None, -1), slice(1, None)))
+    # The jumps of a quadratic are its derivatives at the mean times the steps of (a, g), which are the neuron's own;
+    # differences of both sides would cancel beside a steep neuron.
+    sign = np.where(s.rising, 1.0, -1.0)
+    steps = np.where(s.inside, sign * s.c * np.stack([s.w, s.b]), 0.0)
+    mean = (before[0] + after[0]) / 2, (before[1] + after[1]) / 2
+    density_jump, slope_jump = ((np.stack(_derivatives(d, *mean)) * steps).sum(axis=0) for d in (m, change))
+    jump_a = 2 * m[0] * steps[0] + m[1] * steps[1]
+    jump_g = m[1] * steps[0] + 2 * m[2] * steps[1]
     index = np.arange(len(s.x))
     # Neuron j at kink i: on, if it rises and its kink came before, or falls and its kink comes after.
     on = (index[None, :] < index[:, None]) == s.rising[None, :]
     jump = np.where(on, jump_a[:, None] * by_a[:, None, :] + jump_g[:, None] * by_g[:, None, :], 0.0)
     # The neuron itself is on at one side only: its jump is the whole one-sided derivative.
-    sign = np.where(s.rising, 1.0, -1.0)
-    own_a, own_g = (np.where(s.rising, after, before) for before, after in zip(sides[0][:2], sides[1][:2], strict=True))
+    own_a, own_g = _derivatives(m, *(np.where(s.rising, v, u) for u, v in zip(before, after, strict=True)))
     jump[:, index, index] = np.where(s.inside, sign * (own_a * by_a + own_g * by_g), 0.0)
     return jump, density_jump, slope_jump
