@@ -169,8 +169,10 @@ def _exact_gradient_on_grid(
     with mpmath.workdps(digits + GUARD_DIGITS):
         found = nodewise_gradient(problem, network, *exact_nodes(rule, points, problem.domain), delta)
     with mpmath.workdps(digits):
-        parts = (Blocks(*part).map(lambda v: +v) for part in (found.bulk, found.dirac, found.bulk + found.dirac))
-        return Gradient(*parts, +found.energy, "grid", 0.0, distance)
+        bulk, dirac, total = (
+            Blocks(*part).map(lambda v: +v) for part in (found.bulk, found.dirac, found.bulk + found.dirac)
+        )
+        return Gradient(bulk, dirac, total, +found.energy, "grid", 0.0, distance)
 
 
 def _grid_sweep(

@@ -256,13 +256,13 @@ class Case:
         size = 3 * self.width
         out = np.zeros((size, size))
         out[np.triu_indices(size)] = _floats(stored[part]["hex"])
-        return out + np.triu(out, 1).T
+        return np.asarray(out + np.triu(out, 1).T)
 
     def _tolerance(self, stored: Array, expected: Array, relative: float | None) -> Array:
         if relative is None:
             return stored
         largest = expected.reshape(3, -1).max(axis=1)
-        return np.maximum(stored, np.repeat(relative * largest, self.width))
+        return np.asarray(np.maximum(stored, np.repeat(relative * largest, self.width)))
 
     def _diagnosis(self, found: Array, tolerance: Array) -> str:
         if not self.differentiable:
@@ -271,8 +271,8 @@ class Case:
             return self._grid_diagnosis(found, tolerance)
         parts = self.gradient
         jump = _blocks(self.record["gradient"]["own_jump"]).ravel()
-        vectors = (p.ravel() for p in (parts.total, parts.bulk, parts.dirac))
-        return comparison.diagnose_gradient(found, *vectors, jump, tolerance)
+        total, bulk, dirac = (p.ravel() for p in (parts.total, parts.bulk, parts.dirac))
+        return comparison.diagnose_gradient(found, total, bulk, dirac, jump, tolerance)
 
     def _grid_diagnosis(self, found: Array, tolerance: Array) -> str:
         stored = self.record["gradient"]

@@ -58,7 +58,7 @@ def case_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
         energy = +_with_guard(lambda: energy_at_working_precision(problem, network))
     record["energy"] = _number(energy)
     record["agreement"] = {"energy": energy_agreement(problem, network, energy)}
-    tolerance = {"energy": _tolerance(lambda: energy_at_working_precision(problem, network))}
+    tolerance: Record = {"energy": _tolerance(lambda: energy_at_working_precision(problem, network))}
     try:
         gradient = exact_gradient(problem, network, digits=DIGITS)
     except NondifferentiableError as error:
@@ -153,10 +153,10 @@ def statement_text(problem: RitzProblem) -> Record:
     Raises:
         InputError: it cannot be written so.
     """
-    written = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift")}
-    ends = {n: {str(k): str(v) for k, v in getattr(problem, n).items()} for n in ("fluxes", "essential")}
-    rest = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
-    solution = {} if problem.solution is None else {"solution": str(problem.solution)}
+    written: Record = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift")}
+    ends: Record = {n: {str(k): str(v) for k, v in getattr(problem, n).items()} for n in ("fluxes", "essential")}
+    rest: Record = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
+    solution: Record = {} if problem.solution is None else {"solution": str(problem.solution)}
     if RitzProblem(**written, **ends, **rest, **solution) != problem:
         raise InputError(f"oracle: the problem {problem.name} does not survive being written as text")
     return written | ends | rest | solution
