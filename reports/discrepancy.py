@@ -351,10 +351,12 @@ def _settings(audit: Audit) -> Page:
         *((f"{a.routes[0]} / {a.routes[1]}", f"agree to {a.digits:.0f} digits") for a in audit.agreements),
         *(versions().items()),
     ]
+    wrapped = [(key, textwrap.wrap(str(value), 95) or [""]) for key, value in lines]
+    # All lines above the caption, however many there are.
+    step = min(0.033, 0.75 / sum(len(text) for _, text in wrapped))
     y = 0.88
-    for key, value in lines:
-        text = textwrap.wrap(str(value), 95) or [""]
+    for key, text in wrapped:
         figure.text(0.06, y, key, fontsize=10.5, color="#555555")
         figure.text(0.40, y, "\n".join(text), fontsize=10.5, va="baseline")
-        y -= 0.033 * len(text)
+        y -= step * len(text)
     return Page("Settings and versions", "The parameters themselves are in the JSON file of the same run.", figure)
