@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from kinkproof.verify import problems
+from kinkproof.verify.oracles import load, packs
 from kinkproof.verify.refinement import Audit
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +56,17 @@ def test_the_table_is_the_audits(paper_audit: Audit) -> None:
     # torch.compile, which `nox -s verify` runs, is the eleventh.
     assert f"All {len(errors) + 1} ways of asking" in README
     assert max(errors) - min(errors) <= 1e-12 * max(errors)
+
+
+def test_the_oracles_report_is_the_one_that_is_printed() -> None:
+    case = load("paper")["sine-2-width-3"]
+    with pytest.raises(AssertionError) as caught:
+        case.check(case.gradient.bulk)
+    printed = str(caught.value).splitlines()
+    (shown,) = (block for block in blocks("text") if block.startswith("AssertionError"))
+    lines = shown.removeprefix("AssertionError: ").splitlines()
+    assert [line for line in lines if line.strip() != "…"] == [printed[0], printed[1], printed[-1]]
+    assert all(f"`{name}`" in README for name in packs)
 
 
 def test_every_named_problem_is_listed() -> None:
