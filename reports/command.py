@@ -67,7 +67,7 @@ def audit(
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
             from .discrepancy import discrepancy_report
-            from .files import write_whole
+            from ..verify.files import write_whole
 
             progress("writing the report")
             if result.routes_agree:

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from pypdf import PdfReader, PdfWriter
 
-from .files import write_whole
+from ..verify.files import write_whole
 
 # Okabe and Ito (2008): colours that stay apart under all common colour-vision deficiencies.
 BLACK, ORANGE, GREEN, BLUE, RED = "#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00"

@@ -1,0 +1,178 @@
+"""What a training run leaves behind, and the file it is kept in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..verify.errors import InputError
+from ..verify.network import ShallowNetwork
+from ..verify.problem import RitzProblem
+from . import archive
+from .settings import Settings
+from .statement import data, fine_mesh
+
+Array = NDArray[Any]
+
+# A network is stuck if it ends this many times higher than the lower quartile of its fellows …
+_STUCK_RATIO = 4.0
+# … and its energy gap fell by less than this share during the second half of the run.
+_STUCK_FALL = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was recorded on the way: R times, B networks, P parameters.
+
+    Attributes:
+        steps: (R,), from 0 to the last one.
+        quadrature: the energy as the grid sees it, (R, B).
+        exact: the Ritz energy as an integral, (R, B).
+        gradient_norm: of the gradient that the run follows, (R, B).
+        angle: degrees between autodiff's gradient on the grid and that of the integral, (R, B); NaN where there is no
+            such pair.
+        learning_rate: (R,).
+        parameters: (R, B, P).
+    """
+
+    steps: Array
+    quadrature: Array
+    exact: Array
+    gradient_norm: Array
+    angle: Array
+    learning_rate: Array
+    parameters: Array
+
+    NAMES = ("steps", "quadrature", "exact", "gradient_norm", "angle", "learning_rate", "parameters")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    Attributes:
+        problem: what was minimised.
+        settings: how.
+        history: on the way; its last row is the end.
+        stops: for every network why it ended early, "" if it did not.
+        diverged: which networks met NaN or inf, (B,).
+        versions: of the programs.
+    """
+
+    problem: RitzProblem
+    settings: Settings
+    history: History
+    stops: tuple[str, ...]
+    diverged: Array
+    versions: dict[str, str]
+
+    @property
+    def parameters(self) -> Array:
+        """At the end, (B, P)."""
+        return np.asarray(self.history.parameters[-1])
+
+    @property
+    def energy(self) -> Array:
+        """Exact integral at the end, (B,)."""
+        return np.asarray(self.history.exact[-1])
+
+    @cached_property
+    def gap_history(self) -> Array:
+        """Exact integral minus the minimum, (R, B).
+
+        Raises:
+            InputError: no solution is known.
+        """
+        return np.asarray(self.history.exact - self.problem.minimum_energy())
+
+    @property
+    def energy_gap(self) -> Array:
+        """The same at the end, (B,)."""
+        return np.asarray(self.gap_history[-1])
+
+    @property
+    def network(self) -> ShallowNetwork:
+        """The networks at the end as `verify` takes them, batched over the seeds.
+
+        Raises:
+            InputError: not one hidden ReLU layer.
+        """
+        if self.settings.activation != "relu" or len(self.settings.width) > 1:
+            raise InputError(
+                f"network: {self.settings.width} neurons with {self.settings.activation} are no ShallowNetwork; "
+                "parameters would be right"
+            )
+        return ShallowNetwork.from_vector(self.parameters.astype(np.float64))
+
+    @property
+    def stuck(self) -> Array:
+        """Networks caught in a local minimum far above their fellows', (B,) bool.
+
+        Their gap is more than 4 times the lower quartile of the batch and fell by less than a tenth during the second
+        half of the run.
+        """
+        if self.problem.solution is None:
+            return np.zeros(len(self.stops), dtype=bool)
+        gap, half = self.energy_gap, self.gap_history[len(self.history.steps) // 2]
+        return np.asarray((gap > _STUCK_RATIO * np.quantile(gap, 0.25)) & (gap > (1 - _STUCK_FALL) * half))
+
+    def field(self, x: Array, record: int = -1) -> Array:
+        """û at x (n,) as it was at one of the records, (B, n)."""
+        place = torch.as_tensor(np.asarray(x, dtype=np.float64))
+        theta = torch.as_tensor(self.history.parameters[record].astype(np.float64))
+        value = self.settings.architecture.value_and_slope(theta, place)[0]
+        return np.asarray((data(self.problem, "lift")(place) + data(self.problem, "distance")(place) * value).numpy())
+
+    def field_error(self) -> Array:
+        """√(∫(û − u)² ÷ ∫u²) at the end, (B,).
+
+        Raises:
+            InputError: no solution is known.
+        """
+        mesh = fine_mesh(self.problem, 1000, torch.float64, torch.device("cpu"))
+        u = data(self.problem, "solution")(mesh.nodes).numpy()
+        weights = mesh.weights.numpy()
+        return np.asarray(np.sqrt(((self.field(mesh.nodes.numpy()) - u) ** 2 @ weights) / (u**2 @ weights)))
+
+    def save(self, path: str | Path) -> Path:
+        """Write one `.npz` file: parameters, history, settings, statement of the problem, versions.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        path = Path(path)
+        arrays = {n: getattr(self.history, n) for n in History.NAMES} | {"diverged": self.diverged}
+        header = {
+            "problem": archive.statement(self.problem),
+            "settings": self.settings.as_dict(),
+            "stops": list(self.stops),
+            "made_by": self.versions,
+        }
+        archive.write(path, "run", header, arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Run:
+        """Read such a file; nothing in it is executed.
+
+        Raises:
+            InputError: no such file, or not one of ours.
+        """
+        header, arrays = archive.read(Path(path), "run")
+        try:
+            return cls(
+                archive.problem_from(header["problem"]),
+                Settings.from_dict(header["settings"]),
+                History(*(arrays[n] for n in History.NAMES)),
+                tuple(header["stops"]),
+                arrays["diverged"],
+                header["made_by"],
+            )
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path} lacks {error}; a run as kinkproof saves it would be right") from None
