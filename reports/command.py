@@ -66,8 +66,8 @@ def audit(
         result = run_audit(problem, ShallowNetwork.random(width, seed), rule=rule, progress=progress)
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
-            from .discrepancy import discrepancy_report
             from ..verify.files import write_whole
+            from .discrepancy import discrepancy_report
 
             progress("writing the report")
             if result.routes_agree:

@@ -14,11 +14,11 @@ from matplotlib.ticker import LogLocator
 
 from ..verify.derivation import derive
 from ..verify.errors import InputError
+from ..verify.files import write_whole
 from ..verify.network import BLOCKS
 from ..verify.neuron import neuron_fields
 from ..verify.quadrature import grid
 from ..verify.refinement import Audit, Row, versions
-from ..verify.files import write_whole
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}

@@ -84,8 +84,8 @@ class Adam:
                 out["schedule"] = np.array(json.dumps(state))
             except TypeError:
                 raise InputError(
-                    f"schedule: {type(self.schedule).__name__} has a state that is no plain data, so that no checkpoint "
-                    f"can hold it; one of {', '.join(SCHEDULES)} would be right"
+                    f"schedule: {type(self.schedule).__name__} has a state that is no plain data, so that no "
+                    f"checkpoint can hold it; one of {', '.join(SCHEDULES)} would be right"
                 ) from None
         return out
 

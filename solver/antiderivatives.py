@@ -75,6 +75,7 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
     count = 0
     for left, right, function in pieces:
         pending = np.array([[left, right]])
+        scale: Any = 0.0
         for depth in range(_DEPTH + 1):
             half, middle = (pending[:, 1] - pending[:, 0]) / 2, pending.mean(axis=1)
             series = _interpolate(function, middle, half)
@@ -83,9 +84,7 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
             tail = np.abs(series[-2:]).max(axis=0)
             size[:integrated] *= half
             tail[:integrated] *= half
-            scale = (
-                size.max(axis=1, keepdims=True) if depth == 0 else np.maximum(scale, size.max(axis=1, keepdims=True))
-            )
+            scale = np.maximum(scale, size.max(axis=1, keepdims=True))
             done = (tail <= _TAIL * scale).all(axis=0)
             # Cells of a few roundings cannot be halved any further.
             done |= (half <= 8 * np.finfo(float).eps * np.maximum(abs(pending[:, 0]), abs(pending[:, 1]))) | (
@@ -123,7 +122,7 @@ def _interpolate(function: Callable[[Array], Array], middle: Array, half: Array)
     # Discrete orthogonality at the Chebyshev points.
     basis = chebyshev.chebvander(nodes, _DEGREE) * (2 / (_DEGREE + 1))
     basis[:, 0] /= 2
-    return np.einsum("nk,rnc->krc", basis, values)
+    return np.asarray(np.einsum("nk,rnc->krc", basis, values))
 
 
 def _to_powers(length: int) -> Array:

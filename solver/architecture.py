@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,7 +66,7 @@ class Architecture:
         """Parameter vectors (B, P) → the hidden layers and the output weights (B, N)."""
         layers, start, inputs = [], 0, 1
         for n in self.widths:
-            weights = theta[..., start : start + n * inputs].unflatten(-1, (n, inputs))
+            weights = theta[..., start : start + n * inputs].reshape(*theta.shape[:-1], n, inputs)
             start += n * inputs
             layers.append(Layer(weights, theta[..., start : start + n]))
             start, inputs = start + n, n
@@ -83,17 +82,18 @@ class Architecture:
         """
         if not len(seeds):
             raise InputError("seeds: there are none; range(4), say, would be right")
+        ranges = []
+        for n, inputs in zip(self.widths, (1, *self.widths[:-1]), strict=True):
+            ranges += [torch.full((n * inputs,), inputs**-0.5, dtype=torch.float64), torch.ones(n, dtype=torch.float64)]
+        ranges.append(torch.full((self.widths[-1],), self.widths[-1] ** -0.5, dtype=torch.float64))
+        scale = torch.cat(ranges)
         rows = []
         for seed in seeds:
             if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= _LARGEST_SEED:
                 raise InputError(f"seeds: {seed!r} is no seed; whole numbers from 0 on would be right")
             generator = torch.Generator().manual_seed(seed)
             uniform = torch.rand(self.parameters, generator=generator, dtype=torch.float64) * 2 - 1
-            layers, output = self.split(uniform[None])
-            for layer in layers[1:]:
-                layer.weights.div_(math.sqrt(layer.weights.shape[-1]))
-            output.div_(math.sqrt(self.widths[-1]))
-            rows.append(uniform)
+            rows.append(scale * uniform)
         return torch.stack(rows).to(dtype)
 
     def value_and_slope(self, theta: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ Written anew for torch, batched, and sharing nothing with `verify`, whose number
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -45,20 +46,24 @@ def _rows(piece: Piece) -> list[sympy.Expr]:
     ]
 
 
+def _vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
+    """x (...) → (rows, ...)."""
+    function = sympy.lambdify(X, expressions, "numpy", cse=True)
+
+    def evaluate(x: Array) -> Array:
+        out = np.empty((len(expressions), *x.shape))
+        for row, value in enumerate(function(x)):
+            out[row] = value
+        return out
+
+    return evaluate
+
+
 @lru_cache(maxsize=64)
 def _table(problem: RitzProblem) -> Table:
     pieces = []
     for piece in problem.pieces:
-        rows = _rows(piece)
-        function = sympy.lambdify(X, rows, "numpy", cse=True)
-
-        def evaluate(x: Array, function: Any = function, count: int = len(rows)) -> Array:
-            out = np.empty((count, *x.shape))
-            for row, value in enumerate(function(x)):
-                out[row] = value
-            return out
-
-        pieces.append((float(piece.left), float(piece.right), evaluate))
+        pieces.append((float(piece.left), float(piece.right), _vectorised(_rows(piece))))
     return table(pieces, _INTEGRATED, problem.name)
 
 
@@ -92,7 +97,7 @@ class ClosedForm:
         Where kinks coincide, lie on an end or an interface, or w = b = 0, the energy has one-sided derivatives only; a
         value between them is returned there, for training must go on.
         """
-        w, b, c = theta.unflatten(-1, (3, -1)).unbind(-2)
+        w, b, c = theta.chunk(3, -1)
         flat = w == 0
         sign = torch.where(w < 0, -1.0, 1.0).to(theta.dtype)
         kink = -b / torch.where(flat, torch.ones_like(w), w)

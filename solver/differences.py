@@ -101,16 +101,16 @@ def central_differences(energy: Energy, theta: Tensor, step: Tensor) -> Tensor:
         move = torch.zeros(stop - start, parameters, dtype=theta.dtype, device=theta.device)
         move[:, start:stop].fill_diagonal_(1.0)
         moves = step[:, None, None] * torch.stack([move, -move]).flatten(0, 1)
-        values = energy((theta[:, None] + moves).flatten(0, 1)).unflatten(0, (batch, 2, stop - start))
+        values = energy((theta[:, None] + moves).flatten(0, 1)).reshape(batch, 2, stop - start)
         out[:, start:stop] = (values[:, 0] - values[:, 1]) / (2 * step[:, None])
     return out
 
 
 def _neuron_by_neuron(energy: GridEnergy, theta: Tensor, step: Tensor) -> Tensor:
-    """The same for one hidden layer: a parameter moves one neuron only, so each of the 2P energies costs O(n), not O(nN)."""
+    """The same for one hidden layer, where a parameter moves one neuron only: O(n) for each of the 2P energies."""
     nodes = len(energy.mesh.nodes)
     x = torch.cat([energy.mesh.nodes, energy.ends.places])
-    w, b, c = (p[..., None] for p in theta.unflatten(-1, (3, -1)).unbind(-2))
+    w, b, c = (p[..., None] for p in theta.chunk(3, -1))
     jet = energy.architecture.activation.jet
     h, gate = jet(w * x + b)
     value, slope = (c * h).sum(1)[:, None], (c * w * gate).sum(1)[:, None]

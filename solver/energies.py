@@ -74,7 +74,6 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
     Raises:
         InputError: κ jumps; the strong form does not see what the flux does there.
     """
-    left, right = problem.domain
     jumps = [p.left for q, p in zip(problem.pieces, problem.pieces[1:], strict=False) if q.coefficient != p.coefficient]
     if jumps:
         raise InputError(
@@ -96,7 +95,7 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
     distance, distance_slope, distance_curvature, _, lift_slope, lift_curvature = factors
     ends = end_terms(problem, x.dtype, x.device)
     end_data = [data(problem, n)(ends.places) for n in ("coefficient", "distance_slope", "lift_slope")]
-    sign = torch.where(ends.places == float(left), 1.0, -1.0).to(x.dtype)
+    sign = torch.where(ends.places == float(problem.domain[0]), 1.0, -1.0).to(x.dtype)
     natural = (ends.stiffness == 0).to(x.dtype)
     penalty = float(problem.penalty)
 

@@ -77,8 +77,8 @@ def objective(
     strategic = gradient == "exact" or gradient.startswith("dirac")
     if strategic and not architecture.activation.kinked:
         raise InputError(
-            f"gradient: {architecture.activation.name} has no kinks, and {gradient!r} nothing to add to autodiff, which "
-            "is exact there up to the quadrature; 'autodiff' would be right"
+            f"gradient: {architecture.activation.name} has no kinks, and {gradient!r} nothing to add to autodiff, "
+            "which is exact there up to the quadrature; 'autodiff' would be right"
         )
     if strategic and energy == "strong":
         raise InputError(f"gradient: {gradient!r} is that of the Ritz energy; energy='ritz' or 'autodiff' is right")
@@ -192,7 +192,7 @@ def dirac_terms(problem: RitzProblem, architecture: Architecture, theta: Tensor,
     leak = architecture.activation.negative_slope
     assert leak is not None
     left, right = (float(e) for e in problem.domain)
-    w, b, c = theta.unflatten(-1, (3, -1)).unbind(-2)
+    w, b, c = theta.chunk(3, -1)
     kink = -b / torch.where(w == 0, torch.ones_like(w), w)
     inside = (kink > left) & (kink < right) & (w != 0)
     # Where nothing lies inside the term is nil; the place only has to be finite.

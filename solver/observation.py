@@ -75,7 +75,17 @@ class Observer:
         angle = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
         if not self.comparable:
             angle = torch.full_like(angle, float("nan"))
-        values = (quadrature, exact, followed.norm(dim=-1), angle)
-        numbers = [np.asarray(v.detach().cpu().numpy(), dtype=np.float64) for v in values]
-        gap = None if self.minimum is None else numbers[1] - self.minimum
-        return Observation(step, *numbers, learning_rate, theta.detach().cpu().numpy().copy(), gap)
+        return Observation(
+            step,
+            _numbers(quadrature),
+            _numbers(exact),
+            _numbers(followed.norm(dim=-1)),
+            _numbers(angle),
+            learning_rate,
+            theta.detach().cpu().numpy().copy(),
+            None if self.minimum is None else _numbers(exact) - self.minimum,
+        )
+
+
+def _numbers(values: Tensor) -> Array:
+    return np.asarray(values.detach().cpu().numpy(), dtype=np.float64)

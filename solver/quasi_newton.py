@@ -73,7 +73,7 @@ class QuasiNewton:
             slope = (direction * self.gradient).sum(-1)
         fresh = self.scale == 0
         length = torch.where(fresh, 1 / self.gradient.abs().sum(-1).clamp(min=1.0), torch.ones_like(slope))
-        found, energy, served = self._search(theta, direction, slope, length, active)
+        found, served = self._search(theta, direction, slope, length, active)
         stuck = active & ~served
         ended: dict[int, str] = {}
         for k in torch.nonzero(stuck & fresh).flatten().tolist():
@@ -104,23 +104,22 @@ class QuasiNewton:
 
     def _search(
         self, theta: Tensor, direction: Tensor, slope: Tensor, length: Tensor, active: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         served = torch.zeros_like(active)
-        found, energy = theta, self.energy
+        found = theta
         for _ in range(_MOST_TRIALS):
             trial = theta + length[:, None] * direction
             value = self.objective.energy(trial).detach()
             # A NaN compares false: the step is shortened until the energy is finite again.
             good = active & ~served & (value <= self.energy + _DECREASE * length * slope)
             found = torch.where(good[:, None], trial, found)
-            energy = torch.where(good, value, energy)
             served = served | good
             if not (active & ~served).any():
                 break
             # The minimum of the parabola through both energies and the slope, kept within a tenth and a half.
             parabola = -slope * length / (2 * (value - self.energy - slope * length))
             length = torch.where(served, length, length * torch.nan_to_num(parabola, nan=0.5).clamp(0.1, 0.5))
-        return found, energy, served
+        return found, served
 
     def _remember(self, move: Tensor, change: Tensor, served: Tensor) -> None:
         """Newest pair first; a network without a usable one keeps the pairs it has."""

@@ -110,7 +110,7 @@ def regress(
 def _spread(problem: RitzProblem, theta: Tensor) -> Tensor:
     """Kinks at random places of equal cells, from the random numbers that made the initial parameters."""
     left, right = (float(e) for e in problem.domain)
-    w, b, c = theta.unflatten(-1, (3, -1)).unbind(-2)
+    w, b, c = theta.chunk(3, -1)
     width = w.shape[-1]
     inner = max(0, width - _AFFINE)
     cell = torch.arange(width, dtype=theta.dtype, device=theta.device) - (width - inner)
@@ -129,7 +129,7 @@ def _least_squares(architecture: Architecture, theta: Tensor, distance: Tensor, 
     hidden = theta[:, : -architecture.widths[-1]]
     # The last layer's outputs, one by one: the network with a unit vector for output weights, (B, N, n).
     copies = torch.cat([hidden[:, None].expand(-1, width, -1), unit.expand(len(theta), -1, -1)], -1)
-    features = architecture.value_and_slope(copies.flatten(0, 1), nodes.nodes)[0].unflatten(0, (len(theta), width))
+    features = architecture.value_and_slope(copies.flatten(0, 1), nodes.nodes)[0].reshape(len(theta), width, -1)
     root = nodes.weights.sqrt()
     matrix = (features * distance * root).mT.cpu()
     right_side = (target * root).cpu()[:, None].expand(len(theta), -1, -1)
@@ -138,6 +138,6 @@ def _least_squares(architecture: Architecture, theta: Tensor, distance: Tensor, 
     if not (architecture.shallow and architecture.activation.kinked):
         return torch.cat([hidden, output], -1)
     # A piecewise linear neuron may trade hidden for output weight: equal shares are the best conditioned.
-    w, b = hidden.unflatten(-1, (2, -1)).unbind(-2)
+    w, b = hidden.chunk(2, -1)
     factor = (output.abs() / w.abs()).sqrt().clamp(min=_LEAST_BALANCE)
     return torch.cat([w * factor, b * factor, output / factor], -1)

@@ -109,7 +109,7 @@ class Settings:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Settings:
         """The inverse, but for a schedule of the user's own, which is forgotten."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         if str(values["schedule"]).startswith("function "):
             values["schedule"] = None
         return cls(**values)
