@@ -68,7 +68,8 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; the {kind} of an earlier run would be right")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # From memory: on damaged files np.load leaves the file open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             arrays = {n: stored[n] for n in stored.files}
         header = json.loads(str(arrays.pop("header")[()]))
         found, form = header["kind"], header["format"]

@@ -99,10 +99,10 @@ class ClosedForm:
         """
         w, b, c = theta.chunk(3, -1)
         flat = w == 0
-        sign = torch.where(w < 0, -1.0, 1.0).to(theta.dtype)
+        sign = 1 - 2 * (w < 0).to(theta.dtype)
         kink = -b / torch.where(flat, torch.ones_like(w), w)
         # Without a kink a neuron is active everywhere or nowhere: as if the kink lay at the left or the right end.
-        kink = torch.where(flat, torch.where(b > 0, self.left, self.right).to(theta.dtype), kink)
+        kink = torch.where(flat, self.right + (self.left - self.right) * (b > 0).to(theta.dtype), kink)
         inside = (kink > self.left) & (kink < self.right)
         kink, order = kink.clamp(self.left, self.right).sort(-1)
         looked_up = self.table(kink)
@@ -152,7 +152,7 @@ class ClosedForm:
         x = self.ends.places
         # Neurons first, ends last: (B, N, K).
         z = w[..., None] * x + b[..., None]
-        gate = torch.where(z > 0, 1.0, self.leak).to(w.dtype)
+        gate = self.leak + (1 - self.leak) * (z > 0).to(w.dtype)
         network = (c[..., None] * gate * z).sum(-2)
         pulled = gate * self.ends.force(network)[:, None, :]
         return self.ends.energy(network), torch.stack([(pulled * x).sum(-1), pulled.sum(-1)])

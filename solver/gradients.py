@@ -200,7 +200,7 @@ def dirac_terms(problem: RitzProblem, architecture: Architecture, theta: Tensor,
     place = kink if nodes is None else _nearest(nodes.nodes, kink)
     # Row i: all neurons at the place of neuron i.
     z = w[:, None, :] * place[..., None] + b[:, None, :]
-    gate = torch.where(z > 0, 1.0, leak).to(w.dtype)
+    gate = leak + (1 - leak) * (z > 0).to(w.dtype)
     value = (gate * z * c[:, None, :]).sum(-1)
     if nodes is None:
         gate.diagonal(dim1=-2, dim2=-1).fill_((1 + leak) / 2)

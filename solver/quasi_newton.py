@@ -18,7 +18,9 @@ MEMORY = 20
 _DECREASE = 1e-4
 # A pair whose curvature is nil or negative would spoil the metric; below this cosine it is left out.
 _CURVATURE = 1e-10
-_MOST_TRIALS = 25
+_MOST_TRIALS = 16
+# So many iterations in a row that lower the energy by rounding only are the end.
+_MOST_IDLE = 3
 
 
 class QuasiNewton:
@@ -46,6 +48,7 @@ class QuasiNewton:
         # 0 marks an empty place: its pair drops out of both loops.
         self.inverse_curvature = theta.new_zeros(MEMORY, batch)
         self.scale = theta.new_zeros(batch)
+        self.idle = theta.new_zeros(batch)
         self.energy, self.gradient = objective.gradient(theta)
 
     @property
@@ -83,6 +86,10 @@ class QuasiNewton:
         theta_new = torch.where(served[:, None], found, theta)
         value, gradient = self.objective.gradient(theta_new)
         self._remember(theta_new - theta, gradient - self.gradient, served)
+        rounding = 4 * torch.finfo(theta.dtype).eps * self.energy.abs()
+        self.idle = torch.where(served & (self.energy - value > rounding), torch.zeros_like(self.idle), self.idle + 1)
+        for k in torch.nonzero(active & (self.idle >= _MOST_IDLE)).flatten().tolist():
+            ended.setdefault(k, "the energy no longer changes")
         self.energy = torch.where(served, value, self.energy)
         self.gradient = torch.where(served[:, None], gradient, self.gradient)
         return theta_new, self.energy, self.gradient, ended
@@ -141,7 +148,7 @@ class QuasiNewton:
 
     def state(self) -> dict[str, Array]:
         """Everything that the next step depends on besides the parameters."""
-        names = ("moves", "changes", "inverse_curvature", "scale", "energy", "gradient")
+        names = ("moves", "changes", "inverse_curvature", "scale", "idle", "energy", "gradient")
         return {n: getattr(self, n).cpu().numpy().copy() for n in names}
 
     def restore(self, state: dict[str, Array]) -> None:

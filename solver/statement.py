@@ -48,13 +48,17 @@ def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
         _torch_function(_DATA[name](p.coefficient, p.source, p.distance, p.lift, p.solution)) for p in problem.pieces
     ]
     edges = [float(problem.pieces[0].left), *(float(p.right) for p in problem.pieces)]
+    # The outer branches go on beyond the domain.
+    limits = [-float("inf"), *edges[1:-1], float("inf")]
 
     def evaluate(x: Tensor) -> Tensor:
-        out = branches[-1](x)
-        for k, function in reversed(list(enumerate(branches[:-1]))):
-            here = x < edges[k + 1]
+        if len(branches) == 1:
+            return branches[0](x)
+        out = torch.zeros_like(x)
+        for k, function in enumerate(branches):
+            here = (limits[k] <= x) & (x < limits[k + 1])
             # A branch sees only places of its own, or the gradient of `where` would carry its NaNs elsewhere.
-            inside = torch.where(here & (x >= edges[k]), x, torch.full_like(x, (edges[k] + edges[k + 1]) / 2))
+            inside = torch.where(here, x, torch.full_like(x, (edges[k] + edges[k + 1]) / 2))
             out = torch.where(here, function(inside), out)
         return out
 
