@@ -22,7 +22,8 @@ _LOG_WIDTH = 140
 _USUAL_STEPS = 18
 
 
-def _console() -> Console:
+def terminal() -> Console:
+    """The terminal at its own width, or a log wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=_LOG_WIDTH)
 
@@ -42,7 +43,7 @@ def steps() -> Iterator[Callable[[str], None]]:
 
 def audit_tables(audit: Audit, saved: Path | None) -> None:
     """The verdict table, the cross-checks before it and what it means after it."""
-    console = _console()
+    console = terminal()
     for a in audit.agreements:
         console.print(
             f"cross-check {a.routes[0]} / {a.routes[1]}: {a.digits:.0f} digits"
@@ -113,4 +114,4 @@ def problem_table(problems: Mapping[str, RitzProblem]) -> None:
     for name, p in problems.items():
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
         table.add_row(name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in")
-    _console().print(table)
+    terminal().print(table)

@@ -66,7 +66,7 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
         InputError: there is no such file, it is truncated or foreign, or of another kind or format.
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; the {kind} of an earlier run would be right")
+        raise InputError(f"{path}: there is no such file; a {kind} that kinkproof wrote would be right")
     try:
         # From memory: on damaged files np.load leaves the file open.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
@@ -74,9 +74,9 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
         header = json.loads(str(arrays.pop("header")[()]))
         found, form = header["kind"], header["format"]
     except _UNREADABLE:
-        raise InputError(f"{path} is truncated or no kinkproof file; the {kind} of an earlier run is right") from None
+        raise InputError(f"{path} is truncated or no kinkproof file; a {kind} that kinkproof wrote is right") from None
     except (AttributeError, TypeError, IndexError):
-        raise InputError(f"{path} is an array but no kinkproof file; the {kind} of an earlier run is right") from None
+        raise InputError(f"{path} is an array but no kinkproof file; a {kind} that kinkproof wrote is right") from None
     if found != f"kinkproof {kind}":
         raise InputError(f"{path} is a {found.removeprefix('kinkproof ')}; a {kind} would be right")
     if form != FORMAT:

@@ -140,6 +140,30 @@ class Run:
         weights = mesh.weights.numpy()
         return np.asarray(np.sqrt(((self.field(mesh.nodes.numpy()) - u) ** 2 @ weights) / (u**2 @ weights)))
 
+    def summary(self) -> dict[str, Any]:
+        """Settings and figures of the run as plain data; gap and error only where a solution is known."""
+        out: dict[str, Any] = {
+            "settings": self.settings.as_dict(),
+            "steps": int(self.history.steps[-1]),
+            "energy": self.energy.tolist(),
+            "quadrature_energy": self.history.quadrature[-1].tolist(),
+            "gradient_norm": self.history.gradient_norm[-1].tolist(),
+            "angle": [None if np.isnan(a) else a for a in self.history.angle[-1].tolist()],
+            "stops": list(self.stops),
+            "diverged": self.diverged.tolist(),
+        }
+        if self.problem.solution is not None:
+            gap = self.energy_gap
+            out |= {
+                "energy_gap": gap.tolist(),
+                "median_gap": float(np.median(gap)),
+                "least_gap": float(gap.min()),
+                "greatest_gap": float(gap.max()),
+                "median_field_error": float(np.median(self.field_error())),
+                "stuck": self.stuck.tolist(),
+            }
+        return out
+
     def save(self, path: str | Path) -> Path:
         """Write one `.npz` file: parameters, history, settings, statement of the problem, versions.
 
