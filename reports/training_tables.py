@@ -77,7 +77,7 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
     steps = first.settings.steps
     if steps < CONVERGED:
         screen.print(
-            f"After {steps:,} of {CONVERGED:,} epochs nothing has converged: the verdict is that of a first look."
+            f"After {steps:,} of {CONVERGED:,} epochs nothing has converged: what follows is a first look only."
         )
     screen.print(f"The paper's claim: {outcome.claim}")
     for check in (c for c in outcome.checks if c.papers):

@@ -31,7 +31,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("room", ["verify", "reports"])
+@pytest.mark.parametrize("room", ["verify", "solver", "reports"])
 def test_no_room_imports_one_above_it(room: str) -> None:
     folder = room_folder(room)
     files = sorted(folder.rglob("*.py"))
@@ -47,11 +47,27 @@ def test_no_room_imports_one_above_it(room: str) -> None:
                 assert name.split(".")[0] not in FOREIGN, f"{file.name} imports {name}"
 
 
+# The statement of a problem and of a network, files, and of `quadrature` the nodes and weights alone.
+STATEMENT = {"errors", "expressions", "problem", "named", "network", "files"}
+
+
+def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_nodes_alone() -> None:
+    files = sorted(room_folder("solver").rglob("*.py"))
+    assert files
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("verify", "kinkproof"):
+                module = (node.module or "").split(".")[-1]
+                names = {a.name for a in node.names}
+                assert module in STATEMENT or (module == "quadrature" and names <= {"grid", "Grid"}), (file.name, names)
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
         ("import kinkproof.verify", "torch sympy"),
         ("from kinkproof.verify import exact_gradient, problems, audit", "torch matplotlib"),
+        ("import kinkproof.solver", "torch sympy numpy"),
         ("from kinkproof.reports.command import app", "torch sympy matplotlib numpy"),
     ],
 )
@@ -62,11 +78,15 @@ def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> N
 
 
 def test_the_public_names_are_there() -> None:
+    import kinkproof.solver as solver
     import kinkproof.verify as verify
     import kinkproof.verify.refinement  # noqa: F401  (importing a module must not hide a public name)
 
-    for name in verify.__all__:
-        assert getattr(verify, name) is not None
+    for room in (verify, solver):
+        for name in room.__all__:
+            assert getattr(room, name) is not None
+    assert callable(solver.fit)
+    assert callable(solver.regress)
     assert callable(verify.audit)
     with pytest.raises(AttributeError):
         _ = verify.nothing
