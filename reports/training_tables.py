@@ -25,7 +25,7 @@ def run_table(run: Run, saved: Path | None) -> None:
     heads = ["seed", "energy", "on the grid", *(["energy gap", "field error"] if known else []), "|gradient|", "angle"]
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
-    errors = run.field_error() if known else []
+    errors = run.field_error() if known else np.full(len(run.stops), np.nan)
     for k, seed in enumerate(run.settings.seeds):
         angle = run.history.angle[-1, k]
         row = [str(seed), f"{run.energy[k]:.6g}", f"{run.history.quadrature[-1, k]:.6g}"]
@@ -74,10 +74,10 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
         "gap: exact energy minus the minimum. stuck: more than 4 times above the lower quartile and falling no more. "
         "field error: median, relative."
     )
-    steps = first.settings.steps
-    if steps < CONVERGED:
+    epochs = first.settings.steps
+    if epochs < CONVERGED:
         screen.print(
-            f"After {steps:,} of {CONVERGED:,} epochs nothing has converged: what follows is a first look only."
+            f"After {epochs:,} of {CONVERGED:,} epochs nothing has converged: what follows is a first look only."
         )
     screen.print(f"The paper's claim: {outcome.claim}")
     for check in (c for c in outcome.checks if c.papers):

@@ -174,7 +174,8 @@ def _error(run: Run) -> float:
 
 
 def _times(larger: float, smaller: float) -> str:
-    return f"{larger:.3g} against {smaller:.3g}, {larger / smaller:.3g} times"
+    ratio = larger / smaller
+    return f"{larger:.3g} against {smaller:.3g}, {f'{ratio:,.0f}' if ratio >= 100 else f'{ratio:.3g}'} times"
 
 
 def _fails_though_wide_enough(runs: Mapping[str, Run]) -> list[Check]:
