@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,8 @@ def fit(
             _refuse_beside_preset(problem, locals())
             from ..solver.experiments import run_experiment
 
+            folder = save or Path("build/experiments")
+            _refuse_unwritable(folder / preset)
             outcome = run_experiment(
                 preset,
                 steps=steps,
@@ -104,16 +107,18 @@ def fit(
                 points=points,
                 learning_rate=learning_rate,
                 progress=True,
+                folder=folder,
             )
-            place = outcome.save(save or Path("build/experiments"))
             runs = list(outcome.runs.values())
             if as_json:
                 typer.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
             else:
-                experiment_tables(outcome, place)
+                experiment_tables(outcome, folder / preset)
         else:
             if save is not None and save.is_dir():
                 raise InputError(f"{save} is a directory; the name of a file would be right")
+            if save is not None:
+                _refuse_unwritable(save)
             settings: dict[str, Any] = {
                 "width": _widths(width), "activation": activation, "gradient": gradient, "energy": energy,
                 "steps": steps, "learning_rate": learning_rate, "schedule": schedule, "optimizer": optimizer,
@@ -130,12 +135,14 @@ def fit(
                 resume=resume,
             )
             runs = [run]
-            if save is not None:
-                run.save(save)
+            # Printed first: a disk that is full by now costs the file, not the figures.
             if as_json:
                 typer.echo(json.dumps(run.summary(), indent=2, ensure_ascii=False))
             else:
-                run_table(run, save)
+                run_table(run)
+            if save is not None:
+                run.save(save)
+                typer.echo(f"Written: {save}", err=as_json)
     if any(r.diverged.any() for r in runs):
         raise typer.Exit(1)
 
@@ -161,6 +168,15 @@ def _refuse_beside_preset(problem: RitzProblem, given: dict[str, Any]) -> None:
                 f"preset: {given['preset']} states its own {name.replace('_', '-')}, {given[name]} would be ignored; "
                 "leaving one of the two out would be right"
             )
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Say before hours of training what could be known before."""
+    from ..verify.errors import InputError
+
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if (there != path.absolute() and not there.is_dir()) or not os.access(there, os.W_OK):
+        raise InputError(f"{path} cannot be written; a writable path would be right")
 
 
 def _widths(text: str) -> int | tuple[int, ...]:

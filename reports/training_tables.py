@@ -16,7 +16,7 @@ from .tables import terminal
 CONVERGED = 10_000
 
 
-def run_table(run: Run, saved: Path | None) -> None:
+def run_table(run: Run) -> None:
     """One line a network, then what the numbers mean."""
     screen = terminal()
     known = run.problem.solution is not None
@@ -39,11 +39,12 @@ def run_table(run: Run, saved: Path | None) -> None:
     )
     if known:
         _say_gap(screen, "", run)
+    if run.settings.gradient == "finite-difference":
+        chosen = "the adviser's, anew at each step" if run.settings.difference_step is None else "given"
+        screen.print(f"Step of the differences: {chosen}. Advice for the weights at the end: {run.step_advice()}.")
     for seed, stop in zip(run.settings.seeds, run.stops, strict=True):
         if stop:
             screen.print(f"seed {seed} ended early: {stop}")
-    if saved is not None:
-        screen.print(f"Written: {saved}", soft_wrap=True)
 
 
 def _say_gap(screen: Console, label: str, run: Run) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..verify.errors import InputError
 from ..verify.files import write_whole
 from ..verify.named import problems
+from ..verify.problem import RitzProblem
 from .regression import regress
 from .runs import Run
 from .statement import data
@@ -108,7 +109,7 @@ class _Experiment:
     Attributes:
         problem: its name.
         claim: the paper's.
-        labels: of the runs, `<activation>-<way>`; see `_train`.
+        labels: of the runs, in the order in which they are made; see `_made`.
         judge: runs → checks.
     """
 
@@ -127,6 +128,7 @@ def run_experiment(
     points: int = 200,
     learning_rate: float = 1e-3,
     progress: bool = False,
+    folder: str | Path | None = None,
 ) -> Outcome:
     """Make the runs of one of the paper's figures and judge its claim by them.
 
@@ -138,6 +140,7 @@ def run_experiment(
         points: midpoints of the quadrature.
         learning_rate: of ADAM.
         progress: show a bar for each run.
+        folder: save each run there as soon as it is made, and the outcome at the end; see `Outcome.save`.
 
     Raises:
         InputError: an unknown name, or settings that `fit` refuses.
@@ -147,22 +150,40 @@ def run_experiment(
     common: dict[str, Any] = {"width": width, "points": points, "progress": progress}
     runs: dict[str, Run] = {}
     for label in experiment.labels:
-        activation, _, way = label.partition("-")
-        if way == "regression":
-            # A tenth of the steps is plenty for L-BFGS; a quick run stays quick.
-            fitted = min(500, max(1, steps // 10))
-            runs[label] = regress(problem, width, activation, steps=fitted, seeds=seeds, progress=progress)
-            continue
-        gradient, _, after = way.partition("-after-")
-        settings = common | {"steps": steps, "learning_rate": learning_rate, "record": max(1, steps // 100)}
-        if after:
-            settings["start"] = runs[f"{activation}-regression"]
-        if gradient.endswith("-lbfgs"):
-            gradient = gradient.removesuffix("-lbfgs")
-            # The line search lets no step pass that raises the energy: every single step is looked at.
-            settings |= {"optimizer": "lbfgs", "steps": max(1, steps // 50), "record": 1}
-        runs[label] = fit(problem, activation=activation, gradient=gradient, seeds=seeds, **settings)
-    return Outcome(name, experiment.claim, runs, tuple(experiment.judge(runs)))
+        runs[label] = _made(problem, label, runs, steps, learning_rate, seeds, common)
+        if folder is not None:
+            # At once: what has been computed is kept, whatever becomes of the rest.
+            runs[label].save(Path(folder) / name / f"{label}.npz")
+    outcome = Outcome(name, experiment.claim, runs, tuple(experiment.judge(runs)))
+    if folder is not None:
+        outcome.save(folder)
+    return outcome
+
+
+def _made(
+    problem: RitzProblem,
+    label: str,
+    runs: Mapping[str, Run],
+    steps: int,
+    learning_rate: float,
+    seeds: tuple[int, ...],
+    common: Mapping[str, Any],
+) -> Run:
+    """One run by its label: <activation>-regression or <activation>-<gradient>[-lbfgs][-after-regression]."""
+    activation, _, way = label.partition("-")
+    if way == "regression":
+        fitted = {k: v for k, v in common.items() if k != "points"}
+        # L-BFGS needs no more; a quick run stays quick.
+        return regress(problem, activation=activation, steps=min(500, max(1, steps // 10)), seeds=seeds, **fitted)
+    gradient, _, after = way.partition("-after-")
+    settings = {**common, "steps": steps, "learning_rate": learning_rate, "record": max(1, steps // 100)}
+    if after:
+        settings["start"] = runs[f"{activation}-{after}"]
+    if gradient.endswith("-lbfgs"):
+        gradient = gradient.removesuffix("-lbfgs")
+        # Every step is looked at: none may raise the energy.
+        settings |= {"optimizer": "lbfgs", "steps": max(1, steps // 50), "record": 1}
+    return fit(problem, activation=activation, gradient=gradient, seeds=seeds, **settings)
 
 
 def _median(run: Run) -> float:

@@ -15,8 +15,9 @@ from ..verify.errors import InputError
 from ..verify.network import ShallowNetwork
 from ..verify.problem import RitzProblem
 from . import archive
+from .differences import StepAdvice, advise_step
 from .settings import Settings
-from .statement import data, fine_mesh
+from .statement import data, fine_mesh, mesh
 
 Array = NDArray[Any]
 
@@ -129,16 +130,26 @@ class Run:
         value = self.settings.architecture.value_and_slope(theta, place)[0]
         return np.asarray((data(self.problem, "lift")(place) + data(self.problem, "distance")(place) * value).numpy())
 
+    def step_advice(self, record: int = -1) -> StepAdvice:
+        """What the adviser says to finite differences on this run's grid at one of the records.
+
+        Raises:
+            InputError: the rule of the run has no fixed grid.
+        """
+        nodes = mesh(self.problem, self.settings.rule, self.settings.points, torch.float64, torch.device("cpu"))
+        theta = torch.as_tensor(self.history.parameters[record].astype(np.float64))
+        return advise_step(self.problem, self.settings.architecture, theta, nodes)
+
     def field_error(self) -> Array:
         """√(∫(û − u)² ÷ ∫u²) at the end, (B,).
 
         Raises:
             InputError: no solution is known.
         """
-        mesh = fine_mesh(self.problem, 1000, torch.float64, torch.device("cpu"))
-        u = data(self.problem, "solution")(mesh.nodes).numpy()
-        weights = mesh.weights.numpy()
-        return np.asarray(np.sqrt(((self.field(mesh.nodes.numpy()) - u) ** 2 @ weights) / (u**2 @ weights)))
+        fine = fine_mesh(self.problem, 1000, torch.float64, torch.device("cpu"))
+        u = data(self.problem, "solution")(fine.nodes).numpy()
+        weights = fine.weights.numpy()
+        return np.asarray(np.sqrt(((self.field(fine.nodes.numpy()) - u) ** 2 @ weights) / (u**2 @ weights)))
 
     def summary(self) -> dict[str, Any]:
         """Settings and figures of the run as plain data; gap and error only where a solution is known."""

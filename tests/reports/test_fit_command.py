@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,34 @@ def test_a_fit_prints_its_networks_and_saves_the_run(tmp_path: Path) -> None:
     assert run.problem == problems["sine-2"]
     for text in ("sine-2: 6 neurons, relu, exact", "median energy gap", f"{run.energy_gap[1]:.4g}", "Written:"):
         assert text in done.stdout
+
+
+def test_a_place_that_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place, named in ((tmp_path, "is a directory"), (tmp_path / "file" / "run.npz", "cannot be written")):
+        for preset in ([], ["--preset", "figure-4"]) if place != tmp_path else ([],):
+            done = RUNNER.invoke(app, ["fit", "--steps", "1000000", "--save", str(place), *preset])
+            assert done.exit_code == 2
+            assert named in done.output
+
+
+def test_a_disk_that_is_full_at_the_end_costs_the_file_and_not_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    done = RUNNER.invoke(app, [*SHORT, "--save", str(tmp_path / "run.npz")])
+    assert done.exit_code == 2
+    assert "No space left" in done.stderr
+    assert "median energy gap" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_finite_differences_say_their_step() -> None:
+    done = RUNNER.invoke(app, [*SHORT, "--gradient", "finite-difference"])
+    assert "times the grid spacing" in done.stdout
 
 
 def test_json_goes_to_stdout_alone_for_a_users_own_problem() -> None:
