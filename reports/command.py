@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import fit_command
 from .options import one_sentence, with_problem
 from .oracle_command import app as oracles
 
@@ -34,6 +35,9 @@ def main() -> None:
         if reconfigure is not None:
             reconfigure(errors="replace")
     app()
+
+
+app.command()(fit_command.fit)
 
 
 @app.command()

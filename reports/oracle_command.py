@@ -25,7 +25,7 @@ def list_packs(as_json: Json = False) -> None:
     """List the shipped packs."""
     with one_sentence():
         from ..verify.oracles import packs
-        from .tables import pack_table
+        from .oracle_tables import pack_table
 
         if as_json:
             rows = {n: {"about": p.about, "cases": [c.id for c in p]} for n, p in packs.items()}
@@ -43,7 +43,7 @@ def show(
     """Show a pack's cases, or the values of one."""
     with one_sentence():
         from ..verify.oracles import load
-        from .tables import case_list, case_values
+        from .oracle_tables import case_list, case_values
 
         loaded = load(pack)
         chosen = list(loaded) if case is None else [loaded[case]]

@@ -13,8 +13,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ..verify.blocks import BLOCKS
-from ..verify.oracles.case import Case
-from ..verify.oracles.pack import Pack
 from ..verify.problem import RitzProblem
 from ..verify.refinement import Audit, Row
 
@@ -26,7 +24,8 @@ _LOG_WIDTH = 145
 AUDIT_STEPS = 34
 
 
-def _console() -> Console:
+def terminal() -> Console:
+    """The terminal at its own width, or a log wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=_LOG_WIDTH)
 
@@ -46,7 +45,7 @@ def steps(total: int) -> Iterator[Callable[[str], None]]:
 
 def audit_tables(audit: Audit, saved: Path | None) -> None:
     """The verdict table, the cross-checks before it and what it means after it."""
-    console = _console()
+    console = terminal()
     for a in audit.agreements:
         console.print(
             f"cross-check {a.routes[0]} / {a.routes[1]}: {a.digits:.0f} digits"
@@ -122,37 +121,4 @@ def problem_table(problems: Mapping[str, RitzProblem]) -> None:
     for name, p in problems.items():
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
         table.add_row(name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in")
-    _console().print(table)
-
-
-def pack_table(packs: Mapping[str, Pack]) -> None:
-    """Name, number of cases and purpose of each shipped pack."""
-    table = Table("pack", "cases", "what")
-    for name, pack in packs.items():
-        table.add_row(name, str(len(pack)), pack.about)
-    _console().print(table)
-
-
-def case_list(pack: Pack) -> None:
-    """The cases of a pack."""
-    table = Table("case", "N", "what", title=f"{pack.name}: {pack.about}")
-    for case in pack:
-        table.add_row(case.id, str(case.width), case.about)
-    _console().print(table)
-
-
-def case_values(case: Case) -> None:
-    """Problem, parameters, energy and gradient of one case, to the digits of float64."""
-    console = _console()
-    console.print(f"[bold]{case.id}[/bold]: {case.about}")
-    console.print("; ".join(f"{k} = {v}" for k, v in case.problem.items() if v not in ({}, "0")), highlight=False)
-    console.print(f"energy {case.energy!r}, nearest place without a derivative {case.distance:.3g} away")
-    parts = {"from below": case.one_sided[0], "from above": case.one_sided[1]}
-    if case.differentiable:
-        parts = {n: getattr(case.gradient, n) for n in ("bulk", "dirac", "total")}
-    table = Table("parameter", "value", *(f"∂E, {n}" for n in parts))
-    for block in BLOCKS:
-        exact = case.record["parameters"][block]["exact"]
-        for i in range(case.width):
-            table.add_row(f"{block}[{i}]", exact[i], *(repr(float(getattr(p, block)[i])) for p in parts.values()))
-    console.print(table)
+    terminal().print(table)

@@ -33,7 +33,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("room", ["verify", "reports"])
+@pytest.mark.parametrize("room", ["verify", "solver", "reports"])
 def test_no_room_imports_one_above_it(room: str) -> None:
     folder = room_folder(room)
     files = sorted(folder.rglob("*.py"))
@@ -50,6 +50,21 @@ def test_no_room_imports_one_above_it(room: str) -> None:
                 assert name.split(".")[0] not in FOREIGN - {system}, f"{file.name} imports {name}"
 
 
+# The statement of a problem and of a network, files, and of `quadrature` the nodes and weights alone.
+STATEMENT = {"blocks", "errors", "expressions", "problem", "named", "network", "files"}
+
+
+def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_nodes_alone() -> None:
+    files = sorted(room_folder("solver").rglob("*.py"))
+    assert files
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("verify", "kinkproof"):
+                module = (node.module or "").split(".")[-1]
+                names = {a.name for a in node.names}
+                assert module in STATEMENT or (module == "quadrature" and names <= {"grid", "Grid"}), (file.name, names)
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
@@ -59,6 +74,7 @@ def test_no_room_imports_one_above_it(room: str) -> None:
         ("from kinkproof.verify.backends.discovery import backends; backends()", "torch jax autograd"),
         ("from kinkproof.verify.backends.discovery import discover; discover(['autograd'])", "torch jax"),
         ("from kinkproof.verify.backends.discovery import discover; discover(['jax'])", "torch autograd"),
+        ("import kinkproof.solver", "torch sympy numpy"),
     ],
 )
 def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> None:
@@ -68,11 +84,15 @@ def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> N
 
 
 def test_the_public_names_are_there() -> None:
+    import kinkproof.solver as solver
     import kinkproof.verify as verify
     import kinkproof.verify.refinement  # noqa: F401  (importing a module must not hide a public name)
 
-    for name in verify.__all__:
-        assert getattr(verify, name) is not None
+    for room in (verify, solver):
+        for name in room.__all__:
+            assert getattr(room, name) is not None
+    assert callable(solver.fit)
+    assert callable(solver.regress)
     assert callable(verify.audit)
     with pytest.raises(AttributeError):
         _ = verify.nothing

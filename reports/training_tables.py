@@ -1,0 +1,96 @@
+"""What `kinkproof fit` prints: a table of networks, or of an experiment's runs with its claim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ..solver.experiments import Outcome
+from ..solver.runs import Run
+from .tables import terminal
+
+# Epochs of the experiments by default; by then the medians have settled.
+CONVERGED = 10_000
+
+
+def run_table(run: Run) -> None:
+    """One line a network, then what the numbers mean."""
+    screen = terminal()
+    known = run.problem.solution is not None
+    width = ", ".join(map(str, run.settings.width))
+    table = Table(title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}")
+    heads = ["seed", "energy", "on the grid", *(["energy gap", "field error"] if known else []), "|gradient|", "angle"]
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    errors = run.field_error() if known else np.full(len(run.stops), np.nan)
+    for k, seed in enumerate(run.settings.seeds):
+        angle = run.history.angle[-1, k]
+        row = [str(seed), f"{run.energy[k]:.6g}", f"{run.history.quadrature[-1, k]:.6g}"]
+        row += [f"{run.energy_gap[k]:.4g}", f"{errors[k]:.2g}"] if known else []
+        row += [f"{run.history.gradient_norm[-1, k]:.2g}", "–" if np.isnan(angle) else f"{angle:.0f}°"]
+        table.add_row(*row)
+    screen.print(table)
+    screen.print(
+        "energy: as an integral; on the grid: as the quadrature sees it. angle: between autodiff's gradient on the "
+        "grid and that of the integral."
+    )
+    if known:
+        _say_gap(screen, "", run)
+    if run.settings.gradient == "finite-difference":
+        chosen = "the adviser's, anew at each step" if run.settings.difference_step is None else "given"
+        screen.print(f"Step of the differences: {chosen}. Advice for the weights at the end: {run.step_advice()}.")
+    for seed, stop in zip(run.settings.seeds, run.stops, strict=True):
+        if stop:
+            screen.print(f"seed {seed} ended early: {stop}")
+
+
+def _say_gap(screen: Console, label: str, run: Run) -> None:
+    gap, stuck = run.energy_gap, int(run.stuck.sum())
+    spread = f"{label}median energy gap {np.median(gap):.4g}, {gap.min():.4g} to {gap.max():.4g}"
+    caught = f"; {stuck} of {len(gap)} stuck in a local minimum far above the others" if stuck else ""
+    screen.print(spread + caught)
+
+
+def experiment_tables(outcome: Outcome, place: Path) -> None:
+    """One line a run, then the claim, what was found, and the verdict."""
+    screen = terminal()
+    first = next(iter(outcome.runs.values()))
+    width = ", ".join(map(str, first.settings.width))
+    networks = len(first.stops)
+    table = Table(title=f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks")
+    table.add_column("run", no_wrap=True)
+    for head in ("steps", "median gap", "least", "greatest", "stuck", "diverged", "field error"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for label, run in outcome.runs.items():
+        gap = run.energy_gap
+        numbers = [f"{v:.4g}" for v in (np.median(gap), gap.min(), gap.max())]
+        counts = [str(int(run.stuck.sum())), str(int(run.diverged.sum()))]
+        steps = str(int(run.history.steps[-1]))
+        table.add_row(label, steps, *numbers, *counts, f"{np.median(run.field_error()):.2g}")
+    screen.print(table)
+    screen.print(
+        "gap: exact energy minus the minimum. stuck: more than 4 times above the lower quartile and falling no more. "
+        "field error: median, relative."
+    )
+    epochs = first.settings.steps
+    if epochs < CONVERGED:
+        screen.print(
+            f"After {epochs:,} of {CONVERGED:,} epochs nothing has converged: what follows is a first look only."
+        )
+    screen.print(f"The paper's claim: {outcome.claim}")
+    for check in (c for c in outcome.checks if c.papers):
+        screen.print(f"  {_mark(check.holds)} {check.sentence}")
+    screen.print(f"Verdict: [bold]{outcome.verdict}[/bold].")
+    ours = [c for c in outcome.checks if not c.papers]
+    if ours:
+        screen.print("What the paper did not show:")
+        for check in ours:
+            screen.print(f"  {_mark(check.holds)} {check.sentence}")
+    screen.print(f"Written: {place}", soft_wrap=True)
+
+
+def _mark(holds: bool) -> str:
+    return "[green]✓[/green]" if holds else "[red]✗[/red]"

@@ -1,0 +1,369 @@
+"""The paper's figures 1, 2, 4, 5 and 6 as training runs, each with its claim and whether the runs bear it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..verify.errors import InputError
+from ..verify.files import write_whole
+from ..verify.named import problems
+from ..verify.problem import RitzProblem
+from .regression import regress
+from .runs import Run
+from .statement import data
+from .training import fit
+
+Array = NDArray[Any]
+
+# "Notably larger", "fails", "suffices": the paper gives no numbers; a factor of three is this project's reading.
+_NOTABLY = 3.0
+# "Equivalent", "the same": within a factor of two.
+_SAME = 2.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of a claim, as found: a sentence with its numbers, and whether it holds.
+
+    Attributes:
+        sentence: what was compared.
+        holds: with what outcome.
+        papers: is it part of the paper's claim, or what this project adds?
+    """
+
+    sentence: str
+    holds: bool
+    papers: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The runs of one experiment and what they say.
+
+    Attributes:
+        name: "figure-1" and so on.
+        claim: the paper's, in a sentence.
+        runs: label → run; all from the same seeds.
+        checks: computed from the runs.
+    """
+
+    name: str
+    claim: str
+    runs: Mapping[str, Run]
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> str:
+        """ "borne out", "borne out in part" or "not borne out": by the paper's own checks."""
+        held = [c.holds for c in self.checks if c.papers]
+        return "borne out" if all(held) else "borne out in part" if any(held) else "not borne out"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Claim, verdict, checks and the figures of each run, as plain data."""
+        return {
+            "name": self.name,
+            "claim": self.claim,
+            "verdict": self.verdict,
+            "checks": [{"sentence": c.sentence, "holds": c.holds, "papers": c.papers} for c in self.checks],
+            "runs": {label: run.summary() for label, run in self.runs.items()},
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `<folder>/<name>/<label>.npz` for every run and `outcome.json`, which is written last.
+
+        Raises:
+            InputError: one of them cannot be written.
+        """
+        place = Path(folder) / self.name
+        for label, run in self.runs.items():
+            run.save(place / f"{label}.npz")
+        text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        write_whole(place / "outcome.json", text.encode())
+        return place
+
+    @classmethod
+    def load(cls, place: str | Path) -> Outcome:
+        """Read what `save` wrote; the checks are computed anew from the runs.
+
+        Raises:
+            InputError: there is no such folder, or what is in it is not an experiment of ours.
+        """
+        place = Path(place)
+        experiment = _experiment(place.name)
+        runs = {label: Run.load(place / f"{label}.npz") for label in experiment.labels}
+        return cls(place.name, experiment.claim, runs, tuple(experiment.judge(runs)))
+
+
+@dataclass(frozen=True)
+class _Experiment:
+    """What an experiment runs, and how it is judged.
+
+    Attributes:
+        problem: its name.
+        claim: the paper's.
+        labels: of the runs, in the order in which they are made; see `_made`.
+        judge: runs → checks.
+    """
+
+    problem: str
+    claim: str
+    labels: tuple[str, ...]
+    judge: Callable[[Mapping[str, Run]], Iterable[Check]]
+
+
+def run_experiment(
+    name: str,
+    *,
+    steps: int = 10_000,
+    seeds: Iterable[int] = range(16),
+    width: int = 20,
+    points: int = 200,
+    learning_rate: float = 1e-3,
+    progress: bool = False,
+    folder: str | Path | None = None,
+) -> Outcome:
+    """Make the runs of one of the paper's figures and judge its claim by them.
+
+    Args:
+        name: one of `EXPERIMENTS`.
+        steps: epochs of ADAM.
+        seeds: one network each; all runs start from the same.
+        width: of the hidden layer.
+        points: midpoints of the quadrature.
+        learning_rate: of ADAM.
+        progress: show a bar for each run.
+        folder: save each run there as soon as it is made, and the outcome at the end; see `Outcome.save`.
+
+    Raises:
+        InputError: an unknown name, or settings that `fit` refuses.
+    """
+    experiment = _experiment(name)
+    problem, seeds = problems[experiment.problem], tuple(seeds)
+    common: dict[str, Any] = {"width": width, "points": points, "progress": progress}
+    runs: dict[str, Run] = {}
+    for label in experiment.labels:
+        runs[label] = _made(problem, label, runs, steps, learning_rate, seeds, common)
+        if folder is not None:
+            # At once: what has been computed is kept, whatever becomes of the rest.
+            runs[label].save(Path(folder) / name / f"{label}.npz")
+    outcome = Outcome(name, experiment.claim, runs, tuple(experiment.judge(runs)))
+    if folder is not None:
+        outcome.save(folder)
+    return outcome
+
+
+def _made(
+    problem: RitzProblem,
+    label: str,
+    runs: Mapping[str, Run],
+    steps: int,
+    learning_rate: float,
+    seeds: tuple[int, ...],
+    common: Mapping[str, Any],
+) -> Run:
+    """One run by its label: <activation>-regression or <activation>-<gradient>[-lbfgs][-after-regression]."""
+    activation, _, way = label.partition("-")
+    if way == "regression":
+        fitted = {k: v for k, v in common.items() if k != "points"}
+        # L-BFGS needs no more; a quick run stays quick.
+        return regress(problem, activation=activation, steps=min(500, max(1, steps // 10)), seeds=seeds, **fitted)
+    gradient, _, after = way.partition("-after-")
+    settings = {**common, "steps": steps, "learning_rate": learning_rate, "record": max(1, steps // 100)}
+    if after:
+        settings["start"] = runs[f"{activation}-{after}"]
+    if gradient.endswith("-lbfgs"):
+        gradient = gradient.removesuffix("-lbfgs")
+        # Every step is looked at: none may raise the energy.
+        settings |= {"optimizer": "lbfgs", "steps": max(1, steps // 50), "record": 1}
+    return fit(problem, activation=activation, gradient=gradient, seeds=seeds, **settings)
+
+
+def _median(run: Run) -> float:
+    return float(np.median(run.energy_gap))
+
+
+def _error(run: Run) -> float:
+    return float(np.median(run.field_error()))
+
+
+def _times(larger: float, smaller: float) -> str:
+    ratio = larger / smaller
+    return f"{larger:.3g} against {smaller:.3g}, {f'{ratio:,.0f}' if ratio >= 100 else f'{ratio:.3g}'} times"
+
+
+def _fails_though_wide_enough(runs: Mapping[str, Run]) -> list[Check]:
+    relu, tanh, fitted = (runs[n] for n in ("relu-autodiff", "tanh-autodiff", "relu-regression"))
+    exact = runs["relu-exact"]
+    return [
+        Check(
+            f"ReLU ends at a notably higher energy than tanh: median gap {_times(_median(relu), _median(tanh))}.",
+            _median(relu) > _NOTABLY * _median(tanh),
+        ),
+        Check(
+            f"ReLU fails to reproduce the solution field, tanh does not: median relative error "
+            f"{_times(_error(relu), _error(tanh))}.",
+            _error(relu) > _NOTABLY * _error(tanh),
+        ),
+        Check(
+            "The width suffices: trained, ReLU has a median gap above that of the regression, "
+            f"{_times(_median(relu), _median(fitted))}.",
+            _median(relu) > _NOTABLY * _median(fitted),
+        ),
+        Check(
+            "Most of it is the gradient: with autodiff the median gap is at least three times that with the exact "
+            f"gradient, {_times(_median(relu), _median(exact))}.",
+            _median(relu) >= _NOTABLY * _median(exact),
+            papers=False,
+        ),
+    ]
+
+
+def _as_good_as_tanh(runs: Mapping[str, Run]) -> list[Check]:
+    squared, tanh, relu = (runs[n] for n in ("relu2-autodiff", "tanh-autodiff", "relu-autodiff"))
+    stuck = int(squared.stuck.sum())
+    return [
+        Check(
+            f"ReLU² is much better than ReLU: median gap {_median(relu):.3g} of ReLU, {_median(squared):.3g} of ReLU².",
+            _median(relu) > _NOTABLY * _median(squared),
+        ),
+        Check(
+            f"ReLU² is equivalent to tanh: median gap {_times(_median(squared), _median(tanh))}.",
+            _median(squared) < _SAME * _median(tanh),
+        ),
+        Check(
+            f"No network of ReLU² is stuck in a local minimum: {stuck} of {len(squared.stops)} are.",
+            stuck == 0,
+            papers=False,
+        ),
+    ]
+
+
+def _walks_away(runs: Mapping[str, Run]) -> list[Check]:
+    start, away, before = (runs[n] for n in ("relu-regression", "relu-autodiff-after-regression", "relu-autodiff"))
+    adam, descent = runs["relu-exact-after-regression"], runs["relu-exact-lbfgs-after-regression"]
+    rose = int((away.energy > start.energy).sum())
+    fell, networks = int((adam.energy < start.energy).sum()), len(start.stops)
+    highest = float(np.diff(descent.history.exact, axis=0).max(initial=0.0))
+    return [
+        Check(
+            f"With autodiff the energy rises from the regression's: it does for {rose} of {networks} networks, median "
+            f"gap {_median(start):.3g} to {_median(away):.3g}.",
+            rose == networks,
+        ),
+        Check(
+            "It ends at the same higher energy as from random parameters: median gap "
+            f"{_median(away):.3g} against {_median(before):.3g}.",
+            max(_median(away), _median(before)) < _SAME * min(_median(away), _median(before)),
+        ),
+        Check(
+            f"With the exact gradient and ADAM the energy falls for {fell} of {networks} networks, median gap "
+            f"{_median(start):.3g} to {_median(adam):.3g}.",
+            fell == networks,
+            papers=False,
+        ),
+        Check(
+            "With the exact gradient and L-BFGS, whose line search goes by the exact energy, no step of any network "
+            f"raises it (largest rise {highest:.2g}); median gap {_median(descent):.3g}.",
+            highest <= 0,
+            papers=False,
+        ),
+    ]
+
+
+def _differences_help(runs: Mapping[str, Run]) -> list[Check]:
+    wrong, differences, exact = (runs[f"relu-{n}"] for n in ("autodiff", "finite-difference", "exact"))
+    (rough, solutions), (smooth, _) = (_roughness(r) for r in (wrong, differences))
+    return [
+        Check(
+            "With finite differences the converged energy is lower: median gap "
+            f"{_median(differences):.3g} against {_median(wrong):.3g} with autodiff.",
+            _median(differences) < _median(wrong),
+        ),
+        Check(
+            "The field is more accurate: median relative error "
+            f"{_error(differences):.3g} against {_error(wrong):.3g} with autodiff.",
+            _error(differences) < _error(wrong),
+        ),
+        Check(
+            f"The field is smoother: median total variation of û′ {smooth:.4g} against {rough:.4g} with autodiff, and "
+            f"{solutions:.4g} of the solution.",
+            smooth < rough,
+        ),
+        Check(
+            "Finite differences with the adviser's step end within a factor 2 of the exact gradient: median gap "
+            f"{_median(differences):.3g} against {_median(exact):.3g}.",
+            _median(differences) < _SAME * _median(exact),
+            papers=False,
+        ),
+    ]
+
+
+def _variation(slope: Array) -> Array:
+    """Σ |change| along the last axis: how much a curve goes up and down in all."""
+    return np.asarray(np.abs(np.diff(slope)).sum(-1))
+
+
+def _roughness(run: Run) -> tuple[float, float]:
+    """Total variation of û′ on 4,001 nodes, the median over the networks, and that of the solution."""
+    left, right = (float(e) for e in run.problem.domain)
+    x = np.linspace(left, right, 4001)
+    solution = data(run.problem, "solution")(torch.as_tensor(x)).numpy()
+    slopes = (np.diff(u) / np.diff(x) for u in (run.field(x), solution))
+    rough, smooth = (_variation(s) for s in slopes)
+    return float(np.median(rough)), float(smooth)
+
+
+_FAILS = "With autodiff ReLU ends at a notably higher energy than tanh, though the width suffices for the solution"
+_EXPERIMENTS = {
+    "figure-1": _Experiment(
+        "sine-2",
+        f"{_FAILS}.",
+        ("relu-autodiff", "tanh-autodiff", "relu-regression", "relu-exact"),
+        _fails_though_wide_enough,
+    ),
+    "figure-2": _Experiment(
+        "sine-6",
+        f"{_FAILS}, at a higher frequency too.",
+        ("relu-autodiff", "tanh-autodiff", "relu-regression", "relu-exact"),
+        _fails_though_wide_enough,
+    ),
+    "figure-4": _Experiment(
+        "sine-2",
+        "With one more order of continuity the failure is gone: ReLU² performs like tanh.",
+        ("relu-autodiff", "tanh-autodiff", "relu2-autodiff"),
+        _as_good_as_tanh,
+    ),
+    "figure-5": _Experiment(
+        "sine-2",
+        "Started at the regression's solution ReLU does not stay: autodiff pushes it to the higher energy of before.",
+        (
+            "relu-autodiff",
+            "relu-regression",
+            "relu-autodiff-after-regression",
+            "relu-exact-after-regression",
+            "relu-exact-lbfgs-after-regression",
+        ),
+        _walks_away,
+    ),
+    "figure-6": _Experiment(
+        "sine-2",
+        "With finite differences instead of autodiff ReLU reaches a lower energy and a smoother, more accurate field.",
+        ("relu-autodiff", "relu-finite-difference", "relu-exact"),
+        _differences_help,
+    ),
+}
+EXPERIMENTS = tuple(_EXPERIMENTS)
+
+
+def _experiment(name: str) -> _Experiment:
+    if name not in _EXPERIMENTS:
+        raise InputError(f"preset: {name!r} is unknown; one of {', '.join(EXPERIMENTS)} would be right")
+    return _EXPERIMENTS[name]

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from kinkproof.solver.architecture import Architecture
+from kinkproof.solver.conforming import conforming_energy, conforming_nodes, kinks
+from kinkproof.solver.differences import central_differences
+from kinkproof.solver.gradients import autodiff
+from kinkproof.verify import InputError, ShallowNetwork, exact_gradient, problems
+
+DEEP = Architecture.of((6, 5, 4), "relu")
+
+
+def test_autograd_through_the_nodes_is_the_exact_gradient_and_with_detached_nodes_it_is_not() -> None:
+    problem, architecture = problems["two-materials"], Architecture.of(20, "relu")
+    network = ShallowNetwork.random(20, seed=3, batch=(8,))
+    oracle = exact_gradient(problem, network)
+    theta = torch.tensor(network.ravel())
+    energy, gradient = autodiff(conforming_energy(problem, architecture))(theta)
+    np.testing.assert_allclose(energy, oracle.energy, rtol=1e-12)
+    np.testing.assert_allclose(gradient, oracle.total.ravel(), rtol=0, atol=1e-11)
+
+    from kinkproof.solver import conforming
+
+    def held(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
+        nodes, weights = conforming_nodes(*arguments)  # type: ignore[arg-type]
+        return nodes.detach(), weights.detach()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conforming, "conforming_nodes", held)
+        bulk = autodiff(conforming_energy(problem, architecture))(theta)[1]
+    # What is missing then is the oracle's Dirac part, no more and no less (MATH 3).
+    np.testing.assert_allclose(bulk, oracle.bulk.ravel(), rtol=0, atol=1e-11)
+
+
+def test_every_kink_of_a_deep_network_is_found() -> None:
+    theta = DEEP.initial(range(12))
+    # Bends of the slope on a fine grid, counted without the search.
+    x = torch.linspace(0, 1, 200_001, dtype=torch.float64)
+    found = kinks(problems["sine-2"], DEEP, theta)
+    for network, places in zip(theta, found, strict=True):
+        slope = DEEP.value_and_slope(network[None], x)[1][0]
+        bends = torch.nonzero((slope[1:] - slope[:-1]).abs() > 1e-9).flatten()
+        inside = places[(places > 0) & (places < 1)].sort().values
+        near = (inside[:, None] - x[bends]).abs().min(0).values
+        assert float(near.max() if len(near) else 0) <= 1.01 * float(x[1])
+        assert len(inside) >= len(bends)
+
+
+def test_the_deep_gradient_is_that_of_the_deep_energy() -> None:
+    theta = DEEP.initial(range(4))
+    energy = conforming_energy(problems["variable-coefficient"], DEEP)
+    gradient = autodiff(energy)(theta)[1]
+    quotient = central_differences(energy, theta, theta.new_full((4,), 1e-6))
+    # Truncation ε² and rounding 1e-16/ε leave some 1e-9 of a smooth function; where a kink leaves the domain or is
+    # born between two others the quotient may see it, so nine tenths are asked for.
+    close = (gradient - quotient).abs() < 1e-6
+    assert float(close.double().mean()) > 0.9
+
+
+def test_relu_squared_is_integrated_exactly_between_its_breaks() -> None:
+    architecture = Architecture.of(10, "relu2")
+    theta = architecture.initial(range(3))
+    coarse, fine = (conforming_energy(problems["sine-2"], architecture, order)(theta) for order in (12, 24))
+    torch.testing.assert_close(coarse, fine, rtol=1e-12, atol=1e-12)
+
+
+def test_networks_without_kinks_are_refused() -> None:
+    with pytest.raises(InputError, match="no kinks to conform to"):
+        conforming_energy(problems["sine-2"], Architecture.of(3, "tanh"))
+    with pytest.raises(InputError, match="one hidden layer"):
+        conforming_energy(problems["sine-2"], Architecture.of((3, 3), "relu2"))
