@@ -1,0 +1,45 @@
+"""Networks that grow until their energy gap is below a tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..verify.errors import InputError
+from .density import kink_density
+from .newton import Descent, minimise
+from .relocation import refined, relocate
+from .starts import distinct, on_walls
+from .strong_solution import StrongSolution
+
+MOST_KINKS = 200_000
+_FIRST_ELEMENTS = 4
+
+
+def grown(solution: StrongSolution, tolerance: float, max_iterations: int) -> Descent:
+    """Add kinks where they help most and minimise again, until the energy gap is at most the tolerance.
+
+    The gap falls as the square of the number of elements, which tells how many are missing; at most that many are
+    added, and never more than there are, so that the result is at most a few neurons wider than need be.
+
+    Raises:
+        InputError: a tolerance that is not positive, or below what float64 or `MOST_KINKS` kinks can reach.
+    """
+    least = max(float(np.finfo(np.float64).eps) * solution.energy_scale, kink_density(solution).limit(MOST_KINKS + 1))
+    if not tolerance > 0:
+        raise InputError(f"tolerance: {tolerance} can never be reached; a positive energy would be right")
+    if tolerance < least:
+        raise InputError(
+            f"tolerance: {tolerance:g} is below what rounding and {MOST_KINKS} kinks allow; at least {least:.2g} "
+            "would be right"
+        )
+    first = max(_FIRST_ELEMENTS - 1, len(solution.walls))
+    start = on_walls(solution, distinct(solution, kink_density(solution).equidistributed(first), first))
+    found = relocate(minimise(solution, start, max_iterations), max_iterations)
+    while found.energy.energy_gap > tolerance and len(found.energy.kinks) < MOST_KINKS:
+        elements = len(found.energy.kinks) + 1
+        wanted = np.ceil(elements * np.sqrt(found.energy.energy_gap / tolerance))
+        more = int(np.clip(wanted - elements, 1, min(elements, MOST_KINKS + 1 - elements)))
+        following = minimise(solution, refined(found.energy, more), max_iterations)
+        history = (*found.history, *following.history)
+        found = Descent(following.energy, following.pinned, history, following.decrement, following.converged)
+    return found
