@@ -16,7 +16,7 @@ from .dynamic_programming import MOST_KINKS, global_kinks
 from .hat_functions import assess
 from .neurons import function_of
 from .newton import minimise
-from .reduced_energy import ReducedEnergy
+from .reduced_energy import EXACT, ReducedEnergy
 from .strong_solution import StrongSolution, strong_solution
 
 Array = NDArray[np.float64]
@@ -40,7 +40,8 @@ class Certificate:
         gradient_norm: Euclidean norm of the energy's exact gradient in the kinks.
         stationarity: largest gradient component in kinks and nodal values, relative to the sizes of its terms.
         rounding: what of `stationarity` may be rounding.
-        smallest_curvature: least eigenvalue of the reduced energy's Hessian in the kinks, nodal values following.
+        smallest_curvature: least eigenvalue of the reduced energy's Hessian in the kinks, nodal values following; 0 where
+            û = u and no kink matters, infinite where there is no kink that could move.
         is_minimum: positive definite, up to rounding.
         essential_error: largest deviation from an essential value.
         limit: ½·(1/12n²)(∫(κ(D(u/D)″)²)^⅓)³, the least energy gap of n = kinks + 1 pieces to leading order.
@@ -70,7 +71,8 @@ class Certificate:
             out.append(f"not stationary: the gradient is {self.stationarity:.2g} of its terms")
         if not self.is_minimum:
             out.append(f"not a minimum: the smallest curvature in the kinks is {self.smallest_curvature:.3g}")
-        if self.reference is not None and self.energy_gap > self.reference * (1 + SAME_MINIMUM):
+        better = self.reference is not None and self.energy_gap > self.reference * (1 + SAME_MINIMUM)
+        if self.reference is not None and better and self.relative_error > EXACT:
             share = self.energy_gap / self.reference - 1 if self.reference > 0 else np.inf
             out.append(f"a local minimum: dynamic programming found an energy gap that is less by {share:.2%}")
         return tuple(out)
@@ -112,18 +114,17 @@ def certificate_of(solution: StrongSolution, network: ShallowNetwork, reference:
     energy = ReducedEnergy(solution, fit)
     pinned = np.isin(energy.kinks, solution.walls)
     gap = fit.energy_gap
-    settled = gap <= 1e-26 * solution.energy_scale
-    curvature, minimum = smallest_curvature(energy, pinned)
+    curvature, minimum = (0.0, True) if energy.settled else smallest_curvature(energy, pinned)
     return Certificate(
         kinks=len(energy.kinks),
         energy_gap=gap,
         relative_error=float(np.sqrt(gap / solution.energy_scale)) if gap else 0.0,
         gradient_norm=float(np.linalg.norm(_kink_gradient(energy, pinned))),
-        stationarity=0.0 if settled else _stationarity(energy, pinned),
+        stationarity=0.0 if energy.settled else _stationarity(energy, pinned),
         # û′ − u′ is a difference; the share of it that is rounding shows in every derivative.
         rounding=8 * fit.rounding / gap if gap else 0.0,
         smallest_curvature=curvature,
-        is_minimum=settled or minimum,
+        is_minimum=minimum,
         essential_error=max(
             (abs(v - h) for v, h in zip(fit.values[[0, -1]], solution.held, strict=True) if h is not None), default=0.0
         ),

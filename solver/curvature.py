@@ -23,6 +23,9 @@ _SMALLEST_SHIFT = 1e-6
 _INVERSE_ITERATIONS = 4
 # Factor by which an eigenvalue is bracketed before it is bisected.
 _STRIDE = 1e3
+_MOST_BRACKETS = 100
+# Geometric: 2¹⁴ parts of a factor 1000 are three digits.
+_BISECTIONS = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +49,16 @@ class Factors:
 def positive_factors(banded: Array) -> Factors | None:
     """Cholesky factors of a lower banded matrix, or None if it is not positive definite."""
     diagonal = banded[0]
-    if not (diagonal > 0).all() or not np.isfinite(banded).all():
+    if not (diagonal > 0).all():
         return None
     scale = 1 / np.sqrt(diagonal)
     scaled = banded.copy()
-    for k in range(len(banded)):
-        scaled[k, : len(scale) - k] *= scale[k:] * scale[: len(scale) - k]
+    # Kinks that have run into each other overflow: not positive definite then.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(len(banded)):
+            scaled[k, : len(scale) - k] *= scale[k:] * scale[: len(scale) - k]
+    if not np.isfinite(scaled).all():
+        return None
     try:
         return Factors(scale, cholesky_banded(scaled, lower=True, check_finite=False))
     except LinAlgError:
@@ -120,16 +127,14 @@ def smallest_curvature(energy: ReducedEnergy, pinned: NDArray[np.bool_]) -> tupl
     minimum = positive_factors(shifted(hessian, 1e-9 * energy.natural_curvature * free)) is not None
     # No eigenvalue of the Schur complement is larger than the diagonal before the nodal values are eliminated.
     high = float(np.abs(hessian[0, 2:-2:2][free]).min())
-    if above(0.0):
-        low = high
-        while not above(low) and low > np.finfo(np.float64).tiny:
-            low, high = low / _STRIDE, low
-    else:
-        low, high = -1e-12 * high, 0.0
-        while not above(low) and np.isfinite(low):
-            low, high = low * _STRIDE, low
-        high = high or low / _STRIDE
-    while abs(high - low) > 1e-3 * abs(low):
+    sign = 1.0 if above(0.0) else -1.0
+    # Brackets of a factor 1000, from the largest positive number down or from the smallest negative one up.
+    brackets = high * (
+        _STRIDE ** -np.arange(_MOST_BRACKETS) if sign > 0 else 1e-12 * _STRIDE ** np.arange(_MOST_BRACKETS)
+    )
+    size = next((m for m in brackets if above(sign * m)), 0.0)
+    low, high = sign * size, sign * size * _STRIDE**sign
+    for _ in range(_BISECTIONS):
         middle = float(np.copysign(np.sqrt(low * high), low))
         low, high = (middle, high) if above(middle) else (low, middle)
     return float(low), minimum

@@ -56,7 +56,7 @@ def minimise(solution: StrongSolution, kinks: Array, max_iterations: int) -> Des
     """
     energy = reduced_energy(solution, kinks)
     state = Descent(energy, np.isin(kinks, solution.walls), (energy.energy_gap,))
-    if not kinks.size or _settled(energy):
+    if not kinks.size or energy.settled:
         return replace(state, decrement=0.0, converged=True)
     while True:
         steps = _steps(state)
@@ -75,13 +75,8 @@ def minimise(solution: StrongSolution, kinks: Array, max_iterations: int) -> Des
         if not moved:
             return replace(state, converged=minimum and -newton.slope <= 100 * noise)
         state = min(moved, key=lambda m: m.energy.energy_gap)
-        if _settled(state.energy):
+        if state.energy.settled:
             return replace(state, decrement=0.0, converged=True)
-
-
-def _settled(energy: ReducedEnergy) -> bool:
-    """Is v represented without error, so that the gap is rounding and no kink matters?"""
-    return energy.energy_gap <= 1e-26 * energy.solution.energy_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +140,8 @@ def _line_search(state: Descent, step: _Step) -> Descent | None:
             return None
         trial = reduced_energy(energy.solution, new)
         promised = reach * step.slope + reach**2 * min(step.curvature, 0.0) / 2
-        # Where less than rounding is promised, a rise within rounding is none.
-        allowed = noise if -promised <= noise else _SUFFICIENT * promised
+        # Where even the whole step promises less than rounding, a rise within rounding is none.
+        allowed = noise if -step.slope <= noise else _SUFFICIENT * promised
         if trial.energy_gap <= energy.energy_gap + allowed:
             return Descent(trial, pinned, (*state.history, trial.energy_gap), state.decrement)
         reach /= 2

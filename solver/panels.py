@@ -168,7 +168,7 @@ def _interpolation() -> tuple[Array, Array]:
 
 
 def _panels(data: Function, length: float) -> Array:
-    """Bisect until κ, D, D′, lift′ and f are polynomials to rounding on each panel, or the panel does not matter."""
+    """Bisect until κ, D, D′, lift′, f and 1/κ are polynomials to rounding on each panel, or the panel does not matter."""
     points, matrix = _interpolation()
     left, right = np.array([0.0]), np.array([length])
     edges = [0.0, length]
@@ -176,6 +176,8 @@ def _panels(data: Function, length: float) -> Array:
     for _ in range(_DEPTH):
         width = right - left
         values = data(left[:, None] + width[:, None] * (points + 1) / 2)
+        # u′ = flux/κ: a κ that is a polynomial but nearly vanishes somewhere is not enough.
+        values = np.concatenate([values, 1 / values[:1]])
         tail = np.abs(values @ matrix.T)[..., -2:].max(axis=-1)
         size = np.abs(values).max(axis=-1)
         unresolved = np.divide(tail, size, out=np.zeros_like(tail), where=size > 0).max(axis=0)

@@ -19,6 +19,8 @@ from .strong_solution import Data, DataSlopes, StrongSolution
 
 Array = NDArray[np.float64]
 BANDS = 4
+# Relative error of û′ that the rounding of û′ − u′ alone leaves.
+EXACT = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,11 @@ class ReducedEnergy:
     def energy_gap(self) -> float:
         """What is minimised."""
         return self.fit.energy_gap
+
+    @property
+    def settled(self) -> bool:
+        """Is v represented without error, so that the gap is rounding and no kink matters?"""
+        return self.energy_gap <= EXACT**2 * self.solution.energy_scale
 
     @cached_property
     def jumps(self) -> Array:

@@ -49,9 +49,9 @@ def relocate(found: Descent, max_iterations: int) -> Descent:
     """Move kinks, one at a time, and minimise again, as long as that lowers the energy."""
     attempts = 0
     tried: set[tuple[int, int]] = set()
-    while attempts < _ATTEMPTS and found.iterations < max_iterations:
-        candidate = _candidate(found.energy, tried)
-        if candidate is None:
+    for _ in range(max_iterations):
+        candidate = None if found.energy.settled else _candidate(found.energy, tried)
+        if candidate is None or attempts == _ATTEMPTS or found.iterations >= max_iterations:
             break
         tried.add(candidate)
         moved = minimise(found.energy.solution, _moved(found.energy, *candidate), max_iterations - found.iterations)
