@@ -40,8 +40,8 @@ class Certificate:
         gradient_norm: Euclidean norm of the energy's exact gradient in the kinks.
         stationarity: largest gradient component in kinks and nodal values, relative to the sizes of its terms.
         rounding: what of `stationarity` may be rounding.
-        smallest_curvature: least eigenvalue of the reduced energy's Hessian in the kinks, nodal values following; 0 where
-            û = u and no kink matters, infinite where there is no kink that could move.
+        smallest_curvature: least eigenvalue of the reduced energy's Hessian in the kinks, nodal values following; 0
+            where û = u and no kink matters, infinite where there is no kink that could move.
         is_minimum: positive definite, up to rounding.
         essential_error: largest deviation from an essential value.
         limit: ½·(1/12n²)(∫(κ(D(u/D)″)²)^⅓)³, the least energy gap of n = kinks + 1 pieces to leading order.
@@ -73,8 +73,8 @@ class Certificate:
             out.append(f"not a minimum: the smallest curvature in the kinks is {self.smallest_curvature:.3g}")
         better = self.reference is not None and self.energy_gap > self.reference * (1 + SAME_MINIMUM)
         if self.reference is not None and better and self.relative_error > EXACT:
-            share = self.energy_gap / self.reference - 1 if self.reference > 0 else np.inf
-            out.append(f"a local minimum: dynamic programming found an energy gap that is less by {share:.2%}")
+            share = 1 - self.reference / self.energy_gap
+            out.append(f"a local minimum: dynamic programming found one whose energy gap is less by {share:.2g} of it")
         return tuple(out)
 
     @property

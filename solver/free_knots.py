@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..verify.errors import InputError
 from ..verify.network import ShallowNetwork
 from ..verify.problem import RitzProblem
-from .certificate import SAME_MINIMUM, Certificate, certificate_of
+from .certificate import SAME_MINIMUM, Certificate, certificate_of, global_gap
 from .dynamic_programming import MOST_KINKS, global_kinks
 from .growth import grown
 from .neurons import PiecewiseLinear, network_of
@@ -148,7 +148,8 @@ class _Search:
         reference = None
         if 0 < count <= MOST_KINKS:
             found.append(self._minimise(global_kinks(self.solution, count)))
-            reference = found[-1].energy.energy_gap
+            # Few iterations asked for are no reason to think less of what is possible.
+            reference = found[-1].energy.energy_gap if found[-1].converged else global_gap(self.solution, count)
         return self._relocated(_lowest(found)), reference
 
     def grown(self, tolerance: float) -> tuple[Descent, float | None]:

@@ -6,13 +6,13 @@ import numpy as np
 
 from ..verify.errors import InputError
 from .density import kink_density
+from .kink_worth import refined
 from .newton import Descent, minimise
-from .relocation import refined, relocate
-from .starts import distinct, on_walls
+from .relocation import relocate
+from .starts import on_walls
 from .strong_solution import StrongSolution
 
 MOST_KINKS = 200_000
-_FIRST_ELEMENTS = 4
 
 
 def grown(solution: StrongSolution, tolerance: float, max_iterations: int) -> Descent:
@@ -32,14 +32,13 @@ def grown(solution: StrongSolution, tolerance: float, max_iterations: int) -> De
             f"tolerance: {tolerance:g} is below what rounding and {MOST_KINKS} kinks allow; at least {least:.2g} "
             "would be right"
         )
-    first = max(_FIRST_ELEMENTS - 1, len(solution.walls))
-    start = on_walls(solution, distinct(solution, kink_density(solution).equidistributed(first), first))
-    found = relocate(minimise(solution, start, max_iterations), max_iterations)
+    found = minimise(solution, np.zeros(0), max_iterations)
     while found.energy.energy_gap > tolerance and len(found.energy.kinks) < MOST_KINKS:
         elements = len(found.energy.kinks) + 1
         wanted = np.ceil(elements * np.sqrt(found.energy.energy_gap / tolerance))
         more = int(np.clip(wanted - elements, 1, min(elements, MOST_KINKS + 1 - elements)))
-        following = minimise(solution, refined(found.energy, more), max_iterations)
+        start = on_walls(solution, refined(found.energy, more))
+        following = relocate(minimise(solution, start, max_iterations), max_iterations)
         history = (*found.history, *following.history)
         found = Descent(following.energy, following.pinned, history, following.decrement, following.converged)
     return found

@@ -114,7 +114,7 @@ def _zero_distance(starts: Array, ends: Array) -> Array:
     nearer = np.minimum(np.abs(starts), np.abs(ends))
     change = np.abs(ends - starts)
     out = np.divide(nearer, change, out=np.full_like(nearer, np.inf), where=change > 0)
-    return np.where(starts * ends < 0, -1.0, out)
+    return np.where((starts < 0) != (ends < 0), -1.0, out)
 
 
 def function_of(network: ShallowNetwork, domain: tuple[float, float]) -> PiecewiseLinear:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .curvature import LARGEST_SHIFT, curvature_along, flattest_direction, least_shift, positive_factors, shifted
+from .kink_worth import refined
 from .reduced_energy import ReducedEnergy, reduced_energy
 from .strong_solution import StrongSolution
 
@@ -18,6 +19,8 @@ _KEEP = 0.1
 # Share of the decrease promised by the slope that a step must bring (Armijo).
 _SUFFICIENT = 1e-4
 _HALVINGS = 40
+# An element this much shorter than both its neighbours is none: at a singular end lengths fall by some hundred.
+_COINCIDENT = 1e-8
 # Directions of negative curvature that are damped one by one; beyond, all kinks are.
 _MOST_DIRECTIONS = 8
 
@@ -77,6 +80,12 @@ def minimise(solution: StrongSolution, kinks: Array, max_iterations: int) -> Des
         state = min(moved, key=lambda m: m.energy.energy_gap)
         if state.energy.settled:
             return replace(state, decrement=0.0, converged=True)
+        idle = _coincident(state)
+        if idle is not None:
+            elsewhere = _elsewhere(state, idle)
+            if elsewhere is None:
+                return state
+            state = elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +167,29 @@ def _stopped_at_walls(state: Descent, new: Array) -> tuple[Array, NDArray[np.boo
             nearest = crossing[np.argmin(np.abs(old[crossing] - wall))]
             new[nearest], pinned[nearest] = wall, True
     return new, pinned
+
+
+def _coincident(state: Descent) -> int | None:
+    """A kink that has run into another one or into an end of the domain, or None."""
+    lengths = np.diff(state.energy.fit.knots)
+    beside = np.minimum(np.append(lengths[1:], np.inf), np.insert(lengths[:-1], 0, np.inf))
+    short = np.flatnonzero(lengths < _COINCIDENT * beside)
+    if not short.size:
+        return None
+    # The kink at its right end, or at its left one where the right one is the domain's or stays on a wall.
+    right = int(short[0])
+    return right - 1 if right == len(state.pinned) or (right and state.pinned[right]) else right
+
+
+def _elsewhere(state: Descent, idle: int) -> Descent | None:
+    """The kink where it helps most instead; two in one place are worth no more than one. None if nothing is gained."""
+    solution = state.energy.solution
+    without = reduced_energy(solution, np.delete(state.energy.kinks, idle))
+    trial = reduced_energy(solution, refined(without, 1))
+    if trial.energy_gap >= state.energy.energy_gap:
+        return None
+    pinned = np.isin(trial.kinks, solution.walls)
+    return Descent(trial, pinned, (*state.history, trial.energy_gap))
 
 
 def _release(state: Descent) -> Descent | None:

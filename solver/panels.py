@@ -168,7 +168,7 @@ def _interpolation() -> tuple[Array, Array]:
 
 
 def _panels(data: Function, length: float) -> Array:
-    """Bisect until κ, D, D′, lift′, f and 1/κ are polynomials to rounding on each panel, or the panel does not matter."""
+    """Bisect until κ, D, D′, lift′, f, 1/κ are polynomials to rounding on each panel, or the panel does not matter."""
     points, matrix = _interpolation()
     left, right = np.array([0.0]), np.array([length])
     edges = [0.0, length]

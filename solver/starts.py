@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..verify.errors import InputError
 from .density import kink_density
+from .kink_worth import refined
 from .reduced_energy import reduced_energy
-from .relocation import refined
 from .strong_solution import StrongSolution
 
 Array = NDArray[np.float64]
