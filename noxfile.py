@@ -56,7 +56,8 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """`mypy --strict` over the installed packages."""
     install(session, "mypy")
-    session.run("mypy", "--config-file", "pyproject.toml", "-p", "kinkproof.verify", "-p", "kinkproof.reports")
+    rooms = [a for room in ("verify", "solver", "reports") for a in ("-p", f"kinkproof.{room}")]
+    session.run("mypy", "--config-file", "pyproject.toml", *rooms)
 
 
 @nox.session

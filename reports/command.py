@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import one_sentence, with_problem
+from .solve_command import solve
 
 if TYPE_CHECKING:
     from ..verify.problem import RitzProblem
@@ -102,6 +103,9 @@ def derive(
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         typer.echo(derivation.latex(), nl=False)
+
+
+app.command()(solve)
 
 
 @app.command()

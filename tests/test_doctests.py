@@ -4,10 +4,16 @@ import doctest
 import importlib
 import pkgutil
 
+import kinkproof.solver
 import kinkproof.verify
 import pytest
 
-MODULES = [m.name for m in pkgutil.iter_modules(kinkproof.verify.__path__, "kinkproof.verify.") if not m.ispkg]
+MODULES = [
+    m.name
+    for room in (kinkproof.verify, kinkproof.solver)
+    for m in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
+    if not m.ispkg
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOMS = {"verify": 0, "solver": 1, "reports": 2}
+# The modules of `solve`; those of `fit` and `landscape` also take nodes and weights of a quadrature.
+KINK_SOLVER = {
+    "certificate", "convergence", "curvature", "density", "dynamic_programming", "free_knots", "growth",
+    "hat_functions", "kink_worth", "neurons", "newton", "panels", "reduced_energy", "relocation", "starts",
+    "strong_solution",
+}  # fmt: skip
 FOREIGN = {"torch", "jax", "autograd", "scipy", "matplotlib"}
 
 
@@ -31,7 +37,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("room", ["verify", "reports"])
+@pytest.mark.parametrize("room", ["verify", "solver", "reports"])
 def test_no_room_imports_one_above_it(room: str) -> None:
     folder = room_folder(room)
     files = sorted(folder.rglob("*.py"))
@@ -52,13 +58,26 @@ def test_no_room_imports_one_above_it(room: str) -> None:
     [
         ("import kinkproof.verify", "torch sympy"),
         ("from kinkproof.verify import exact_gradient, problems, audit", "torch matplotlib"),
-        ("from kinkproof.reports.command import app", "torch sympy matplotlib numpy"),
+        ("import kinkproof.solver", "torch scipy sympy"),
+        ("from kinkproof.solver import solve, certify, convergence", "torch matplotlib"),
+        ("from kinkproof.reports.command import app", "torch sympy matplotlib numpy scipy"),
     ],
 )
 def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> None:
     code = f"{statement}\nimport sys\nprint(*(set({absent.split()!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> None:
+    # What checks it shares no code with it: energies, gradients and antiderivatives are its own.
+    allowed = {"errors", "expressions", "network", "piecewise", "problem"}
+    for name in KINK_SOLVER:
+        tree = ast.parse((room_folder("solver") / f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "verify":
+                rest = (node.module or "").split(".")[1:] or [a.name for a in node.names]
+                assert set(rest) <= allowed, f"{name}.py imports {rest} from verify"
 
 
 def test_the_public_names_are_there() -> None:
