@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 # In units of the natural curvature.
 LARGEST_SHIFT = 1e6
-_SMALLEST_SHIFT = 1e-6
+_SMALLEST_SHIFT = 1e-3
 _INVERSE_ITERATIONS = 4
 # Factor by which an eigenvalue is bracketed before it is bisected.
 _STRIDE = 1e3
@@ -73,7 +73,7 @@ def shifted(hessian: Array, on_kinks: Array) -> Array:
 
 
 def least_shift(hessian: Array, damping: Array) -> float:
-    """The least multiple of the damping, to a tenth, that makes the Hessian positive definite; at most the largest."""
+    """The least multiple of the damping, to a fifth, that makes the Hessian positive definite; at most the largest."""
 
     def enough(shift: float) -> bool:
         return positive_factors(shifted(hessian, damping * shift)) is not None
@@ -81,7 +81,7 @@ def least_shift(hessian: Array, damping: Array) -> float:
     low, high = 0.0, _SMALLEST_SHIFT
     while high < LARGEST_SHIFT and not enough(high):
         low, high = high, 10 * high
-    while low and high > 1.1 * low:
+    while low and high > 1.2 * low:
         middle = float(np.sqrt(low * high))
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
@@ -122,9 +122,10 @@ def smallest_curvature(energy: ReducedEnergy, pinned: NDArray[np.bool_]) -> tupl
     hessian, free = energy.hessian(pinned), ~pinned
 
     def above(value: float) -> bool:
-        return positive_factors(shifted(hessian, -value * free)) is not None
+        return positive_factors(shifted(hessian, np.where(free, -value, 0.0))) is not None
 
-    minimum = positive_factors(shifted(hessian, 1e-9 * energy.natural_curvature * free)) is not None
+    allowance = np.where(free, 1e-9 * energy.natural_curvature, 0.0)
+    minimum = positive_factors(shifted(hessian, allowance)) is not None
     # No eigenvalue of the Schur complement is larger than the diagonal before the nodal values are eliminated.
     high = float(np.abs(hessian[0, 2:-2:2][free]).min())
     sign = 1.0 if above(0.0) else -1.0

@@ -46,7 +46,7 @@ class KinkDensity:
     def place(self, shares: Array) -> Array:
         """Where the mass from the left end is the given share of the whole."""
         if not self.total > 0:
-            return self.places[0] + (self.places[-1] - self.places[0]) * shares
+            return np.asarray(self.places[0] + (self.places[-1] - self.places[0]) * shares)
         return np.asarray(np.interp(shares * self.total, self.mass, self.places))
 
 

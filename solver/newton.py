@@ -110,10 +110,12 @@ def _steps(state: Descent) -> list[_Step]:
     damping = np.where(free, energy.natural_curvature, 0.0)
     bent: list[_Step] = []
     factors = positive_factors(hessian)
-    while factors is None and len(bent) < _MOST_DIRECTIONS:
+    for _ in range(_MOST_DIRECTIONS):
+        if factors is not None:
+            break
         shift = least_shift(hessian, damping)
         direction = flattest_direction(hessian, damping, shift)
-        bent.append(_bent_step(energy, hessian, gradient, direction))
+        bent = bent or [_bent_step(energy, hessian, gradient, direction)]
         # Twice what makes this direction flat, so that it counts as curved as it was, upwards.
         hessian = shifted(hessian, 2 * shift * damping * (direction / np.abs(direction).max()) ** 2)
         factors = positive_factors(hessian)
@@ -123,7 +125,7 @@ def _steps(state: Descent) -> list[_Step]:
         displacement = -gradient / (LARGEST_SHIFT * energy.natural_curvature)
     else:
         displacement = factors.solve_on_kinks(-gradient)
-    return [_Step(displacement, float(gradient @ displacement)), *bent[:1]]
+    return [_Step(displacement, float(gradient @ displacement)), *bent]
 
 
 def _bent_step(energy: ReducedEnergy, hessian: Array, gradient: Array, direction: Array) -> _Step:

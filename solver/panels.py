@@ -19,6 +19,7 @@ from ..verify.expressions import X
 from ..verify.problem import Piece
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Function = Callable[[Array], Array]
 
 _DEGREE = 20
@@ -84,38 +85,38 @@ class Half:
     rise: Array | None = None
     origin_value: float = 0.0
 
-    def evaluate(self, s: Array, panel: Array) -> Data:
+    def evaluate(self, s: Array, panel: Indices) -> Data:
         """Data at distances s (M, G), the rows of which lie in the panels (M,)."""
         coefficient, distance, distance_slope, lift_slope, _ = self.data(s)
         flux = self.solution_flux(s, panel) - coefficient * lift_slope
         return Data(coefficient, distance, distance_slope, flux)
 
-    def evaluate_slopes(self, s: Array, panel: Array) -> DataSlopes:
+    def evaluate_slopes(self, s: Array, panel: Indices) -> DataSlopes:
         """Derivatives of the data, like `evaluate`."""
         coefficient, _, _, _, source = self.data(s)
         change, bend, lift_bend = self.slopes(s)
         solution_slope = self.solution_flux(s, panel) / coefficient
         return DataSlopes(change, bend, (-source - change * solution_slope) / coefficient - lift_bend)
 
-    def value(self, s: Array, panel: Array) -> Array:
+    def value(self, s: Array, panel: Indices) -> Array:
         """u − lift, like `evaluate`."""
         assert self.rise is not None
         return np.asarray(self.origin_value + self.sign * self._series(self.rise, s, panel))
 
-    def panel(self, s: Array) -> Array:
+    def panel(self, s: Array) -> Indices:
         """Which panel each distance lies in."""
         return np.clip(np.searchsorted(self.edges, s, side="right") - 1, 0, len(self.edges) - 2)
 
-    def solution_flux(self, s: Array, panel: Array) -> Array:
+    def solution_flux(self, s: Array, panel: Indices) -> Array:
         """κu′, like `evaluate`."""
         return np.asarray(self.far_flux + self.sign * self._series(self.source_integral, s, panel))
 
-    def _series(self, series: Array, s: Array, panel: Array) -> Array:
+    def _series(self, series: Array, s: Array, panel: Indices) -> Array:
         left, right = self.edges[panel][:, None], self.edges[panel + 1][:, None]
         local = np.clip((2 * s - left - right) / (right - left), -1, 1)
         return np.asarray(chebyshev.chebval(local, series[:, panel][:, :, None], tensor=False))
 
-    def integral(self, integrand: Callable[[Array, Array], Array]) -> float:
+    def integral(self, integrand: Callable[[Array, Indices], Array]) -> float:
         """∫ over the half of a function of (s, panel)."""
         nodes, weights = gauss(_GAUSS_POINTS)
         width = np.diff(self.edges)
@@ -164,7 +165,7 @@ def _compiled(expressions: tuple[sympy.Expr, ...], end: sympy.Expr, sign: int) -
 def _interpolation() -> tuple[Array, Array]:
     """Chebyshev points on [−1, 1] and the matrix from values there to coefficients."""
     points = chebyshev.chebpts1(_DEGREE + 1)
-    return points, np.linalg.inv(chebyshev.chebvander(points, _DEGREE))
+    return points, np.asarray(np.linalg.inv(chebyshev.chebvander(points, _DEGREE)), dtype=np.float64)
 
 
 def _panels(data: Function, length: float) -> Array:

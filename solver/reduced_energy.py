@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .hat_functions import Fit, fit
-from .strong_solution import Data, DataSlopes, StrongSolution
+from .panels import Data, DataSlopes
+from .strong_solution import StrongSolution
 
 Array = NDArray[np.float64]
 BANDS = 4

@@ -18,7 +18,7 @@ from ..verify import piecewise
 from ..verify.errors import InputError
 from ..verify.expressions import X
 from ..verify.problem import RitzProblem
-from .panels import Data, DataSlopes, Half, antiderivative, halves_of
+from .panels import Data, DataSlopes, Half, Indices, antiderivative, halves_of
 
 Array = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class StrongSolution:
         ends = [h.origin if h.sign > 0 else h.origin - h.length for h in self.halves]
         return np.array([*ends, self.domain[1]])
 
-    def locate(self, x: Array, side: int) -> list[tuple[Half, Array, Array, Array]]:
+    def locate(self, x: Array, side: int) -> list[tuple[Half, Indices, Array, Indices]]:
         """For each half that contains some of the places x (K,): the half, their indices, distances and panels."""
         where = np.searchsorted(self._limits, x, side="right" if side > 0 else "left") - 1
         where = np.clip(where, 0, len(self.halves) - 1)
