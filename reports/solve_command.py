@@ -14,7 +14,7 @@ import typer
 from .options import with_problem
 
 if TYPE_CHECKING:
-    from ..solver.convergence import Convergence
+    from ..solver.convergence_table import Convergence
     from ..solver.free_knots import BestNetwork
     from ..verify.problem import RitzProblem
 

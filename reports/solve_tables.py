@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..solver.convergence import Convergence
+from ..solver.convergence_table import Convergence
 from ..solver.free_knots import BestNetwork
 from ..verify.problem import RitzProblem
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .certificate import certify as certify
-    from .convergence import convergence as convergence
+    from .convergence_table import convergence as convergence
     from .free_knots import solve as solve
 
 _HOME = {
     "certify": "certificate",
-    "convergence": "convergence",
+    "convergence": "convergence_table",
     "solve": "free_knots",
 }
 

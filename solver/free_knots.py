@@ -38,7 +38,7 @@ class BestNetwork:
         iterations: Newton steps of the start that led here.
         converged: that Newton iteration ended in a minimum.
         certificate: what can be said about the network, computed from it alone.
-        history: energy gap along those iterations, never rising.
+        history: least energy gap so far, at the start and after each of those iterations.
     """
 
     network: ShallowNetwork

@@ -39,6 +39,5 @@ def grown(solution: StrongSolution, tolerance: float, max_iterations: int) -> De
         more = int(np.clip(wanted - elements, 1, min(elements, MOST_KINKS + 1 - elements)))
         start = on_walls(solution, refined(found.energy, more))
         following = relocate(minimise(solution, start, max_iterations), max_iterations)
-        history = (*found.history, *following.history)
-        found = Descent(following.energy, following.pinned, history, following.decrement, following.converged)
+        found = following.after(found)
     return found

@@ -32,7 +32,7 @@ class Descent:
     Attributes:
         energy: at the kinks reached.
         pinned: kinks that sit on a wall, an interface at which the energy has a one-sided derivative only, (K,).
-        history: energy gap at the start and after each iteration.
+        history: least energy gap so far, at the start and after each iteration.
         decrement: −gradient·step of the last step asked for; twice the energy still to be gained, by Newton's model.
         converged: no step that rounding lets one see remains, and the Hessian is positive definite.
     """
@@ -47,6 +47,11 @@ class Descent:
     def iterations(self) -> int:
         """Newton steps taken."""
         return len(self.history) - 1
+
+    def after(self, earlier: Descent) -> Descent:
+        """The same place as the continuation of an earlier descent, which stood until this one was lower."""
+        best = earlier.energy.energy_gap
+        return replace(self, history=(*earlier.history, *(min(best, gap) for gap in self.history[1:])))
 
 
 def minimise(solution: StrongSolution, kinks: Array, max_iterations: int) -> Descent:

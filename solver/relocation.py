@@ -32,8 +32,7 @@ def relocate(found: Descent, max_iterations: int) -> Descent:
         moved = minimise(found.energy.solution, _moved(found.energy, *candidate), max_iterations - found.iterations)
         # A gain within rounding is none.
         if moved.energy.energy_gap < found.energy.energy_gap * (1 - 1e-10) - found.energy.fit.rounding:
-            history = (*found.history, *moved.history[1:])
-            found = Descent(moved.energy, moved.pinned, history, moved.decrement, moved.converged)
+            found = moved.after(found)
             attempts, tried = 0, set()
         else:
             attempts += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 ROOMS = {"verify": 0, "solver": 1, "reports": 2}
 # The modules of `solve`; those of `fit` and `landscape` also take nodes and weights of a quadrature.
 KINK_SOLVER = {
-    "certificate", "convergence", "curvature", "density", "dynamic_programming", "free_knots", "growth",
+    "certificate", "convergence_table", "curvature", "density", "dynamic_programming", "free_knots", "growth",
     "hat_functions", "kink_worth", "neurons", "newton", "panels", "reduced_energy", "relocation", "starts",
     "strong_solution",
 }  # fmt: skip
@@ -81,11 +82,15 @@ def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> 
 
 
 def test_the_public_names_are_there() -> None:
+    import kinkproof.solver as solver
     import kinkproof.verify as verify
     import kinkproof.verify.refinement  # noqa: F401  (importing a module must not hide a public name)
 
     for name in verify.__all__:
         assert getattr(verify, name) is not None
+    for name in KINK_SOLVER:
+        importlib.import_module(f"kinkproof.solver.{name}")
+    assert all(callable(getattr(solver, name)) for name in solver.__all__)
     assert callable(verify.audit)
     with pytest.raises(AttributeError):
         _ = verify.nothing
