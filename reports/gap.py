@@ -113,7 +113,8 @@ def gap_page(table: GapTable) -> Page:
     axes.text(1.02, -0.6, "median", transform=axes.get_yaxis_transform(), color="#555555")
     seeds = max(len(v) for v in table.gaps.values())
     caption = (
-        f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (at most {seeds}), bars their medians.\n"
+        f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (up to {seeds}), bars their medians; "
+        "diamonds stand alone.\n"
         f"{_sentence(table)} The limit is to leading order; small networks may do better."
     )
     return Page("Where the energy gap goes", caption, figure)

@@ -13,7 +13,7 @@ from ..verify.problem import RitzProblem
 from .curvature import smallest_curvature
 from .density import kink_density
 from .dynamic_programming import MOST_KINKS, global_kinks
-from .hat_functions import assess
+from .hat_functions import Fit, assess
 from .neurons import function_of
 from .newton import minimise
 from .reduced_energy import EXACT, ReducedEnergy
@@ -125,12 +125,16 @@ def certificate_of(solution: StrongSolution, network: ShallowNetwork, reference:
         rounding=8 * fit.rounding / gap if gap else 0.0,
         smallest_curvature=curvature,
         is_minimum=minimum,
-        essential_error=max(
-            (abs(v - h) for v, h in zip(fit.values[[0, -1]], solution.held, strict=True) if h is not None), default=0.0
-        ),
+        essential_error=_essential_error(solution, fit),
         limit=kink_density(solution).limit(len(energy.kinks) + 1),
         reference=reference,
     )
+
+
+def _essential_error(solution: StrongSolution, fit: Fit) -> float:
+    wanted = np.array([v if h is None else h for v, h in zip(fit.values[[0, -1]], solution.held, strict=True)])
+    distance = solution.at(fit.knots[[0, -1]]).distance
+    return float(np.abs(distance * (fit.values[[0, -1]] - wanted)).max())
 
 
 def _kink_gradient(energy: ReducedEnergy, pinned: NDArray[np.bool_]) -> Array:

@@ -82,8 +82,8 @@ def solve(
         width: how many neurons, or
         kinks: how many kinks inside the domain, with one or two neurons more, or
         tolerance: the energy gap below which the network may stop growing.
-        start: kinks to start from instead of the project's own starts; those outside the domain and those that
-            coincide are moved to where they help.
+        start: kinks to start from instead of the project's own starts, not with a tolerance; those outside the
+            domain and those that coincide are moved to where they help.
         random_starts: how many beside the equidistributing, the uniform and the dynamic programming one.
         seed: of the random starts.
         max_iterations: Newton steps of one start.
@@ -103,32 +103,19 @@ def solve(
     """
     _check(width, kinks, tolerance, random_starts, max_iterations)
     solution = strong_solution(problem)
-    search = _Search(solution, random_starts, seed, max_iterations)
-    if tolerance is not None:
-        found, reference = search.grown(float(tolerance))
-        result = _as_network(found, 1) or _as_network(found, 2)
-        assert result is not None
-    elif kinks is not None:
-        found, reference = search.best(kinks, start)
-        result = _as_network(found, 1) or _as_network(found, 2)
-        assert result is not None
+    search = _Search(solution, start, random_starts, seed, max_iterations)
+    if width is not None:
+        found, reference, network = search.of_width(width)
     else:
-        assert width is not None
-        found, reference = search.best(width - 1, start)
-        result = _as_network(found, 1)
-        if result is None and width == 1:
-            raise InputError(
-                f"width: 1 neuron cannot carry {problem.name}'s affine part, which changes sign inside the domain; "
-                "at least 2 would be right"
-            )
-        if result is None:
-            found, reference = search.best(width - 2, start)
-            result = _as_network(found, 2)
-            assert result is not None
-    certificate = certificate_of(solution, result, reference)
-    best = BestNetwork(result, certificate.energy_gap, found.iterations, found.converged, certificate, found.history)
+        found, reference = search.best(kinks) if kinks is not None else search.grown(float(tolerance or 0))
+        network = _as_network(found, 1) or _certain(_as_network(found, 2))
+    certificate = certificate_of(solution, network, reference)
+    best = BestNetwork(network, certificate.energy_gap, found.iterations, found.converged, certificate, found.history)
     if not (found.converged and certificate.holds):
-        said = certificate.failures or (f"{found.iterations} Newton steps did not suffice",)
+        short = f"{found.iterations} Newton steps did not suffice"
+        if tolerance is not None and best.energy_gap > tolerance:
+            short = f"{certificate.kinks} kinks have an energy gap of {best.energy_gap:.3g}, above {tolerance:g}"
+        said = certificate.failures or (short,)
         warnings.warn(f"solve: {'; '.join(said)}; this is the best so far", ConvergenceWarning, stacklevel=2)
     return best
 
@@ -136,14 +123,29 @@ def solve(
 @dataclass(frozen=True)
 class _Search:
     solution: StrongSolution
+    start: ArrayLike | None
     random_starts: int
     seed: int
     max_iterations: int
 
-    def best(self, count: int, start: ArrayLike | None) -> tuple[Descent, float | None]:
+    def of_width(self, width: int) -> tuple[Descent, float | None, ShallowNetwork]:
+        """With one kink less than neurons, or two less if the affine part then takes two neurons."""
+        found, reference = self.best(width - 1)
+        network = _as_network(found, 1)
+        if network is not None:
+            return found, reference, network
+        if width == 1:
+            raise InputError(
+                f"width: 1 neuron cannot carry {self.solution.problem.name}'s affine part, which changes sign inside "
+                "the domain; at least 2 would be right"
+            )
+        found, reference = self.best(width - 2)
+        return found, reference, _certain(_as_network(found, 2))
+
+    def best(self, count: int) -> tuple[Descent, float | None]:
         """The lowest minimum from all starts, and the energy gap of the one from dynamic programming."""
-        if start is not None:
-            return self._relocated(self._minimise(given(self.solution, start, count))), None
+        if self.start is not None:
+            return self._relocated(self._minimise(given(self.solution, self.start, count))), None
         found = [self._minimise(k) for k in starts(self.solution, count, self.random_starts, self.seed)]
         reference = None
         if 0 < count <= MOST_KINKS:
@@ -154,10 +156,12 @@ class _Search:
 
     def grown(self, tolerance: float) -> tuple[Descent, float | None]:
         """A network that has grown, or one of its size from the usual starts where that is better."""
+        if self.start is not None:
+            raise InputError("start: a network that grows to a tolerance starts from nothing; no start would be right")
         found = grown(self.solution, tolerance, self.max_iterations)
         if len(found.energy.kinks) > MULTISTART_KINKS:
             return found, None
-        fresh, reference = self.best(len(found.energy.kinks), None)
+        fresh, reference = self.best(len(found.energy.kinks))
         return _lowest([found, fresh]), reference
 
     def _minimise(self, kinks: Array) -> Descent:
@@ -179,15 +183,22 @@ def _as_network(found: Descent, affine: int) -> ShallowNetwork | None:
     return network_of(PiecewiseLinear(fit.knots, fit.values), affine)
 
 
+def _certain(network: ShallowNetwork | None) -> ShallowNetwork:
+    """Two neurons carry any affine function."""
+    assert network is not None
+    return network
+
+
 def _check(width: Any, kinks: Any, tolerance: Any, random_starts: Any, max_iterations: Any) -> None:
-    given = {n: v for n, v in (("width", width), ("kinks", kinks), ("tolerance", tolerance)) if v is not None}
-    if len(given) != 1:
-        raise InputError(f"solve: {' and '.join(given) or 'nothing'} given; one of width, kinks, tolerance is right")
-    for name, value, least in (
-        ("width", width, 1), ("kinks", kinks, 0),
-        ("random_starts", random_starts, 0), ("max_iterations", max_iterations, 1),
-    ):  # fmt: skip
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name}: {value!r} is no such number; a whole number from {least} on would be right")
+    sizes = {"width": width, "kinks": kinks, "tolerance": tolerance}
+    named = [n for n, v in sizes.items() if v is not None]
+    if len(named) != 1:
+        raise InputError(f"solve: {' and '.join(named) or 'nothing'} given; one of width, kinks, tolerance is right")
+    least = {"width": 1, "kinks": 0, "random_starts": 0, "max_iterations": 1}
+    for name, value in (sizes | {"random_starts": random_starts, "max_iterations": max_iterations}).items():
+        if name in least and value is not None:
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < least[name]:
+                raise InputError(f"{name}: {value!r} is none; a whole number from {least[name]} on would be right")
+    if tolerance is not None and not isinstance(tolerance, int | float | np.floating):
+        raise InputError(f"tolerance: {tolerance!r} is not a number; an energy such as 1e-4 would be right")

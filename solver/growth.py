@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..verify.errors import InputError
@@ -13,13 +15,16 @@ from .starts import on_walls
 from .strong_solution import StrongSolution
 
 MOST_KINKS = 200_000
+# From so many elements on, twice as many that gain less than a tenth say that the gap does not fall with the width.
+_ENOUGH, _GAIN = 1000, 0.9
 
 
 def grown(solution: StrongSolution, tolerance: float, max_iterations: int) -> Descent:
     """Add kinks where they help most and minimise again, until the energy gap is at most the tolerance.
 
     The gap falls as the square of the number of elements, which tells how many are missing; at most that many are
-    added, and never more than there are, so that the result is at most a few neurons wider than need be.
+    added, and never more than there are, so that the result is at most a few neurons wider than need be. Where the
+    gap stops falling, or at `MOST_KINKS` kinks, the last network is returned as not converged.
 
     Raises:
         InputError: a tolerance that is not positive, or below what float64 or `MOST_KINKS` kinks can reach.
@@ -39,5 +44,8 @@ def grown(solution: StrongSolution, tolerance: float, max_iterations: int) -> De
         more = int(np.clip(wanted - elements, 1, min(elements, MOST_KINKS + 1 - elements)))
         start = on_walls(solution, refined(found.energy, more))
         following = relocate(minimise(solution, start, max_iterations), max_iterations)
+        idle = elements > _ENOUGH and following.energy.energy_gap > _GAIN * found.energy.energy_gap
         found = following.after(found)
-    return found
+        if idle and more == elements:
+            break
+    return found if found.energy.energy_gap <= tolerance else replace(found, converged=False)

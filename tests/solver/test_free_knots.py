@@ -185,6 +185,8 @@ def test_no_convergence_is_said_and_the_best_so_far_returned_with_its_certificat
         ({"tolerance": 0}, "tolerance: 0"),
         ({"tolerance": float("nan")}, "tolerance: nan"),
         ({"tolerance": 1e-20}, "rounding"),
+        ({"tolerance": "small"}, "tolerance: 'small'"),
+        ({"tolerance": 1e-2, "start": [0.5]}, "no start"),
         ({"width": 3, "start": [0.1, 0.2, 0.3, 0.4]}, "at most 2"),
         ({"width": 3, "start": [np.nan]}, "finite"),
     ],

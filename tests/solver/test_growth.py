@@ -25,6 +25,19 @@ def test_networks_grow_until_they_are_good_enough_and_hardly_further(problem: Ri
     assert narrower < 2 or solve(problem, narrower).energy_gap > tolerance
 
 
+def test_a_tolerance_out_of_reach_is_said_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinkproof.solver import growth
+    from kinkproof.solver.free_knots import ConvergenceWarning
+
+    # D(½) = 0 but u(½) ≠ 0: no v whatever represents u, and the gap does not fall with the width.
+    problem = RitzProblem(source="4*pi**2*sin(2*pi*x) + 2", distance="sin(2*pi*x)", name="out of reach")
+    monkeypatch.setattr(growth, "_ENOUGH", 2)
+    with pytest.warns(ConvergenceWarning):
+        best = solve(problem, tolerance=1e-3, random_starts=0, max_iterations=10)
+    assert not best.converged
+    assert best.energy_gap > 0.1
+
+
 @pytest.mark.parametrize("problem", [SINE, WAVE, problems["sine-2"], problems["two-materials"]], ids=names)
 def test_the_observed_order_is_two(problem: RitzProblem) -> None:
     table = convergence(problem, WIDTHS)
