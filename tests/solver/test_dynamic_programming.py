@@ -22,7 +22,11 @@ def test_the_optimum_over_a_small_grid_is_that_of_trying_all(
     solution, grid = strong_solution(problem), np.linspace(0, 1, 14)
     monkeypatch.setattr(dynamic_programming, "_grid", lambda solution, points: grid)
     tried = [(reduced_energy(solution, np.array(k)).energy_gap, k) for k in combinations(grid[1:-1], 3)]
-    assert global_kinks(solution, 3).tolist() == list(min(tried)[1])
+    kinks = global_kinks(solution, 3)
+    assert kinks.tolist() == list(min(tried)[1])
+    places = np.searchsorted(grid, [0.0, *kinks, 1.0])
+    costs = dynamic_programming._costs(solution, grid)[places[:-1], places[1:]]
+    assert costs.sum() == pytest.approx(min(tried)[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("problem", [SINE, WAVE, ROOT, FOUR_MATERIALS, problems["sine-6"]], ids=names)

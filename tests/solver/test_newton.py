@@ -70,6 +70,18 @@ def test_kinks_that_reach_an_interface_stop_there_and_those_that_gain_leave() ->
     assert not minimise(smooth, np.array([0.25, 0.5]), 200).pinned.any()
 
 
+def test_a_kink_leaves_an_interface_where_that_gains() -> None:
+    # κ jumps by a thousandth at ⅓: a wall, but a single kink does far more good elsewhere.
+    problem = RitzProblem(
+        source="exp(3*x)", coefficient="Piecewise((1, x < 1/3), (1001/1000, True))", name="nearly one"
+    )
+    solution = strong_solution(problem)
+    found = minimise(solution, solution.walls, 100)
+    assert found.converged
+    assert not found.pinned.any()
+    assert found.energy.energy_gap == pytest.approx(minimise(solution, np.array([0.6]), 100).energy.energy_gap)
+
+
 def test_the_limit_of_iterations_is_kept() -> None:
     found = minimise(strong_solution(problems["sine-6"]), uniform(12), 2)
     assert found.iterations == 2

@@ -9,7 +9,7 @@ from kinkproof.solver.strong_solution import strong_solution
 from kinkproof.verify import RitzProblem, problems
 from kinkproof.verify.expressions import X
 
-from .statements import ALL, FOUR_MATERIALS, ROOT, ROOT_RIGHT, SINE, WAVE, names
+from .statements import ALL, FOUR_MATERIALS, NEARLY_VANISHING, ROOT, ROOT_RIGHT, SINE, WAVE, names
 
 KNOWN = [p for p in ALL if p.solution is not None]
 
@@ -35,6 +35,19 @@ def test_a_singular_end_keeps_its_digits(problem: RitzProblem) -> None:
     data = half.evaluate(s[:, None], half.panel(s))
     # u′ = ±0.7 s^(−0.3), lift′ = ±1.
     assert half.sign * data.flux[:, 0] == pytest.approx(0.7 * s**-0.3 - 1, rel=1e-13)
+    assert half.value(s[:, None], half.panel(s))[:, 0] == pytest.approx(s**0.7 - s, rel=1e-12)
+
+
+def test_a_coefficient_that_nearly_vanishes_is_resolved() -> None:
+    def over(x: mpmath.mpf, power: int) -> mpmath.mpf:
+        return x**power / (mpmath.mpf(1) / 1000 + x**2)
+
+    # κu′ = C − x with ∫(C − x)/κ = 0.
+    with mpmath.workdps(30):
+        moments = [mpmath.quad(lambda x, p=p: over(x, p), [0, 0.03, 0.1, 1]) for p in range(3)]
+        constant = moments[1] / moments[0]
+        expected = (constant**2 * moments[0] - 2 * constant * moments[1] + moments[2]) / 2
+    assert strong_solution(NEARLY_VANISHING).energy_scale == pytest.approx(float(expected), rel=1e-13)
 
 
 def test_unknown_solutions_are_found_as_by_an_ode_solver() -> None:
