@@ -75,7 +75,7 @@ def solve(
     """The one-hidden-layer ReLU network of least energy, by variable projection and Newton on the kinks (MATH 8).
 
     Natural values are kept as the energy keeps them, essential ones exactly. A network of N neurons has N − 1 kinks
-    inside the domain, the last neuron carrying the affine part, or N − 2 where that takes two.
+    inside the domain, the first neuron carrying the affine part, or N − 2 where that takes two.
 
     Args:
         problem: the statement; a known solution is not needed.
