@@ -13,6 +13,7 @@ import typer
 from . import fit_command
 from .options import one_sentence, with_problem
 from .oracle_command import app as oracles
+from .solve_command import solve
 
 if TYPE_CHECKING:
     from ..verify.problem import RitzProblem
@@ -114,6 +115,9 @@ def derive(
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         typer.echo(derivation.latex(), nl=False)
+
+
+app.command()(solve)
 
 
 @app.command()

@@ -1,17 +1,27 @@
-"""What is done: ReLU, ReLU² and smooth networks trained on a Ritz energy with right and wrong gradients.
+"""What is done: networks trained on a Ritz energy with right and wrong gradients, and ReLU networks solved for.
 
-Names are resolved when first used, so that importing the package does not import torch.
+Names are resolved when first used: importing the package imports neither torch nor SciPy, and `solve` needs no torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .certificate import certify as certify
+    from .convergence_table import convergence as convergence
+    from .free_knots import solve as solve
     from .regression import regress as regress
     from .runs import Run as Run
     from .training import fit as fit
 
-_HOME = {"Run": "runs", "fit": "training", "regress": "regression"}
+_HOME = {
+    "Run": "runs",
+    "certify": "certificate",
+    "convergence": "convergence_table",
+    "fit": "training",
+    "regress": "regression",
+    "solve": "free_knots",
+}
 
 __all__ = sorted(_HOME)
 

@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from kinkproof.reports.command import app
+from kinkproof.solver import solve
 from kinkproof.verify import problems
 from kinkproof.verify.oracles import load, packs
 from kinkproof.verify.refinement import Audit
+from typer.testing import CliRunner
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,3 +75,10 @@ def test_the_oracles_report_is_the_one_that_is_printed() -> None:
 def test_every_named_problem_is_listed() -> None:
     for name in problems:
         assert f"`{name}`" in README
+
+
+def test_what_solve_reaches_is_what_it_says() -> None:
+    best = solve(problems["sine-2"], width=20)
+    assert f"energy gap {best.energy_gap:.3g} in {best.iterations} Newton steps" in README
+    for command in re.findall(r"`kinkproof (solve[^`]*)`", README):
+        assert CliRunner().invoke(app, command.split()).exit_code == 0

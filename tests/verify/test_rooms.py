@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -11,6 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOMS = {"verify": 0, "solver": 1, "reports": 2}
+# The modules of `solve`; those of `fit` and `landscape` also take nodes and weights of a quadrature.
+KINK_SOLVER = {
+    "certificate", "convergence_table", "curvature", "density", "dynamic_programming", "free_knots", "growth",
+    "hat_functions", "kink_worth", "neurons", "newton", "panels", "reduced_energy", "relocation", "starts",
+    "strong_solution",
+}  # fmt: skip
 FOREIGN = {"torch", "jax", "autograd", "scipy", "matplotlib"}
 # One AD system a file.
 BACKEND_SYSTEMS = {"pytorch.py": "torch", "jax_transforms.py": "jax", "hips_autograd.py": "autograd"}
@@ -70,11 +77,12 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
     [
         ("import kinkproof.verify", "torch sympy"),
         ("from kinkproof.verify import exact_gradient, problems, audit", "torch jax autograd matplotlib"),
-        ("from kinkproof.reports.command import app", "torch jax autograd sympy matplotlib numpy"),
+        ("from kinkproof.reports.command import app", "torch jax autograd sympy matplotlib numpy scipy"),
         ("from kinkproof.verify.backends.discovery import backends; backends()", "torch jax autograd"),
         ("from kinkproof.verify.backends.discovery import discover; discover(['autograd'])", "torch jax"),
         ("from kinkproof.verify.backends.discovery import discover; discover(['jax'])", "torch autograd"),
-        ("import kinkproof.solver", "torch sympy numpy"),
+        ("import kinkproof.solver", "torch scipy sympy numpy"),
+        ("from kinkproof.solver import solve, certify, convergence", "torch matplotlib"),
     ],
 )
 def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> None:
@@ -83,16 +91,28 @@ def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> N
     assert done.stdout.strip() == ""
 
 
+def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> None:
+    # What checks it shares no code with it: energies, gradients and antiderivatives are its own.
+    allowed = {"errors", "expressions", "network", "piecewise", "problem"}
+    for name in KINK_SOLVER:
+        tree = ast.parse((room_folder("solver") / f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "verify":
+                rest = (node.module or "").split(".")[1:] or [a.name for a in node.names]
+                assert set(rest) <= allowed, f"{name}.py imports {rest} from verify"
+
+
 def test_the_public_names_are_there() -> None:
     import kinkproof.solver as solver
     import kinkproof.verify as verify
     import kinkproof.verify.refinement  # noqa: F401  (importing a module must not hide a public name)
 
+    for name in KINK_SOLVER:
+        importlib.import_module(f"kinkproof.solver.{name}")
     for room in (verify, solver):
         for name in room.__all__:
             assert getattr(room, name) is not None
-    assert callable(solver.fit)
-    assert callable(solver.regress)
+    assert all(callable(getattr(solver, name)) for name in solver.__all__)
     assert callable(verify.audit)
     with pytest.raises(AttributeError):
         _ = verify.nothing

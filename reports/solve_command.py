@@ -1,0 +1,112 @@
+"""`kinkproof solve`: the best ReLU network of a width, with its certificate."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import with_problem
+
+if TYPE_CHECKING:
+    from ..solver.convergence_table import Convergence
+    from ..solver.free_knots import BestNetwork
+    from ..verify.problem import RitzProblem
+
+DEFAULT_WIDTH = 20
+
+
+@with_problem
+def solve(
+    problem: RitzProblem,
+    width: Annotated[int | None, typer.Option(help=f"Neurons, by default {DEFAULT_WIDTH}.")] = None,
+    kinks: Annotated[int | None, typer.Option(help="Instead: kinks inside the domain.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Instead: grow until the energy gap is at most this.")] = None,
+    widths: Annotated[
+        str | None, typer.Option(help="Instead: a convergence table over widths such as 16,32,64.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
+    max_iterations: Annotated[int, typer.Option(help="Newton steps of one start.")] = 200,
+    save: Annotated[Path | None, typer.Option(help="File for the result as JSON, parameters included.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
+) -> None:
+    """Find the ReLU network of least energy: solve for its kinks.
+
+    Exits with 1 if a certificate does not hold: not stationary, not a minimum, or a better one is known.
+    """
+    from ..solver import convergence as run_convergence
+    from ..solver import solve as run_solve
+    from ..solver.free_knots import ConvergenceWarning
+    from ..verify.errors import InputError
+
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
+    if widths is not None and not width is kinks is tolerance is None:
+        raise InputError("widths: a table and a single network are two things; one of the two would be right")
+    if width is kinks is tolerance is None:
+        width = DEFAULT_WIDTH
+    with warnings.catch_warnings():
+        # What it says is in the certificate, which is printed, and in the exit code.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if widths is not None:
+            table = run_convergence(problem, _numbers(widths))
+            results, shown = list(table.networks), _table_as_dict(problem, table)
+        else:
+            best = run_solve(problem, width, kinks=kinks, tolerance=tolerance, seed=seed, max_iterations=max_iterations)
+            results, shown = [best], _as_dict(problem, best)
+    text = json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if save is not None:
+        from .files import write_whole
+
+        write_whole(save, text.encode())
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        from .solve_tables import certificate_table, convergence_table
+
+        if widths is not None:
+            convergence_table(problem, table)
+        else:
+            certificate_table(problem, best)
+        if save is not None:
+            typer.echo(f"Written: {save}")
+    if not all(r.converged and r.certificate.holds for r in results):
+        raise typer.Exit(1)
+
+
+def _numbers(text: str) -> list[int]:
+    from ..verify.errors import InputError
+
+    try:
+        return [int(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        raise InputError(f"widths: {text!r} is not a list of whole numbers; 16,32,64 would be right") from None
+
+
+def _as_dict(problem: RitzProblem, best: BestNetwork) -> dict[str, Any]:
+    certificate = dataclasses.asdict(best.certificate)
+    # JSON has no infinity; without a kink that could move there is no smallest curvature.
+    certificate = {k: None if v is not None and not math.isfinite(v) else v for k, v in certificate.items()}
+    certificate["failures"] = list(best.certificate.failures)
+    names = ("hidden_weights", "hidden_biases", "output_weights")
+    return {
+        "problem": problem.name,
+        "width": best.network.width,
+        "kinks": best.certificate.kinks,
+        "energy_gap": best.energy_gap,
+        "relative_error": best.relative_error,
+        "iterations": best.iterations,
+        "converged": best.converged,
+        "certificate": certificate,
+        "network": {n: v.tolist() for n, v in zip(names, best.network.floats, strict=True)},
+    }
+
+
+def _table_as_dict(problem: RitzProblem, table: Convergence) -> dict[str, Any]:
+    rows = [_as_dict(problem, b) | {"order": p} for b, p in zip(table.networks, table.orders, strict=True)]
+    return {"problem": problem.name, "order": table.order, "rows": rows}
