@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,6 +82,7 @@ def fit(
 
     from ..solver.training import fit as train
     from ..verify.errors import InputError
+    from ..verify.files import require_writable
     from .training_tables import experiment_tables, run_table
 
     if threads < 1:
@@ -98,7 +98,7 @@ def fit(
             from ..solver.experiments import run_experiment
 
             folder = save or Path("build/experiments")
-            _refuse_unwritable(folder / preset)
+            require_writable(folder / preset / "outcome.json")
             outcome = run_experiment(
                 preset,
                 steps=steps,
@@ -115,10 +115,8 @@ def fit(
             else:
                 experiment_tables(outcome, folder / preset)
         else:
-            if save is not None and save.is_dir():
-                raise InputError(f"{save} is a directory; the name of a file would be right")
             if save is not None:
-                _refuse_unwritable(save)
+                require_writable(save)
             settings: dict[str, Any] = {
                 "width": _widths(width), "activation": activation, "gradient": gradient, "energy": energy,
                 "steps": steps, "learning_rate": learning_rate, "schedule": schedule, "optimizer": optimizer,
@@ -168,15 +166,6 @@ def _refuse_beside_preset(problem: RitzProblem, given: dict[str, Any]) -> None:
                 f"preset: {given['preset']} states its own {name.replace('_', '-')}, {given[name]} would be ignored; "
                 "leaving one of the two out would be right"
             )
-
-
-def _refuse_unwritable(path: Path) -> None:
-    """Say before hours of training what could be known before."""
-    from ..verify.errors import InputError
-
-    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
-    if (there != path.absolute() and not there.is_dir()) or not os.access(there, os.W_OK):
-        raise InputError(f"{path} cannot be written; a writable path would be right")
 
 
 def _widths(text: str) -> int | tuple[int, ...]:
