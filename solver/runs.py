@@ -121,7 +121,11 @@ class Run:
         if self.problem.solution is None:
             return np.zeros(len(self.stops), dtype=bool)
         gap, half = self.energy_gap, self.gap_history[len(self.history.steps) // 2]
-        return np.asarray((gap > _STUCK_RATIO * np.quantile(gap, 0.25)) & (gap > (1 - _STUCK_FALL) * half))
+        finite = np.isfinite(gap)
+        if not finite.any():
+            return finite
+        high = gap > _STUCK_RATIO * np.quantile(gap[finite], 0.25)
+        return np.asarray(finite & high & (gap > (1 - _STUCK_FALL) * half))
 
     def field(self, x: Array, record: int = -1) -> Array:
         """û at x (n,) as it was at one of the records, (B, n)."""
@@ -149,28 +153,30 @@ class Run:
         fine = fine_mesh(self.problem, 1000, torch.float64, torch.device("cpu"))
         u = data(self.problem, "solution")(fine.nodes).numpy()
         weights = fine.weights.numpy()
-        return np.asarray(np.sqrt(((self.field(fine.nodes.numpy()) - u) ** 2 @ weights) / (u**2 @ weights)))
+        # Of a network that diverged, the last finite parameters may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.sqrt(((self.field(fine.nodes.numpy()) - u) ** 2 @ weights) / (u**2 @ weights)))
 
     def summary(self) -> dict[str, Any]:
         """Settings and figures of the run as plain data; gap and error only where a solution is known."""
         out: dict[str, Any] = {
             "settings": self.settings.as_dict(),
             "steps": int(self.history.steps[-1]),
-            "energy": self.energy.tolist(),
-            "quadrature_energy": self.history.quadrature[-1].tolist(),
-            "gradient_norm": self.history.gradient_norm[-1].tolist(),
-            "angle": [None if np.isnan(a) else a for a in self.history.angle[-1].tolist()],
+            "energy": _plain(self.energy),
+            "quadrature_energy": _plain(self.history.quadrature[-1]),
+            "gradient_norm": _plain(self.history.gradient_norm[-1]),
+            "angle": _plain(self.history.angle[-1]),
             "stops": list(self.stops),
             "diverged": self.diverged.tolist(),
         }
         if self.problem.solution is not None:
             gap = self.energy_gap
             out |= {
-                "energy_gap": gap.tolist(),
-                "median_gap": float(np.median(gap)),
-                "least_gap": float(gap.min()),
-                "greatest_gap": float(gap.max()),
-                "median_field_error": float(np.median(self.field_error())),
+                "energy_gap": _plain(gap),
+                "median_gap": _plain(np.median(gap)),
+                "least_gap": _plain(gap.min()),
+                "greatest_gap": _plain(gap.max()),
+                "median_field_error": _plain(np.median(self.field_error())),
                 "stuck": self.stuck.tolist(),
             }
         return out
@@ -211,3 +217,10 @@ class Run:
             )
         except (KeyError, TypeError) as error:
             raise InputError(f"{path} lacks {error}; a run as kinkproof saves it would be right") from None
+
+
+def _plain(values: Any) -> Any:
+    """Numbers as JSON has them: None for NaN and inf, which it does not know."""
+    if np.ndim(values):
+        return [_plain(v) for v in values]
+    return float(values) if np.isfinite(values) else None

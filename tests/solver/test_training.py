@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,8 @@ def test_a_network_that_meets_inf_stops_alone_and_keeps_its_last_good_parameters
     assert run.diverged.tolist() == [False, True]
     assert np.array_equal(run.parameters[1], bad)
     assert run.energy[0] < run.history.exact[0, 0]
+    # JSON knows neither NaN nor inf.
+    assert json.loads(json.dumps(run.summary(), allow_nan=False))["energy"][1] is None
 
 
 def test_a_learning_rate_that_blows_up_is_noticed_when_it_does() -> None:
