@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +23,14 @@ def run_table(run: Run) -> None:
     known = run.problem.solution is not None
     width = ", ".join(map(str, run.settings.width))
     table = Table(title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}")
-    heads = ["seed", "energy", "on the grid", *(["energy gap", "field error"] if known else []), "|gradient|", "angle"]
+    heads = [
+        "seed",
+        "energy",
+        "on the\ngrid",
+        *(["energy\ngap", "field\nerror"] if known else []),
+        "|gradient|",
+        "angle",
+    ]
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     errors = run.field_error() if known else np.full(len(run.stops), np.nan)
@@ -38,7 +46,7 @@ def run_table(run: Run) -> None:
         "grid and that of the integral."
     )
     if known:
-        _say_gap(screen, "", run)
+        _say_gap(screen, run)
     if run.settings.gradient == "finite-difference":
         chosen = "the adviser's, anew at each step" if run.settings.difference_step is None else "given"
         screen.print(f"Step of the differences: {chosen}. Advice for the weights at the end: {run.step_advice()}.")
@@ -47,9 +55,9 @@ def run_table(run: Run) -> None:
             screen.print(f"seed {seed} ended early: {stop}")
 
 
-def _say_gap(screen: Console, label: str, run: Run) -> None:
+def _say_gap(screen: Console, run: Run) -> None:
     gap, stuck = run.energy_gap, int(run.stuck.sum())
-    spread = f"{label}median energy gap {np.median(gap):.4g}, {gap.min():.4g} to {gap.max():.4g}"
+    spread = f"median energy gap {np.median(gap):.4g}, {gap.min():.4g} to {gap.max():.4g}"
     caught = f"; {stuck} of {len(gap)} stuck in a local minimum far above the others" if stuck else ""
     screen.print(spread + caught)
 
@@ -60,17 +68,22 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
     first = next(iter(outcome.runs.values()))
     width = ", ".join(map(str, first.settings.width))
     networks = len(first.stops)
-    table = Table(title=f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks")
-    table.add_column("run", no_wrap=True)
-    for head in ("steps", "median gap", "least", "greatest", "stuck", "diverged", "field error"):
+    title = f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks"
+    table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
+    # Labels may be long: on a narrow terminal they are broken, at a space, and not the numbers.
+    table.add_column("run")
+    for head in ("steps", "median\ngap", "least", "greatest", "stuck", "field\nerror"):
         table.add_column(head, justify="right", no_wrap=True)
     for label, run in outcome.runs.items():
         gap = run.energy_gap
-        numbers = [f"{v:.4g}" for v in (np.median(gap), gap.min(), gap.max())]
-        counts = [str(int(run.stuck.sum())), str(int(run.diverged.sum()))]
-        steps = str(int(run.history.steps[-1]))
-        table.add_row(label, steps, *numbers, *counts, f"{np.median(run.field_error()):.2g}")
+        numbers = [f"{v:.3g}" for v in (np.median(gap), gap.min(), gap.max())]
+        steps, stuck = str(int(run.history.steps[-1])), str(int(run.stuck.sum()))
+        shown = label.replace("-after-", " after ")
+        table.add_row(shown, steps, *numbers, stuck, f"{np.median(run.field_error()):.2g}")
     screen.print(table)
+    for label, run in outcome.runs.items():
+        if run.diverged.any():
+            screen.print(f"[red]{int(run.diverged.sum())} of {networks} networks of {label} diverged.[/red]")
     screen.print(
         "gap: exact energy minus the minimum. stuck: more than 4 times above the lower quartile and falling no more. "
         "field error: median, relative."

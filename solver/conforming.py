@@ -115,14 +115,14 @@ def _search(architecture: Architecture, theta: Tensor, left: float, right: float
         before, after = z[:, :-1], z[:, 1:]
         crossing = (before * after < 0).flatten(1)
         start, length = edges[:, :-1, None], (edges[:, 1:] - edges[:, :-1])[..., None]
-        found = (
-            start + length * before / torch.where(before == after, torch.ones_like(z[:, 1:]), before - after)
-        ).flatten(1)
+        # Where nothing crosses, the difference may be nil; what is divided there is not used.
+        drop = torch.where(before * after < 0, before - after, torch.ones_like(before))
+        found = (start + length * before / drop).flatten(1)
         count = int(crossing.sum(1).max())
         # Crossings first, the rest is cut off or pads with the right end.
         order = torch.argsort(crossing.to(torch.int8), dim=1, descending=True, stable=True)[:, :count]
         real = crossing.gather(1, order)
-        places.append(torch.where(real, found.gather(1, order), torch.full_like(order, 0).to(z.dtype) + right))
+        places.append(torch.where(real, found.gather(1, order), theta.new_full(order.shape, right)))
         owners.append(torch.where(real, depth, -1))
         neurons.append(order % width)
         edges = torch.cat([edges, places[-1]], dim=1).sort(1).values

@@ -238,8 +238,6 @@ def _loop(
             kept.write_or_warn(state, optimiser.kind, optimiser.state())
     if kept is not None and state.step < settings.steps:
         kept.write_or_warn(state, optimiser.kind, optimiser.state())
-    if state.records["steps"][-1] != state.step:
-        _look(state, settings, observer, optimiser, ())
     return state
 
 
