@@ -61,7 +61,7 @@ def solve(
             results, shown = [best], _as_dict(problem, best)
     text = json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if save is not None:
-        from .files import write_whole
+        from ..verify.files import write_whole
 
         write_whole(save, text.encode())
     if as_json:
