@@ -1,16 +1,15 @@
 """What is shown: figures, PDF reports, and the `kinkproof` command that ties the rooms together."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
     from .discrepancy import discrepancy_report as discrepancy_report
 
-__all__ = ["discrepancy_report"]
+_HOME = {"discrepancy_report": "discrepancy"}
+
+__all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    # Matplotlib is imported when a report is asked for, not when the command prints its help.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".discrepancy", __name__), name)
+__getattr__, __dir__ = first_use(__name__, _HOME)

@@ -3,8 +3,9 @@
 Names are resolved when first used: importing the package imports neither torch nor SciPy, and `solve` needs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
     from .certificate import certify as certify
@@ -26,13 +27,4 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = first_use(__name__, _HOME)

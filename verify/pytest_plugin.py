@@ -11,14 +11,17 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.unittest import TestCaseFunction
 
 if TYPE_CHECKING:
     from .oracles.case import Case
+    from .oracles.pack import Pack
 
 FIXTURE = "oracle_case"
 _MARKER = (
     "kinkproof(*packs, cases='*'): run the test once for each case of these oracle packs (names of shipped packs or "
-    f"paths of pack files) whose id matches the pattern; the test takes the case as the argument {FIXTURE}"
+    "paths of pack files) whose id matches the pattern or one of several patterns; the test takes the case as the "
+    f"argument {FIXTURE}; several markers add up"
 )
 _KNOWN_FAILURES = (
     "kinkproof: oracle cases that are known to fail, a line each, as 'CASE: reason' or 'TEST CASE: reason' with a "
@@ -73,7 +76,7 @@ class KnownFailure:
 
     def fits(self, test: str, case: str) -> bool:
         """Is this line about the case in that test?"""
-        found = fnmatchcase(test, self.test) and fnmatchcase(case, self.case)
+        found = fnmatchcase(test, self.test) and _fits(case, [self.case])
         self.matched = self.matched or found
         return found
 
@@ -84,24 +87,40 @@ class _Run:
     """What one test run keeps: the known failures, and outcomes of oracle cases."""
 
     known_failures: list[KnownFailure]
+    seen: int = 0
     cases: set[str] = field(default_factory=set)
     outcomes: dict[str, int] = field(default_factory=dict)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """One test for each case that the marker and the options choose."""
-        marker = metafunc.definition.get_closest_marker("kinkproof")
-        wants = FIXTURE in metafunc.fixturenames
-        if marker is None and not wants:
+        """One test for each case that the markers and the options choose."""
+        markers = list(metafunc.definition.iter_markers("kinkproof"))
+        if FIXTURE not in metafunc.fixturenames:
+            # A marker on a class or module is about those of its tests that take a case.
+            if any(m.name == "kinkproof" for m in metafunc.definition.own_markers):
+                raise pytest.Collector.CollectError(f"a test marked with kinkproof takes the argument {FIXTURE}")
             return
-        test = metafunc.definition.nodeid
-        if marker is None or not marker.args or set(marker.kwargs) - {"cases"}:
-            raise pytest.UsageError(
-                f"{test}: {FIXTURE} needs a marker that names packs, such as @pytest.mark.kinkproof('paper')"
+        if not markers or not all(m.args and not set(m.kwargs) - {"cases"} for m in markers):
+            raise pytest.Collector.CollectError(
+                f"{metafunc.function.__name__}: {FIXTURE} needs a marker that names packs, such as "
+                "@pytest.mark.kinkproof('paper')"
             )
-        if not wants:
-            raise pytest.UsageError(f"{test}: a test marked with kinkproof takes the argument {FIXTURE}")
-        chosen = [self._parameter(metafunc.function.__name__, c) for c in _cases(metafunc.config, marker)]
-        metafunc.parametrize(FIXTURE, chosen, indirect=True)
+        cases = {case.id: case for marker in markers for case in _marked(marker)}
+        chosen = [case for case in cases.values() if _chosen(case, metafunc.config)]
+        self.seen += len(chosen)
+        test = metafunc.function.__name__
+        metafunc.parametrize(FIXTURE, [self._parameter(test, case) for case in chosen], indirect=True)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Methods of `unittest.TestCase` take no arguments: one that is marked would run without a case, and pass."""
+        for item in items:
+            if isinstance(item, TestCaseFunction) and any(m.name == "kinkproof" for m in item.own_markers):
+                raise pytest.UsageError(f"{item.nodeid}: a unittest method takes no {FIXTURE}; a function is right")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """A misspelt option would run nothing, and pass."""
+        patterns = session.config.getoption("--oracle-case")
+        if patterns and not self.seen:
+            raise pytest.UsageError(f"--oracle-case: no case of any test matches {' or '.join(map(repr, patterns))}")
 
     def _parameter(self, test: str, case: Case) -> Any:
         reasons = [k.reason for k in self.known_failures if k.fits(test, case.id)]
@@ -139,36 +158,46 @@ def oracle_case(request: pytest.FixtureRequest, record_property: Any) -> Case:
     return case
 
 
-def _cases(config: pytest.Config, marker: pytest.Mark) -> list[Case]:
+def _marked(marker: pytest.Mark) -> list[Case]:
+    """The cases that one marker names."""
+    patterns = marker.kwargs.get("cases", "*")
+    listed = [patterns] if isinstance(patterns, str) else list(patterns)
+    cases = [case for name in marker.args for case in _loaded(name)]
+    for pattern in listed:
+        if not any(_fits(case.id, [pattern]) for case in cases):
+            raise pytest.Collector.CollectError(
+                f"kinkproof: cases={pattern!r} matches none of {', '.join(map(str, marker.args))}; ids such as "
+                f"{cases[0].id!r} are there"
+            )
+    return [case for case in cases if _fits(case.id, listed)]
+
+
+def _chosen(case: Case, config: pytest.Config) -> bool:
+    packs, patterns = config.getoption("--oracle-pack"), config.getoption("--oracle-case")
+    # Also by its file's name; a pack that does not exist is refused, for it would run nothing and pass.
+    names = [pack.name for pack in map(_loaded, packs)]
+    return (not packs or case.id.partition("/")[0] in names) and (not patterns or _fits(case.id, patterns))
+
+
+def _loaded(name: Any) -> Pack:
     # Imported here: only a test that asks for a case pays for NumPy.
     from .errors import InputError
     from .oracles.pack import load
 
-    packs, patterns = config.getoption("--oracle-pack"), config.getoption("--oracle-case")
     try:
-        # Also a pack that is not chosen must exist: a misspelt name would run nothing and pass.
-        loaded = [load(name) for name in marker.args]
-        for name in packs:
-            load(name)
+        return load(name)
     except InputError as error:
-        raise pytest.UsageError(f"kinkproof: {error}") from None
-    wanted = marker.kwargs.get("cases", "*")
-    cases = [
-        case
-        for name, pack in zip(marker.args, loaded, strict=True)
-        for case in pack
-        if _fits(case, pack.name, [wanted]) and (not packs or name in packs or pack.name in packs)
-    ]
-    return [case for case in cases if not patterns or _fits(case, case.id.partition("/")[0], patterns)]
+        raise pytest.Collector.CollectError(f"kinkproof: {error}") from None
 
 
-def _fits(case: Case, pack: str, patterns: list[str]) -> bool:
-    """A pattern may leave out the pack's name."""
-    return any(fnmatchcase(case.id, p) or fnmatchcase(case.id.removeprefix(f"{pack}/"), p) for p in patterns)
+def _fits(case: str, patterns: list[str]) -> bool:
+    """Does an id match a pattern, which may leave out the pack's name?"""
+    short = case.partition("/")[2]
+    return any(fnmatchcase(case, p) or fnmatchcase(short, p) for p in patterns)
 
 
 def _narrowed(config: pytest.Config) -> bool:
-    chosen = ("--oracle-pack", "--oracle-case", "keyword", "markexpr", "lf", "failedfirst")
-    return any(config.getoption(name, None) for name in chosen) or any(
-        "::" in argument for argument in config.invocation_params.args if isinstance(argument, str)
-    )
+    """Was the run limited to some tests, by an option or by naming files?"""
+    chosen = ("--oracle-pack", "--oracle-case", "keyword", "markexpr", "lf", "ignore")
+    named = set(config.args) - {*config.getini("testpaths"), str(config.invocation_params.dir)}
+    return bool(named) or any(config.getoption(name, None) for name in chosen)

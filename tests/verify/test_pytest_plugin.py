@@ -20,6 +20,14 @@ def test_bulk(oracle_case):
 """
 
 
+UNITTEST = """
+import unittest, pytest
+class TestOld(unittest.TestCase):
+    @pytest.mark.kinkproof("paper")
+    def test(self): pass
+"""
+
+
 def run(pytester: pytest.Pytester, *arguments: str, tests: str = TESTS, known: tuple[str, ...] = ()) -> tuple[int, str]:
     pytester.makepyfile(test_foreign=tests)
     listed = ", ".join(f"'{line}'" for line in known)
@@ -78,6 +86,10 @@ def test_options_choose_packs_and_cases(pytester: pytest.Pytester) -> None:
         ("def test(oracle_case): pass", (), (), "needs a marker that names packs"),
         ("import pytest\n@pytest.mark.kinkproof\ndef test(oracle_case): pass", (), (), "needs a marker"),
         ("import pytest\n@pytest.mark.kinkproof('paper')\ndef test(): pass", (), (), "takes the argument oracle_case"),
+        (TESTS.replace("*width-3*", "widht-3"), (), (), "cases='widht-3' matches none of paper, degenerate"),
+        (TESTS, ("--oracle-case", "sine-9*"), (), "no case of any test matches 'sine-9*'"),
+        (TESTS.replace('"paper", "degenerate"', "3"), (), (), "3 is a int"),
+        (UNITTEST, (), (), "a unittest method takes no oracle_case"),
         (TESTS, (), ("paper/near-solution",), "is not"),
         (TESTS, (), ("a b c: d",), "TEST CASE: reason"),
     ],
@@ -89,6 +101,41 @@ def test_mistakes_end_with_one_sentence(
     assert code in (2, 4)
     assert said in printed
     assert "Traceback" not in printed
+
+
+def test_markers_add_up_and_each_case_runs_once(pytester: pytest.Pytester) -> None:
+    tests = """
+import pytest
+
+pytestmark = pytest.mark.kinkproof("paper", cases=["sine-2-width-1", "sine-2-width-3"])
+
+@pytest.mark.kinkproof("degenerate", "degenerate", cases="dead-neuron")
+@pytest.mark.parametrize("factor", [1, 2])
+def test(oracle_case, factor): pass
+
+class TestMore:
+    @pytest.mark.kinkproof("paper", cases="sine-2-width-3")
+    def test(self, oracle_case): pass
+
+def test_helper(): pass
+"""
+    code, printed = run(pytester, tests=tests)
+    assert code == 0, printed
+    assert "kinkproof: 3 oracle cases checked: 8 passed" in printed
+    assert "9 passed" in printed
+
+
+def test_known_failures_take_ids_without_the_packs_name(pytester: pytest.Pytester) -> None:
+    code, printed = run(pytester, known=("test_bulk sine-2-*: the sum lacks the Dirac terms",))
+    assert code == 0
+    assert "3 known failures" in printed
+
+
+def test_a_run_of_one_file_says_nothing_of_other_files_failures(pytester: pytest.Pytester) -> None:
+    known = ("test_bulk paper/sine-2-*: bulk", "test_elsewhere paper/*: in another file")
+    code, printed = run(pytester, "test_foreign.py", known=known)
+    assert code == 0
+    assert "fit no case" not in printed
 
 
 def test_packs_of_ones_own_are_named_by_path(pytester: pytest.Pytester) -> None:
@@ -109,7 +156,7 @@ def test_a_suite_without_oracles_hears_and_pays_nothing(
 def test_nothing_was_imported():
     import sys
     mine = {m for m in sys.modules if m.startswith("kinkproof")}
-    assert mine == {"kinkproof", "kinkproof.verify", "kinkproof.verify.pytest_plugin"}
+    assert {m.rpartition(".")[2] for m in mine} == {"kinkproof", "verify", "first_use", "pytest_plugin"}
     assert not {"numpy", "sympy", "torch"} & set(sys.modules)
 """)
     # A process of its own, with no plugin but this one.

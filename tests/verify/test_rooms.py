@@ -58,7 +58,7 @@ def test_no_room_imports_one_above_it(room: str) -> None:
 
 
 # The statement of a problem and of a network, files, and of `quadrature` the nodes and weights alone.
-STATEMENT = {"blocks", "errors", "expressions", "piecewise", "problem", "named", "network", "files"}
+STATEMENT = {"blocks", "errors", "expressions", "first_use", "piecewise", "problem", "named", "network", "files"}
 
 
 def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_nodes_alone() -> None:

@@ -1,7 +1,8 @@
 """Trusted values for other projects' tests: generate, store, load, compare. Loading needs NumPy only."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..first_use import first_use
 
 if TYPE_CHECKING:
     from .case import Case as Case
@@ -15,13 +16,4 @@ _HOME = {"Case": "case", "Pack": "pack", "generate": "generation", "load": "pack
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = first_use(__name__, _HOME)

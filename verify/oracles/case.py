@@ -133,7 +133,7 @@ class Case:
     def hessian_directions(self) -> Array | None:
         """(K, 3N), with which the Hessian of a wide network is multiplied; None where `hessian` is stored whole."""
         stored = self.record["hessian"]
-        return None if stored is None or "directions" not in stored else np.array(stored["directions"], dtype=float)
+        return None if stored is None or "directions" not in stored else _frozen(np.array(stored["directions"], float))
 
     @cached_property
     def hessian_products(self) -> Array | None:
@@ -141,7 +141,7 @@ class Case:
         stored = self.record["hessian"]
         if stored is None or "products" not in stored:
             return None
-        return np.stack([_floats(p["hex"]) for p in stored["products"]])
+        return _frozen(np.stack([_floats(p["hex"]) for p in stored["products"]]))
 
     @cached_property
     def nodes(self) -> Array | None:
@@ -156,7 +156,7 @@ class Case:
     @cached_property
     def tolerance(self) -> Array:
         """(3N,) absolute, for a gradient computed in float64; see the pack's provenance for how it was found."""
-        return np.repeat([float(self.record["tolerance"]["gradient"][n]) for n in BLOCKS], self.width)
+        return _frozen(np.repeat([float(self.record["tolerance"]["gradient"][n]) for n in BLOCKS], self.width))
 
     def data(self, x: Any, namespace: Any = np) -> dict[str, Any]:
         """κ, f, D, D′, lift and lift′ at x: keys coefficient, source, distance, distance_slope, lift, lift_slope.
@@ -189,7 +189,8 @@ class Case:
                 raise AssertionError(f"{what}: none was given, but the energy has one here")
             return
         left, right = (side.ravel() for side in self.one_sided)
-        tolerance = self._tolerance(self.tolerance, np.maximum(np.abs(left), np.abs(right)), relative_tolerance)
+        largest = np.maximum(np.abs(left), np.abs(right)).reshape(3, -1).max(axis=1)
+        tolerance = comparison.allowance(self.tolerance, np.repeat(largest, self.width), relative_tolerance)
         found = comparison.as_vector(gradient, self.width)
         name = comparison.component(self.width)
         comparison.refuse_non_finite(what, found, name)
@@ -200,12 +201,11 @@ class Case:
     def check_energy(self, energy: Any, relative_tolerance: float | None = None) -> None:
         """Hold an energy against the trusted one; see `check`."""
         __tracebackhide__ = True
-        try:
-            found = float(energy)
-        except (TypeError, ValueError):
-            raise ValueError(f"energy: {energy!r} is not a number; one number would be right") from None
-        stored = float(self.record["tolerance"]["energy"])
-        tolerance = stored if relative_tolerance is None else max(stored, relative_tolerance * abs(self.energy))
+        array = comparison.as_array(energy, "energy", "one number would be right")
+        if array.size != 1:
+            raise ValueError(f"energy: shape {array.shape} is not one number; one number would be right")
+        found, stored = float(array.ravel()[0]), np.array(float(self.record["tolerance"]["energy"]))
+        tolerance = float(comparison.allowance(stored, np.abs(self.energy), relative_tolerance))
         comparison.compare(
             f"energy of {self.id}",
             np.array([found]),
@@ -237,9 +237,7 @@ class Case:
         if found.shape != expected.shape:
             raise ValueError(f"Hessian: shape {found.shape} does not fit; {wanted}")
         stored = np.full(expected.shape, float(self.record["tolerance"]["hessian"]))
-        tolerance = stored
-        if relative_tolerance is not None:
-            tolerance = np.maximum(stored, relative_tolerance * np.abs(expected).max())
+        tolerance = comparison.allowance(stored, np.abs(expected).max(), relative_tolerance)
         comparison.compare(
             f"Hessian of {self.id}",
             found.ravel(),
@@ -256,13 +254,7 @@ class Case:
         size = 3 * self.width
         out = np.zeros((size, size))
         out[np.triu_indices(size)] = _floats(stored[part]["hex"])
-        return np.asarray(out + np.triu(out, 1).T)
-
-    def _tolerance(self, stored: Array, expected: Array, relative: float | None) -> Array:
-        if relative is None:
-            return stored
-        largest = expected.reshape(3, -1).max(axis=1)
-        return np.asarray(np.maximum(stored, np.repeat(relative * largest, self.width)))
+        return _frozen(out + np.triu(out, 1).T)
 
     def _diagnosis(self, found: Array, tolerance: Array) -> str:
         if not self.differentiable:
@@ -286,9 +278,13 @@ class Case:
 
 
 def _floats(texts: list[str]) -> Array:
-    out = np.array([float.fromhex(t) for t in texts])
-    out.setflags(write=False)
-    return out
+    return _frozen(np.array([float.fromhex(t) for t in texts]))
+
+
+def _frozen(values: Array) -> Array:
+    """Packs are read once for a whole process: nobody may change them for the next."""
+    values.setflags(write=False)
+    return values
 
 
 def _blocks(stored: Mapping[str, Any]) -> Blocks:

@@ -57,13 +57,30 @@ def as_array(value: Any, what: str, wanted: str) -> Array:
     try:
         parts = [np.asarray(v) for v in value] if isinstance(value, list | tuple) else value
         array = np.asarray(parts)
-        if array.dtype.kind not in "fiu" and array.dtype != object:
+        if array.dtype == object:
+            # mpmath numbers and the like; not None, of which NumPy makes nan.
+            array = np.array([float(v) for v in array.ravel()]).reshape(array.shape)
+        if array.dtype.kind not in "fiu":
             raise TypeError
         return array.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        # torch refuses tensors that require gradients with a RuntimeError; ragged lists end in a ValueError.
-        kind = type(value).__name__
-        raise ValueError(f"{what}: this {kind} is no array of real numbers; {wanted}") from None
+    except RuntimeError as error:
+        # What torch says of tensors that require gradients.
+        raise ValueError(f"{what}: {str(error).splitlines()[0]}; a detached array, {wanted}") from None
+    except (TypeError, ValueError):
+        raise ValueError(f"{what}: this {type(value).__name__} is no array of real numbers; {wanted}") from None
+
+
+def allowance(stored: Array, largest: Array, relative: float | None) -> Array:
+    """The stored absolute tolerance, or a share of the largest component where that is more.
+
+    Raises:
+        ValueError: the share is not a positive finite number.
+    """
+    if relative is None:
+        return stored
+    if not (np.isfinite(relative) and relative > 0):
+        raise ValueError(f"relative_tolerance: {relative} allows everything or nothing; a number such as 1e-6 is right")
+    return np.asarray(np.maximum(stored, relative * largest))
 
 
 def compare(
@@ -82,7 +99,7 @@ def compare(
     __tracebackhide__ = True  # pytest shows the caller's line, not these
     refuse_non_finite(what, found, name)
     error = np.abs(found - expected)
-    off = np.flatnonzero(error > tolerance)
+    off = np.flatnonzero(~(error <= tolerance))
     if not off.size:
         return
     ratio = np.divide(error, tolerance, out=np.full_like(error, np.inf), where=tolerance > 0)
@@ -197,7 +214,9 @@ def _best(found: Array, total: Array, models: list[tuple[str, Array]], tolerance
     rounding = float(np.linalg.norm(tolerance))
     rests = [max(float(np.linalg.norm(found - model)), rounding) for _, model in models]
     if min(rests) <= _REST * deviation:
-        return next(s for (s, _), rest in zip(models, rests, strict=True) if rest <= _AS_GOOD * min(rests))
+        named = next(k for k, rest in enumerate(rests) if rest <= _AS_GOOD * min(rests))
+        share = rests[named] / deviation
+        return models[named][0] + (f" ({1 - share:.0%} of the deviation)" if rests[named] > _AS_GOOD * rounding else "")
     size = float(total @ total)
     factor = float(found @ total) / size if size else 1.0
     if found.size > 1 and float(np.linalg.norm(found - factor * total)) <= _REST_IF_FITTED * deviation:

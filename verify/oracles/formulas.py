@@ -77,7 +77,7 @@ class _Evaluation:
                 return _BINARY[type(op)](self.value(left), self.value(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
                 return _COMPARISONS[type(op)](self.value(left), self.value(right))
-            case ast.Call(func=ast.Name(id="Piecewise"), args=[*branches], keywords=[]):
+            case ast.Call(func=ast.Name(id="Piecewise"), args=[_, *_] as branches, keywords=[]):
                 return self.piecewise(branches)
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]):
                 return self.function(name, self.value(argument))

@@ -53,7 +53,7 @@ class Pack:
         return len(self.cases)
 
     def __contains__(self, case: object) -> bool:
-        return case in self.cases
+        return case in self.cases or case in [i for c in self.cases for i in (c.id, c.id.removeprefix(f"{self.name}/"))]
 
 
 def load(name: str | PathLike[str]) -> Pack:
@@ -71,6 +71,8 @@ def load(name: str | PathLike[str]) -> Pack:
         AssertionError: gradient of paper/sine-2-width-3: 6 of 9 components are off
         ...
     """
+    if not isinstance(name, str | PathLike):
+        raise InputError(f"pack: {name!r} is a {type(name).__name__}; a name or a path would be right")
     if isinstance(name, str) and not name.endswith(".json") and "/" not in name:
         if name not in packs:
             raise InputError(f"pack: {name!r} is not a shipped pack; {_nearest(name, list(packs))}")
@@ -83,6 +85,10 @@ class _ShippedPacks(Mapping[str, Pack]):
 
     def __getitem__(self, name: str) -> Pack:
         return load(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As dictionaries have it: no error for an unknown name."""
+        return load(name) if name in self else default
 
     def __contains__(self, name: object) -> bool:
         return name in _names()
@@ -124,7 +130,7 @@ def _read(path: Path) -> Pack:
             f"pack: {path} is not complete JSON, perhaps truncated; the whole file as it was generated would be right"
         ) from None
     version = stored.get("schema_version") if isinstance(stored, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int or version < 1:
         raise InputError(f"pack: {path} has no schema_version; a file made by `kinkproof oracles generate` is right")
     if version > SCHEMA_VERSION:
         raise InputError(
@@ -136,9 +142,12 @@ def _read(path: Path) -> Pack:
         raise InputError(
             f"pack: {path} was changed after it was generated, its checksum does not fit; generate it again"
         )
-    name = stored["name"]
-    cases = tuple(case for record in stored["cases"] for case in _cases(name, record))
-    return Pack(name, stored["about"], stored["provenance"], cases)
+    try:
+        name = stored["name"]
+        cases = tuple(case for record in stored["cases"] for case in _cases(name, record))
+        return Pack(name, stored["about"], stored["provenance"], cases)
+    except (KeyError, TypeError):
+        raise InputError(f"pack: {path} does not follow pack.schema.json; a file as generated would be right") from None
 
 
 def _cases(pack: str, record: Mapping[str, Any]) -> list[Case]:

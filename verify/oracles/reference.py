@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .closed_form import Gradient, Problem, energy, gradient, kink_jump
-from .comparison import as_array, as_vector, compare, component, diagnose_gradient, diagnose_hessian, diagnose_number
+from .comparison import (
+    allowance,
+    as_array,
+    as_vector,
+    compare,
+    component,
+    diagnose_gradient,
+    diagnose_hessian,
+    diagnose_number,
+)
 
 Array = NDArray[Any]
 
@@ -58,7 +67,7 @@ def reference_at(problem: Problem, w: Array, b: Array, c: Array, name: str = "th
 def check_energy(reference: Reference, found: float, relative_tolerance: float | None = None) -> None:
     """Raise an AssertionError with a report unless the energy is right; see `check_gradient`."""
     __tracebackhide__ = True
-    tolerance = _tolerance(reference.tolerances[0], reference.energy, relative_tolerance)
+    tolerance = float(_tolerance(reference.tolerances[0], reference.energy, relative_tolerance))
     compare(
         f"energy of {reference.id}",
         np.array([float(found)]),
@@ -83,7 +92,7 @@ def check_gradient(reference: Reference, found: Any, relative_tolerance: float |
     """
     __tracebackhide__ = True
     vector, exact = as_vector(found, len(reference.hidden_weights)), reference.gradient
-    tolerance = np.full(vector.shape, _tolerance(reference.tolerances[1], exact.total, relative_tolerance))
+    tolerance = np.broadcast_to(_tolerance(reference.tolerances[1], exact.total, relative_tolerance), vector.shape)
     compare(
         f"gradient of {reference.id}",
         vector,
@@ -103,7 +112,7 @@ def check_hessian(reference: Reference, found: Any, relative_tolerance: float | 
     matrix = as_array(found, "Hessian", f"({size}, {size}) would be right")
     if matrix.shape != (size, size):
         raise ValueError(f"Hessian: shape {matrix.shape} does not fit; ({size}, {size}) would be right")
-    tolerance = np.full(expected.shape, _tolerance(reference.tolerances[2], expected, relative_tolerance))
+    tolerance = np.broadcast_to(_tolerance(reference.tolerances[2], expected, relative_tolerance), expected.shape)
     compare(
         f"Hessian of {reference.id}",
         matrix.ravel(),
@@ -114,5 +123,5 @@ def check_hessian(reference: Reference, found: Any, relative_tolerance: float | 
     )
 
 
-def _tolerance(stored: float, expected: Any, relative: float | None) -> float:
-    return stored if relative is None else max(stored, relative * float(np.abs(expected).max()))
+def _tolerance(stored: float, expected: Any, relative: float | None) -> Array:
+    return allowance(np.array(stored), np.abs(expected).max(), relative)

@@ -1,4 +1,4 @@
-"""What the shipped packs hold; `kinkproof oracles packs` writes them anew."""
+"""What the shipped packs hold; `kinkproof oracles shipped FOLDER` writes them anew."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def random_network(width: int, seed: int, domain: tuple[Any, Any] = (0, 1)) -> S
     Python's own generator: its numbers are the same on every version, NumPy's need not be.
     """
     generator = Random(f"kinkproof {width} {seed}")
-    left, right = (sympy.Rational(e) for e in domain)
+    # Irrational ends to 15 digits: kinks keep a fiftieth of the domain away from them.
+    left, right = (e if e.is_Rational else sympy.Rational(str(sympy.N(e, 15))) for e in map(sympy.sympify, domain))
     # No multiple of 1/200, where nodes of the usual grids lie.
     places = [k for k in range(21, 980) if k % 5]
     inside = [left + (right - left) * sympy.Rational(k, 1000) for k in generator.sample(places, width)]

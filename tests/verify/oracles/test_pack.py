@@ -122,6 +122,10 @@ def test_a_case_is_found_by_its_id_with_or_without_the_packs_name() -> None:
     paper = load("paper")
     assert paper["sine-2-width-3"] is paper["paper/sine-2-width-3"]
     assert repr(paper["sine-2-width-3"]) == "Case('paper/sine-2-width-3')"
+    assert "sine-2-width-3" in paper
+    assert paper["sine-2-width-3"] in paper
+    assert "sine-2-width-33" not in paper
+    assert packs.get("papers") is None
     with pytest.raises(InputError, match="did you mean 'paper/sine-2-width-3'"):
         _ = paper["sine-2-width-33"]
 
@@ -159,7 +163,21 @@ def test_a_newer_schema_is_refused(copy: Path) -> None:
         load(copy)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"schema_version": true}', '{"schema_version": 1, "sha256": 3}'])
+@pytest.mark.parametrize("missing", ["name", "provenance", "cases"])
+def test_a_pack_that_lacks_a_part_is_refused_though_its_checksum_fits(copy: Path, missing: str) -> None:
+    stored = json.loads(copy.read_text(encoding="utf-8"))
+    del stored[missing]
+    stored["sha256"] = pack.BLANK_CHECKSUM
+    text = json.dumps(stored)
+    right = pack.checksum(text.encode(), pack.BLANK_CHECKSUM)
+    copy.write_text(text.replace(pack.BLANK_CHECKSUM, right), encoding="utf-8")
+    with pytest.raises(InputError, match=r"does not follow pack.schema.json"):
+        load(copy)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"schema_version": true}', '{"schema_version": 0}', '{"schema_version": 1, "sha256": 3}']
+)
 def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(InputError, match=r"schema_version|checksum"):

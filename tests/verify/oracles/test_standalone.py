@@ -21,9 +21,10 @@ from kinkproof.verify import (
     exact_hessian,
     problems,
 )
-from kinkproof.verify.oracles import generate, load, packs
+from kinkproof.verify.oracles import generate, generation, load, packs
 from kinkproof.verify.oracles.generation import stale
 from kinkproof.verify.oracles.ingredients import panels
+from kinkproof.verify.oracles.shipped import random_network
 from kinkproof.verify.oracles.standalone import standalone_text
 
 from .conftest import module_from, network_of, problem_of
@@ -33,6 +34,7 @@ ROOT = Path(__file__).parents[3]
 FURTHER = {
     "exponential": RitzProblem(coefficient="exp(x)", source="cos(3*x)/(2 + sin(x))"),
     "singular": RitzProblem(source="1/sqrt(x)"),
+    "irrational": RitzProblem(source="Piecewise((1, x < 1/pi), (x, True))", domain=(0, "pi")),
     "wider": RitzProblem(
         coefficient="2 + atan(x)", source="x", distance="(x + 1)*(2 - x)", domain=(-1, 2), lift="x**2"
     ),
@@ -234,6 +236,13 @@ def test_a_pack_of_ones_own_problem_loads(tmp_path: Path) -> None:
     assert [c.id for c in pack] == ["mine/one", "mine/coincident"]
     assert [c.differentiable for c in pack] == [True, False]
     pack["one"].check(exact_gradient(problem, networks["one"]).total)
+
+
+@pytest.mark.parametrize("ending", [".py", ".c", ".json"])
+def test_irrational_ends_are_no_obstacle(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "default_networks", lambda p: {"one": random_network(1, 1, p.domain)})
+    for path in generate(PROBLEMS["irrational"], tmp_path / f"oracles{ending}"):
+        assert path.stat().st_size
 
 
 def test_what_cannot_be_generated_is_said(tmp_path: Path) -> None:
