@@ -96,7 +96,7 @@ def shipped(
     names: Annotated[list[str] | None, typer.Argument(help="Which packs; by default all.")] = None,
     check: Check = False,
 ) -> None:
-    """Make the shipped packs anew; `wide` takes half an hour."""
+    """Make the shipped packs anew; `wide` takes ten minutes."""
     with one_sentence():
         from ..verify.errors import InputError
         from ..verify.files import require_writable, write_whole

@@ -159,19 +159,26 @@ def _closed_form(piece: Piece) -> Any:
     return sympy.lambdify([_A, _G, _P, _Q], [sympy.diff(integral, s) for s in (_A, _G, _P, _Q)], "mpmath", cse=True)
 
 
-def difference_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array:
-    """Route 3: (3N,) mpmath numbers, central differences of the energy at 120 working digits.
+def difference_gradient(
+    problem: RitzProblem, network: ShallowNetwork, parameters: Sequence[int] | None = None
+) -> Array:
+    """Route 3: (3N,) mpmath numbers, central differences of the energy at 120 working digits; O(N²).
 
     The energy is integrated by Gauss–Legendre on the pieces between the kinks of the unmoved network. When a
     parameter moves by 10⁻³⁰, a kink leaves its place by about as much: the sliver in between, on which the moved and
     the unmoved pattern differ, is integrated by itself.
+
+    Args:
+        problem: whose energy is differentiated.
+        network: where.
+        parameters: which of the 3N; by default all.
     """
     singular = _singular_ends(problem)
     with mpmath.workdps(_SINGULAR_DIGITS if any(singular) else _DIFFERENCE_DIGITS):
         energy = _PiecewiseEnergy(problem, network, singular)
         step = mpmath.mpf(10) ** -_STEP_EXPONENT
         out = []
-        for k in range(3 * network.width):
+        for k in range(3 * network.width) if parameters is None else parameters:
             out.append((energy.moved(k, step) - energy.moved(k, -step)) / (2 * step))
         return np.array(out, dtype=object)
 
