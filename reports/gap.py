@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ..solver.free_knots import BestNetwork
+from ..solver.training import fit
 from ..verify.errors import InputError
+from ..verify.problem import RitzProblem
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page
 
 Array = NDArray[np.float64]
@@ -61,6 +63,38 @@ class GapTable:
         """For JSON: every gap, and the shares."""
         gaps = {n: v.tolist() for n, v in self.gaps.items()}
         return {"problem": self.problem, "width": self.width, "gaps": gaps, "shares": self.shares}
+
+
+# Activation and gradient of each trained way.
+_WAYS = {
+    AUTODIFF: ("relu", "autodiff"),
+    DIFFERENCES: ("relu", "finite-difference"),
+    EXACT: ("relu", "exact"),
+    TANH: ("tanh", "autodiff"),
+}
+
+
+def trained_gaps(
+    problem: RitzProblem, width: int, steps: int, seeds: int, progress: Callable[[str], None] = lambda what: None
+) -> dict[str, Array]:
+    """Energy gaps after training in each way from the same starts: label → (seeds,).
+
+    Args:
+        problem: with a known solution.
+        width: neurons.
+        steps: of ADAM, with the defaults of `fit`.
+        seeds: how many networks.
+        progress: called with each label before its run.
+
+    Raises:
+        InputError: what `fit` refuses; no solution is known.
+    """
+    gaps = {}
+    for label, (activation, gradient) in _WAYS.items():
+        progress(label)
+        run = fit(problem, width, activation, gradient, steps=steps, seeds=range(seeds))
+        gaps[label] = np.asarray(run.energy_gap)
+    return gaps
 
 
 def gap_table(problem: str, best: BestNetwork, trained: Mapping[str, ArrayLike]) -> GapTable:

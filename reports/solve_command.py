@@ -33,6 +33,11 @@ def solve(
     seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
     max_iterations: Annotated[int, typer.Option(help="Newton steps of one start.")] = 200,
     save: Annotated[Path | None, typer.Option(help="File for the result as JSON, parameters included.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="PDF of where the energy gap goes: trained in four ways beside solved; minutes.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="With --chart: epochs of training.")] = 10_000,
+    seeds: Annotated[int, typer.Option(help="With --chart: networks trained in each way.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Find the ReLU network of least energy: solve for its kinks.
@@ -48,6 +53,8 @@ def solve(
         raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
     if widths is not None and not width is kinks is tolerance is None:
         raise InputError("widths: a table and a single network are two things; one of the two would be right")
+    if chart is not None:
+        _check_chart(problem, chart, widths)
     if width is kinks is tolerance is None:
         width = DEFAULT_WIDTH
     with warnings.catch_warnings():
@@ -59,6 +66,8 @@ def solve(
         else:
             best = run_solve(problem, width, kinks=kinks, tolerance=tolerance, seed=seed, max_iterations=max_iterations)
             results, shown = [best], _as_dict(problem, best)
+    if chart is not None:
+        shown["chart"] = _write_chart(problem, best, chart, steps, seeds)
     text = json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if save is not None:
         from ..verify.files import write_whole
@@ -73,10 +82,36 @@ def solve(
             convergence_table(problem, table)
         else:
             certificate_table(problem, best)
-        if save is not None:
-            typer.echo(f"Written: {save}")
+        for path in (save, chart):
+            if path is not None:
+                typer.echo(f"Written: {path}")
     if not all(r.converged and r.certificate.holds for r in results):
         raise typer.Exit(1)
+
+
+def _check_chart(problem: RitzProblem, chart: Path, widths: str | None) -> None:
+    from ..verify.errors import InputError
+    from ..verify.files import require_writable
+
+    if widths is not None:
+        raise InputError("chart: it is of one width; --width 20 instead of --widths would be right")
+    if problem.solution is None:
+        raise InputError("chart: the gap of trained networks needs a known solution; --solution would be right")
+    require_writable(chart)
+
+
+def _write_chart(problem: RitzProblem, best: BestNetwork, chart: Path, steps: int, seeds: int) -> dict[str, Any]:
+    from .gap import gap_page, gap_table, trained_gaps
+    from .style import look, write_pdf
+    from .tables import steps as progress_line
+
+    with progress_line(5) as progress:
+        gaps = trained_gaps(problem, best.network.width, steps, seeds, progress)
+        table = gap_table(problem.name, best, gaps)
+        with look():
+            page = gap_page(table)
+        write_pdf(chart, [page], "Where the energy gap goes", f"{problem.name}, {steps:,} epochs, {seeds} seeds")
+    return table.as_dict() | {"steps": steps, "seeds": seeds}
 
 
 def _numbers(text: str) -> list[int]:

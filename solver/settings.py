@@ -49,7 +49,7 @@ class Settings:
             raise InputError(f"optimizer: {self.optimizer!r} is unknown; one of {', '.join(OPTIMIZERS)} would be right")
         if self.dtype not in _TYPES:
             raise InputError(f"dtype: {self.dtype!r} is unknown; one of {', '.join(_TYPES)} would be right")
-        _whole("steps", self.steps, 0)
+        _whole("steps", self.steps, 1)
         _whole("lbfgs_steps", self.lbfgs_steps, 0)
         _whole("record", self.record, 1)
         if self.patience is not None:

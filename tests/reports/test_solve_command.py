@@ -8,8 +8,9 @@ import pytest
 from kinkproof.reports.command import app
 from kinkproof.reports.gap import AUTODIFF, DIFFERENCES, EXACT, LABELS, LIMIT, SOLVED, TANH, gap_page, gap_table
 from kinkproof.reports.style import look
-from kinkproof.solver import solve
+from kinkproof.solver import fit, solve
 from kinkproof.verify import InputError, ShallowNetwork, exact_energy, problems
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 RUNNER = CliRunner()
@@ -71,6 +72,11 @@ def test_what_is_not_certified_ends_with_code_1_and_says_why() -> None:
         (["--max-iterations", "0"], "max_iterations: 0"),
         (["--source", "x**(-1.6)"], "not finite"),
         (["--save", "."], "directory"),
+        (["--chart", "."], "directory"),
+        (["--chart", "a.pdf", "--widths", "8,16"], "of one width"),
+        (["--chart", "a.pdf", "--source", "1"], "known solution"),
+        (["--chart", "a.pdf", "--steps", "0"], "steps: 0"),
+        (["--chart", "a.pdf", "--seeds", "0"], "seeds"),
     ],
 )
 def test_bad_input_ends_with_code_2_and_one_sentence(arguments: list[str], named: str) -> None:
@@ -103,6 +109,24 @@ def test_the_chart_draws_the_tables_numbers() -> None:
         assert table.median(label) in drawn
     assert [t.get_text() for t in axes.get_yticklabels()] == list(LABELS)
     assert "71% go with the exact gradient" in page.caption
+
+
+def test_the_chart_is_made_of_runs_of_its_own(tmp_path: Path) -> None:
+    chart = tmp_path / "gap.pdf"
+    arguments = ["--width", "8", "--chart", str(chart), "--steps", "20", "--seeds", "2", "--json"]
+    done = RUNNER.invoke(app, ["solve", *arguments])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    table = found["chart"]
+    assert (table["steps"], table["seeds"]) == (20, 2)
+    assert list(table["gaps"]) == list(LABELS)
+    assert table["gaps"][SOLVED] == [found["energy_gap"]]
+    for label, (activation, gradient) in {AUTODIFF: ("relu", "autodiff"), TANH: ("tanh", "autodiff")}.items():
+        run = fit(problems["sine-2"], 8, activation, gradient, steps=20, seeds=range(2))
+        assert table["gaps"][label] == pytest.approx(run.energy_gap.tolist())
+    text = PdfReader(chart).pages[0].extract_text()
+    assert "Where the energy gap goes" in text
+    assert all(label in text for label in LABELS)
 
 
 def test_what_was_not_trained_is_left_out_and_said() -> None:

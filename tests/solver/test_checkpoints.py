@@ -179,7 +179,7 @@ def test_a_foreign_file_is_refused_and_nothing_in_it_is_executed(tmp_path: Path)
 
 
 def test_a_run_is_no_checkpoint_and_nothing_is_nothing(tmp_path: Path) -> None:
-    run = fit(SINE, steps=0)
+    run = fit(SINE, steps=1)
     run.save(tmp_path / "run.npz")
     with pytest.raises(InputError, match="is a run; a checkpoint would be right"):
         fit(SINE, **SETTINGS, checkpoint=tmp_path / "run.npz", resume=True)

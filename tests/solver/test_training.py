@@ -65,11 +65,11 @@ def test_adam_hands_over_to_lbfgs_for_the_last_tenth() -> None:
 
 def test_a_run_starts_where_another_ended_or_from_given_networks() -> None:
     first = fit(SINE, steps=30, seeds=[3, 4])
-    second = fit(SINE, steps=0, start=first)
-    assert np.array_equal(second.parameters, first.parameters)
+    second = fit(SINE, steps=1, start=first)
+    assert np.array_equal(second.history.parameters[0], first.parameters)
     assert second.settings.seeds == (3, 4)
     network = ShallowNetwork.random(20, 0)
-    assert np.array_equal(fit(SINE, steps=0, start=network).parameters[0], network.ravel())
+    assert np.array_equal(fit(SINE, steps=1, start=network).history.parameters[0, 0], network.ravel())
 
 
 def test_early_stopping_is_for_each_network() -> None:
@@ -190,6 +190,6 @@ def test_bad_input_is_refused_before_anything_runs(arguments: dict[str, object],
 
 
 def test_a_start_of_another_kind_of_network_is_refused() -> None:
-    first: Run = fit(SINE, 5, steps=0)
+    first: Run = fit(SINE, 5, steps=1)
     with pytest.raises(InputError, match="the same would be right"):
         fit(SINE, 5, "tanh", start=first)
