@@ -96,7 +96,7 @@ def shipped(
     names: Annotated[list[str] | None, typer.Argument(help="Which packs; by default all.")] = None,
     check: Check = False,
 ) -> None:
-    """Make the shipped packs anew; `wide` takes ten minutes."""
+    """Make the shipped packs anew; `wide` takes a quarter of an hour."""
     with one_sentence():
         from ..verify.errors import InputError
         from ..verify.files import require_writable, write_whole
