@@ -14,7 +14,8 @@ from ..problem import RitzProblem
 from ..refinement import near_solution
 from .records import Record, case_record, grid_record, pack_text
 
-# Made in seconds: the ordinary tests make them anew, the long ones the others but for `wide`, which takes a quarter of an hour.
+# Made in seconds: the ordinary tests make them anew, and the long ones all others but `wide`, which takes a quarter of
+# an hour.
 SMALL = ("degenerate", "quadrature")
 
 

@@ -97,9 +97,10 @@ def test_gauss_points_between_the_kinks_pass_with_room(case: object) -> None:
 def test_tolerances_are_near_rounding_and_the_parts_add_up(case: object) -> None:
     parts = case.gradient  # type: ignore[attr-defined]
     total = parts.total.ravel()
-    # Sixteen digits less what the case's own cancellation costs: near the solution c·w is 100 times the gradient.
-    assert case.tolerance.max() <= 1e-10 * np.abs(total).max()  # type: ignore[attr-defined]
-    np.testing.assert_allclose(parts.bulk.ravel() + parts.dirac.ravel(), total, atol=1e-14 * np.abs(total).max())
+    # Rounding acts on the parts; near the solution they cancel, and the total is a hundredth of either.
+    largest = max(np.abs(p.ravel()).max() for p in (parts.bulk, parts.dirac, parts.total))
+    assert case.tolerance.max() <= 1e-11 * largest  # type: ignore[attr-defined]
+    np.testing.assert_allclose(parts.bulk.ravel() + parts.dirac.ravel(), total, atol=1e-14 * largest)
     assert not parts.dirac.output_weights.any()
     for routes in case.record["agreement"].values():  # type: ignore[attr-defined]
         assert min(routes.values(), default=50) >= 40
