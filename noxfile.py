@@ -56,7 +56,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """`mypy --strict` over the installed packages."""
-    install(session, "mypy")
+    # pytest, for the types of the plugin.
+    install(session, "mypy", "pytest")
     rooms = [f"--package=kinkproof.{room}" for room in ("verify", "solver", "reports")]
     session.run("mypy", "--config-file", "pyproject.toml", *rooms)
 

@@ -48,6 +48,7 @@ def solve(
     from ..solver import solve as run_solve
     from ..solver.free_knots import ConvergenceWarning
     from ..verify.errors import InputError
+    from ..verify.files import require_writable
 
     if seed < 0:
         raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
@@ -55,6 +56,8 @@ def solve(
         raise InputError("widths: a table and a single network are two things; one of the two would be right")
     if chart is not None:
         _check_chart(problem, chart, widths)
+    if save is not None:
+        require_writable(save)
     if width is kinks is tolerance is None:
         width = DEFAULT_WIDTH
     with warnings.catch_warnings():
@@ -97,6 +100,11 @@ def _check_chart(problem: RitzProblem, chart: Path, widths: str | None) -> None:
         raise InputError("chart: it is of one width; --width 20 instead of --widths would be right")
     if problem.solution is None:
         raise InputError("chart: the gap of trained networks needs a known solution; --solution would be right")
+    if problem.essential:
+        raise InputError(
+            "chart: solve keeps essential values and training penalises them, so that their gaps are not comparable; "
+            "a problem with built-in ends would be right"
+        )
     require_writable(chart)
 
 

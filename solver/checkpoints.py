@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..verify.errors import InputError
+from ..verify.files import require_writable
 from ..verify.problem import RitzProblem
 from . import archive
 from .observation import Observation
@@ -87,6 +88,7 @@ class Checkpoint:
 
     def refuse_to_overwrite(self) -> None:
         """Raise `InputError` if there is a file already: it may be hours of work."""
+        require_writable(self.path)
         if self.path.exists():
             raise InputError(f"{self.path} exists; resume=True goes on from it, and another name starts anew")
 

@@ -77,6 +77,9 @@ class Outcome:
         place = Path(place)
         experiment = _experiment(place.name)
         runs = {label: Run.load(place / f"{label}.npz") for label in experiment.labels}
+        made = {(r.settings.seeds, r.settings.width) for r in runs.values()}
+        if len(made) > 1:
+            raise InputError(f"{place} holds runs of different seeds or widths; runs made together would be right")
         return cls(place.name, experiment.claim, runs, tuple(experiment.judge(runs)))
 
 
@@ -125,6 +128,9 @@ def run_experiment(
     """
     experiment = _experiment(name)
     problem, seeds = problems[experiment.problem], tuple(seeds)
+    if folder is not None and (place := Path(folder) / name).is_dir() and any(place.iterdir()):
+        # It may be hours of work, and half of it beside half of this would be judged as one.
+        raise InputError(f"{place} holds files already; another folder, or an empty one, would be right")
     common: dict[str, Any] = {"width": width, "points": points, "progress": progress}
     runs: dict[str, Run] = {}
     for label in experiment.labels:

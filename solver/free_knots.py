@@ -101,7 +101,7 @@ def solve(
         >>> best.network.width, round(best.energy_gap, 5), best.certificate.holds
         (20, 0.00696, True)
     """
-    _check(width, kinks, tolerance, random_starts, max_iterations)
+    _check(width, kinks, tolerance, random_starts, max_iterations, seed)
     solution = strong_solution(problem)
     search = _Search(solution, start, random_starts, seed, max_iterations)
     if width is not None:
@@ -189,16 +189,18 @@ def _certain(network: ShallowNetwork | None) -> ShallowNetwork:
     return network
 
 
-def _check(width: Any, kinks: Any, tolerance: Any, random_starts: Any, max_iterations: Any) -> None:
+def _check(width: Any, kinks: Any, tolerance: Any, random_starts: Any, max_iterations: Any, seed: Any) -> None:
     sizes = {"width": width, "kinks": kinks, "tolerance": tolerance}
     named = [n for n, v in sizes.items() if v is not None]
     if len(named) != 1:
         raise InputError(f"solve: {' and '.join(named) or 'nothing'} given; one of width, kinks, tolerance is right")
-    least = {"width": 1, "kinks": 0, "random_starts": 0, "max_iterations": 1}
-    for name, value in (sizes | {"random_starts": random_starts, "max_iterations": max_iterations}).items():
+    least = {"width": 1, "kinks": 0, "random_starts": 0, "max_iterations": 1, "seed": 0}
+    others = {"random_starts": random_starts, "max_iterations": max_iterations, "seed": seed}
+    for name, value in (sizes | others).items():
         if name in least and value is not None:
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if not whole or value < least[name]:
                 raise InputError(f"{name}: {value!r} is none; a whole number from {least[name]} on would be right")
-    if tolerance is not None and not isinstance(tolerance, int | float | np.floating):
+    number = isinstance(tolerance, int | float | np.floating) and not isinstance(tolerance, bool)
+    if tolerance is not None and not (number and np.isfinite(tolerance)):
         raise InputError(f"tolerance: {tolerance!r} is not a number; an energy such as 1e-4 would be right")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..verify.errors import InputError
@@ -64,14 +65,24 @@ class Settings:
             check_step(self.difference_step)
         check_schedule(self.schedule)
         try:
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError):
+            # Not only made but read: a device such as "meta" has no numbers.
+            torch.zeros(1, device=self.device).item()
+        except (RuntimeError, AssertionError, TypeError):
             raise InputError(f"device: torch has no {self.device!r} here; 'cpu' would be right") from None
 
     @classmethod
     def of(cls, width: Any, activation: str, seeds: Iterable[int], optimizer: str, **others: Any) -> Settings:
         """From what a user passes: widths and seeds of any iterable kind, ADAM's share of the steps by default."""
-        architecture = Architecture.of(width if isinstance(width, int) else tuple(width), activation)
+        # NumPy's whole numbers are whole numbers.
+        width, others = _plain(width), {name: _plain(value) for name, value in others.items()}
+        try:
+            layers, seeds = width if isinstance(width, int) else tuple(map(_plain, width)), _plain(seeds)
+            seeds = seeds if isinstance(seeds, int) else tuple(map(_plain, seeds))
+        except TypeError:
+            raise InputError(
+                f"width {width!r}, seeds {seeds!r}: whole numbers such as 20 and range(4) are right"
+            ) from None
+        architecture = Architecture.of(layers, activation)
         steps = others["steps"]
         if others.get("lbfgs_steps") is None:
             # Of ADAM-then-L-BFGS a tenth: L-BFGS converges or sticks within some hundred iterations.
@@ -84,7 +95,7 @@ class Settings:
         return cls(
             width=architecture.widths,
             activation=architecture.activation.name,
-            seeds=tuple(seeds),
+            seeds=seeds,
             optimizer=optimizer,
             **others,
         )
@@ -113,6 +124,10 @@ class Settings:
         if str(values["schedule"]).startswith("function "):
             values["schedule"] = None
         return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def _number(value: object) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
 from .errors import InputError
+
+_NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 def require_writable(path: Path) -> None:
@@ -43,5 +46,6 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise InputError(f"{path} cannot be written ({error.strerror}); a writable path would be right") from None
+            wanted = "more space" if error.errno in _NO_SPACE else "a writable path"
+            raise InputError(f"{path} cannot be written ({error.strerror}); {wanted} would be right") from None
         raise

@@ -75,6 +75,7 @@ def test_what_is_not_certified_ends_with_code_1_and_says_why() -> None:
         (["--chart", "."], "directory"),
         (["--chart", "a.pdf", "--widths", "8,16"], "of one width"),
         (["--chart", "a.pdf", "--source", "1"], "known solution"),
+        (["--chart", "a.pdf", "-p", "penalised-ends"], "not comparable"),
         (["--chart", "a.pdf", "--steps", "0"], "steps: 0"),
         (["--chart", "a.pdf", "--seeds", "0"], "seeds"),
     ],

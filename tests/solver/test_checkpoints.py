@@ -217,4 +217,4 @@ def test_a_path_that_cannot_be_written_is_said_before_the_first_step(tmp_path: P
     steps: list[int] = []
     with pytest.raises(InputError, match="cannot be written"):
         fit(SINE, **SETTINGS, checkpoint=tmp_path / "file" / "run", callbacks=[lambda o: steps.append(o.step)])
-    assert steps == [0]
+    assert steps == []

@@ -87,3 +87,14 @@ def test_the_papers_runs_at_full_length() -> None:
     assert median["tanh-autodiff"] <= 0.002
     assert median["relu2-autodiff"] <= 0.06
     assert median["relu-finite-difference"] <= 2 * median["relu-exact"]
+
+
+def test_runs_of_different_makes_are_not_judged_together(tmp_path: Path) -> None:
+    run_experiment("figure-6", steps=3, seeds=range(2), width=4, folder=tmp_path)
+    with pytest.raises(InputError, match="holds files already"):
+        run_experiment("figure-6", steps=3, seeds=range(2), width=4, folder=tmp_path)
+    run_experiment("figure-6", steps=3, seeds=range(3), width=4, folder=tmp_path / "other")
+    label = next(p for p in (tmp_path / "figure-6").glob("*.npz")).name
+    (tmp_path / "other" / "figure-6" / label).replace(tmp_path / "figure-6" / label)
+    with pytest.raises(InputError, match="different seeds or widths"):
+        Outcome.load(tmp_path / "figure-6")

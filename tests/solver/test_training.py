@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,3 +194,23 @@ def test_a_start_of_another_kind_of_network_is_refused() -> None:
     first: Run = fit(SINE, 5, steps=1)
     with pytest.raises(InputError, match="the same would be right"):
         fit(SINE, 5, "tanh", start=first)
+
+
+def test_numpys_whole_numbers_are_whole_numbers() -> None:
+    run = fit(SINE, np.int64(4), steps=np.int64(3), seeds=np.arange(2), record=np.int64(1))  # type: ignore[arg-type]
+    assert run.settings.seeds == (0, 1)
+    assert run.settings.width == (4,)
+    assert all(type(v) is int for v in (run.settings.steps, run.settings.record, *run.settings.seeds))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"width": 20.5}, "width 20.5"),
+        ({"seeds": None}, "seeds None"),
+        ({"device": "meta"}, "device: torch has no 'meta'"),
+    ],
+)
+def test_what_is_no_number_of_networks_or_no_device_is_said(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        fit(SINE, **{"steps": 3, **arguments})
