@@ -67,15 +67,26 @@ class Certificate:
         out = []
         if self.essential_error > _ESSENTIAL:
             out.append(f"an essential value is missed by {self.essential_error:.2g}")
-        if not self.stationarity <= STATIONARY + self.rounding:
+        if not self.is_stationary:
             out.append(f"not stationary: the gradient is {self.stationarity:.2g} of its terms")
         if not self.is_minimum:
             out.append(f"not a minimum: the smallest curvature in the kinks is {self.smallest_curvature:.3g}")
-        better = self.reference is not None and self.energy_gap > self.reference * (1 + SAME_MINIMUM)
-        if self.reference is not None and better and self.relative_error > EXACT:
+        if self.reference is not None and self.better_known:
             share = 1 - self.reference / self.energy_gap
-            out.append(f"a local minimum: dynamic programming found one whose energy gap is less by {share:.2g} of it")
+            what = "a local minimum" if self.is_stationary and self.is_minimum else "not the best"
+            out.append(f"{what}: dynamic programming found one whose energy gap is less by {share:.2g} of it")
         return tuple(out)
+
+    @property
+    def is_stationary(self) -> bool:
+        """Is the gradient rounding beside its terms?"""
+        return self.stationarity <= STATIONARY + self.rounding
+
+    @property
+    def better_known(self) -> bool:
+        """Has dynamic programming found a network with a smaller gap?"""
+        better = self.reference is not None and self.energy_gap > self.reference * (1 + SAME_MINIMUM)
+        return better and self.relative_error > EXACT
 
     @property
     def holds(self) -> bool:

@@ -24,6 +24,14 @@ def test_a_network_is_printed_with_its_certificate() -> None:
     assert "✗" not in done.output
 
 
+def test_what_is_not_stationary_is_not_called_a_local_minimum() -> None:
+    done = RUNNER.invoke(app, ["solve", "--max-iterations", "1"])
+    assert done.exit_code == 1
+    assert "not stationary" in done.output
+    assert "not the best: dynamic programming" in done.output
+    assert "local minimum" not in done.output
+
+
 def test_json_holds_the_network_whose_energy_it_says(tmp_path: Path) -> None:
     done = RUNNER.invoke(app, ["solve", "-p", "natural", "--kinks", "6", "--json", "--save", str(tmp_path / "n.json")])
     assert done.exit_code == 0, done.output
