@@ -70,7 +70,7 @@ class KnownFailure:
         if not colon or not reason.strip() or len(words) not in (1, 2):
             raise pytest.UsageError(
                 f"kinkproof_known_failures: {line!r} is not 'CASE: reason' or 'TEST CASE: reason'; "
-                "something like 'paper/near-*: our sum lacks the Dirac terms' would be right"
+                "something like 'paper/*near-solution*: our sum lacks the Dirac terms' would be right"
             )
         return cls(words[0] if len(words) == 2 else "*", words[-1], reason.strip())
 
