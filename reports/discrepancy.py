@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,13 @@ from ..verify.blocks import BLOCKS
 from ..verify.derivation import derive
 from ..verify.errors import InputError
 from ..verify.files import write_whole
-from ..verify.neuron import neuron_fields
-from ..verify.quadrature import grid
+from ..verify.quadrature import quadrature_gradient
 from ..verify.refinement import OWN, Audit, Row, versions
+from .neuron_page import compare_neuron, neuron_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
 _VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "not run": "#777777", "failed": RED}
-# The neuron of figure 3; the paper's own values are not legible.
-_NEURON = (1.0, -0.4, 1.0)
-_NEURON_POINTS = 50
 # Lines about what did not run, for which the table leaves room.
 _MOST_SILENT = 4
 # Errors that differ by less than this share are called the same.
@@ -49,7 +47,8 @@ def discrepancy_report(audit: Audit, path: str | Path) -> Path:
     """
     path = Path(path)
     with look():
-        pages = [*_verdicts(audit), _figure_three(audit), _errors(audit), _missing(audit)]
+        neuron = neuron_page(compare_neuron(audit.problem, audit.judged_systems))
+        pages = [*_verdicts(audit), neuron, errors_page(audit), _missing(audit), *_differences(audit)]
         pages += [_equations(audit), _settings(audit)]
     title = f"Autodiff discrepancy: {audit.problem.name}"
     write_pdf(path, pages, title, "Gradients of a Ritz energy on a ReLU network, as autodiff has them and as they are")
@@ -68,7 +67,7 @@ def finding_picture(audit: Audit, path: str | Path) -> Path:
         raise InputError(f"{path}: a picture ends in .svg or .png; {path.with_suffix('.svg')} would be right")
     buffer = io.BytesIO()
     with look():
-        figure = _errors(audit).figure
+        figure = errors_page(audit).figure
         figure.set_size_inches(11, 5)
         figure.subplots_adjust(left=0.08, right=0.97, top=0.92, bottom=0.13)
         # No date in the file, so that the same audit gives the same bytes.
@@ -133,70 +132,8 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
     return Page(title if number == 1 or rows[0].precision != "float64" else f"{title}, continued", caption, figure)
 
 
-def _figure_three(audit: Audit) -> Page:
-    w, b, c = _NEURON
-    left, right = (float(e) for e in audit.problem.domain)
-    # The kink at the same share of any domain.
-    b = -w * (left + 0.4 * (right - left))
-    mesh = grid("midpoint", _NEURON_POINTS, audit.problem.domain)
-    exact = neuron_fields(audit.problem, w, b, c, mesh)
-    system, fields = _autodiff_fields(audit)
-    figure = Figure()
-    axes = figure.subplots(2, 4, sharex=True)
-    figure.subplots_adjust(left=0.06, right=0.97, top=0.86, bottom=0.22, wspace=0.32, hspace=0.35)
-    panels = [(r"$\hat u'$, Eq. (6)", exact.spatial_gradient)]
-    symbols = dict(zip(BLOCKS, "wbc", strict=True))
-    panels += [(rf"$\partial \hat u/\partial {symbols[n]}$, Eq. (7)", exact.parameter_gradients[n]) for n in BLOCKS]
-    panels += [(rf"$\partial \hat u'/\partial {symbols[n]}$, Eq. (8)", exact.mixed_gradients[n]) for n in BLOCKS]
-    places = [axes[0, 0], axes[0, 1], axes[0, 2], axes[0, 3], axes[1, 1], axes[1, 2], axes[1, 3]]
-    autodiff: list[Any] = [None] * len(panels)
-    if fields is not None:
-        slope, parameter, mixed = fields(audit.problem, np.array([w, b, c]), mesh.nodes)
-        autodiff = [slope, *parameter, *mixed]
-    for ax, (title, analytic), found in zip(places, panels, autodiff, strict=True):
-        ax.plot(mesh.nodes, analytic, color=ORANGE, linewidth=3.2, label="analytic, with $\\delta_h$")
-        if found is not None:
-            ax.plot(mesh.nodes, found, color=BLACK, linestyle="--", linewidth=1.4, label=f"autodiff ({system})")
-        ax.set_title(title)
-    for ax in axes[1]:
-        ax.set_xlabel("$x$")
-    axes[0, 0].set_xlabel("$x$")
-    axes[0, 0].xaxis.set_tick_params(labelbottom=True)
-    axes[1, 0].axis("off")
-    handles, labels = places[0].get_legend_handles_labels()
-    axes[1, 0].legend(handles, labels, loc="center", fontsize=12)
-    caption = (
-        f"One neuron times $D$ on {_NEURON_POINTS} midpoints, $w$ = {w:g}, $b$ = {b:g}, $c$ = {c:g} (our choice; the "
-        "paper's figure 3).\n"
-    )
-    if fields is None:
-        caption += "Autodiff is not drawn beside it: that takes torch or JAX among the systems audited."
-        return Page("One neuron: the mixed gradient has a spike at the kink", caption, figure)
-    gaps = [float(np.abs(a - d).max()) for (_, a), d in zip(panels, autodiff, strict=True)]
-    peak = float(np.abs(exact.mixed_gradients["hidden_biases"] - autodiff[5]).max())
-    others = max(gaps[:4] + gaps[6:])
-    caption += (
-        f"Only ∂û′/∂w and ∂û′/∂b differ: autodiff lacks the spike, whose height is {peak:.3g} in "
-        f"∂û′/∂b on this grid and grows with the points.\nEverywhere else the two agree to {others:.0e}."
-    )
-    return Page("One neuron: only the mixed gradient differs, by the missing spike", caption, figure)
-
-
-def _autodiff_fields(audit: Audit) -> tuple[str, Any]:
-    """A system that was judged and can show its fields, and the function that does."""
-    for system in audit.judged_systems:
-        if system == "torch":
-            from ..verify.backends import pytorch
-
-            return system, pytorch.neuron_fields
-        if system == "jax":
-            from ..verify.backends import jax_transforms
-
-            return system, jax_transforms.neuron_fields
-    return "", None
-
-
-def _errors(audit: Audit) -> Page:
+def errors_page(audit: Audit) -> Page:
+    """Error against the grid, and by block."""
     figure = Figure()
     axes = figure.subplots(1, 2, width_ratios=(1.25, 1))
     figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.22, wspace=0.42)
@@ -287,8 +224,6 @@ def _missing(audit: Audit) -> Page:
     figure = Figure()
     axes = figure.subplots(2, 1, sharex=True)
     figure.subplots_adjust(left=0.09, right=0.97, top=0.86, bottom=0.22, hspace=0.3)
-    from ..verify.quadrature import quadrature_gradient
-
     finest = quadrature_gradient(audit.problem, audit.network, audit.rule, audit.points[-1])
     neurons = np.arange(audit.network.width)
     worst = 0.0
@@ -310,6 +245,15 @@ def _missing(audit: Audit) -> Page:
         "nor do output weights, which move no kink."
     )
     return Page("What is missing, parameter by parameter", caption, figure)
+
+
+def _differences(audit: Audit) -> list[Page]:
+    """Nothing where the solver's torch is not installed."""
+    if find_spec("torch") is None:
+        return []
+    from .difference_page import difference_page
+
+    return [difference_page(audit)]
 
 
 def _equations(audit: Audit) -> Page:

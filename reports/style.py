@@ -21,6 +21,7 @@ from ..verify.files import write_whole
 
 # Okabe and Ito (2008): colours that stay apart under all common colour-vision deficiencies.
 BLACK, ORANGE, GREEN, BLUE, RED = "#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00"
+SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#777777"
 PAGE = (11.69, 8.27)  # A4, landscape, inches
 _STYLE: dict[Any, Any] = {
     "font.size": 11,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .checks import Check
 from .runs import Run
 from .statement import data
 
@@ -19,21 +19,6 @@ Array = NDArray[Any]
 _NOTABLY = 3.0
 # "Equivalent", "the same": within a factor of two.
 _SAME = 2.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One part of a claim, as found: a sentence with its numbers, and whether it holds.
-
-    Attributes:
-        sentence: what was compared.
-        holds: with what outcome.
-        papers: is it part of the paper's claim, or what this project adds?
-    """
-
-    sentence: str
-    holds: bool
-    papers: bool = True
 
 
 def _median(run: Run) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ..verify.errors import InputError
 from ..verify.files import write_whole
 from ..verify.named import problems
 from ..verify.problem import RitzProblem
-from .claims import Check, as_good_as_tanh, differences_help, fails_though_wide_enough, walks_away
+from .checks import Check, verdict
+from .claims import as_good_as_tanh, differences_help, fails_though_wide_enough, walks_away
 from .regression import regress
 from .runs import Run
 from .training import fit
@@ -41,8 +43,7 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """ "borne out", "borne out in part" or "not borne out": by the paper's own checks."""
-        held = [c.holds for c in self.checks if c.papers]
-        return "borne out" if all(held) else "borne out in part" if any(held) else "not borne out"
+        return verdict(self.checks)
 
     def as_dict(self) -> dict[str, Any]:
         """Claim, verdict, checks and the figures of each run, as plain data."""
@@ -110,6 +111,7 @@ def run_experiment(
     learning_rate: float = 1e-3,
     progress: bool = False,
     folder: str | Path | None = None,
+    recall: Callable[[Mapping[str, Any], Callable[[], Run]], Run] = lambda settings, make: make(),
 ) -> Outcome:
     """Make the runs of one of the paper's figures and judge its claim by them.
 
@@ -122,6 +124,7 @@ def run_experiment(
         learning_rate: of ADAM.
         progress: show a bar for each run.
         folder: save each run there as soon as it is made, and the outcome at the end; see `Outcome.save`.
+        recall: asked for each run with all that determines it (plain data) and the function that makes it.
 
     Raises:
         InputError: an unknown name, or settings that `fit` refuses.
@@ -132,9 +135,14 @@ def run_experiment(
         # It may be hours of work, and half of it beside half of this would be judged as one.
         raise InputError(f"{place} holds files already; another folder, or an empty one, would be right")
     common: dict[str, Any] = {"width": width, "points": points, "progress": progress}
+    settings = {
+        "problem": experiment.problem, "steps": steps, "learning_rate": learning_rate, "seeds": seeds, "width": width,
+        "points": points,
+    }  # fmt: skip
     runs: dict[str, Run] = {}
     for label in experiment.labels:
-        runs[label] = _made(problem, label, runs, steps, learning_rate, seeds, common)
+        make = partial(_made, problem, label, runs, steps, learning_rate, seeds, common)
+        runs[label] = recall({**settings, "label": label}, make)
         if folder is not None:
             # At once: what has been computed is kept, whatever becomes of the rest.
             runs[label].save(Path(folder) / name / f"{label}.npz")

@@ -184,6 +184,8 @@ def _row_dict(row: Row) -> dict[str, Any]:
         "precision": row.precision,
         "unavailable": row.unavailable,
         "failed": row.failed,
+        "conforming": row.conforming,
+        "delta": row.delta,
         "total": numbers(row.total) if row.total else None,
         "blocks": {n: numbers(s) for n, s in row.blocks.items()},
         "expected": row.expected,

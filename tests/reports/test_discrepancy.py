@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports import discrepancy_report
-from kinkproof.reports.discrepancy import _errors, _missing, finding_picture
+from kinkproof.reports.discrepancy import _missing, errors_page, finding_picture
 from kinkproof.verify import InputError
 from kinkproof.verify.refinement import Audit
 from pypdf import PdfReader
 
-PAGES = 7
+PAGES = 8
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_every_font_is_embedded(report: Path) -> None:
 
 
 def test_figures_show_the_audit_and_not_something_like_it(paper_audit: Audit) -> None:
-    axes = _errors(paper_audit).figure.axes[0]
+    axes = errors_page(paper_audit).figure.axes[0]
     lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axes.get_lines()}
     drawn = [list(line.get_ydata()) for line in axes.get_lines()]
     for row in paper_audit.rows:

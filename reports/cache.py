@@ -1,0 +1,83 @@
+"""Computed data kept in files, found again by all that determines it: settings, versions, the program's source."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..verify.errors import InputError
+from ..verify.refinement import versions
+
+T = TypeVar("T")
+
+# Data come from these rooms alone; how a page looks changes no data.
+_COMPUTING = ("kinkproof.verify", "kinkproof.solver")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of computed data; deleting it, or any file in it, costs time and nothing else.
+
+    Attributes:
+        folder: where the files lie; None keeps nothing.
+    """
+
+    folder: Path | None
+
+    def recall(
+        self,
+        kind: str,
+        settings: Mapping[str, Any],
+        make: Callable[[], T],
+        load: Callable[[Path], T],
+        save: Callable[[T, Path], object],
+    ) -> T:
+        """What was made with these settings before, or made now and kept.
+
+        Args:
+            kind: of the data; begins the file's name.
+            settings: plain data, all that determines the result besides the program itself.
+            make: computes it.
+            load: reads it from a file; raises InputError where the file is damaged, which is then made anew.
+            save: writes it whole.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{kind}-{_key(kind, settings)}"
+        if path.is_file():
+            try:
+                return load(path)
+            except InputError:
+                # Cut short or of another format: as good as absent.
+                path.unlink()
+        made = make()
+        save(made, path)
+        return made
+
+
+def _key(kind: str, settings: Mapping[str, Any]) -> str:
+    determined_by = {"kind": kind, "settings": settings, "versions": versions(), "source": _source()}
+    text = json.dumps(determined_by, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _source() -> str:
+    """Digest of the program's source: a version number does not change with every line."""
+    digest = hashlib.sha256()
+    for room in _COMPUTING:
+        spec = find_spec(room)
+        assert spec is not None
+        for folder in spec.submodule_search_locations or ():
+            for file in sorted(Path(folder).rglob("*.py")):
+                digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

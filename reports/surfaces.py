@@ -1,0 +1,131 @@
+"""Nine planes of an energy landscape on a page: as surfaces, as contours, and in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..solver.landscapes import Landscape
+from .style import BLACK, Page
+
+Array = NDArray[Any]
+
+# Perceptually uniform and made for colour-vision deficiencies.
+_COLOURS = "cividis"
+# Facets of a surface along each side: what still shows single nodes being crossed, in a file of a few megabytes.
+_FACETS = 60
+_LEVELS = 14
+_ROWS, _COLUMNS = 3, 3
+
+
+def surface_page(scape: Landscape, title: str, caption: str) -> Page:
+    """The first nine planes as surfaces of energy above the least value drawn."""
+    figure = Figure()
+    for k, values in enumerate(_shown(scape)):
+        axes: Any = figure.add_subplot(_ROWS, _COLUMNS, k + 1, projection="3d")
+        first, second = np.meshgrid(scape.first, scape.second, indexing="ij")
+        axes.plot_surface(
+            first, second, values, cmap=_COLOURS, rcount=_FACETS, ccount=_FACETS, linewidth=0, antialiased=False
+        )
+        axes.set_title(_name(scape, k), fontsize=10, y=0.98)
+        axes.tick_params(labelsize=7, pad=-2)
+        axes.view_init(elev=32, azim=-55)
+        for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+            axis.set_major_locator(_few())
+    figure.subplots_adjust(left=0.02, right=0.97, top=0.9, bottom=0.13, wspace=0.02, hspace=0.16)
+    return Page(title, caption, figure)
+
+
+def contour_page(scape: Landscape, title: str, caption: str) -> Page:
+    """The first nine planes as contours, θ* marked and a path drawn where there is one."""
+    figure = Figure()
+    axes = figure.subplots(_ROWS, _COLUMNS)
+    for k, (ax, values) in enumerate(zip(axes.flat, _shown(scape), strict=False)):
+        draw_contours(ax, scape, k, values)
+        ax.set_title(_name(scape, k), fontsize=10)
+        ax.tick_params(labelsize=8)
+    for ax in axes.flat[len(scape.planes) :]:
+        ax.axis("off")
+    figure.subplots_adjust(left=0.06, right=0.97, top=0.87, bottom=0.17, wspace=0.3, hspace=0.42)
+    return Page(title, caption, figure)
+
+
+def draw_contours(axes: Any, scape: Landscape, plane: int, values: Array) -> None:
+    """One plane: values (resolution, resolution) with α upwards in the first index."""
+    # Levels dense where the bowl is flat: equal steps of the root are equal steps of distance in a parabola.
+    levels = np.linspace(0, np.sqrt(values.max()), _LEVELS) ** 2
+    axes.contourf(scape.first, scape.second, values.T, levels=np.unique(levels), cmap=_COLOURS)
+    axes.plot(0, 0, "+", color="white", markersize=9, markeredgewidth=1.6)
+    path = scape.planes[plane].path
+    if path is not None:
+        axes.plot(path[:, 0], path[:, 1], color="white", linewidth=1.2)
+        axes.plot(path[-1, 0], path[-1, 1], "o", color="white", markersize=5)
+    axes.grid(visible=False)
+
+
+def roughness_page(scapes: Mapping[str, tuple[Landscape, str, str]], title: str, caption: str) -> Page:
+    """Roughness by plane of several landscapes: name → (landscape, colour, marker)."""
+    figure = Figure()
+    axes = figure.add_axes((0.09, 0.25, 0.6, 0.6))
+    names: Sequence[str] = ()
+    for name, (scape, colour, marker) in scapes.items():
+        places = np.arange(len(scape.planes))
+        axes.plot(places, scape.roughness, marker, color=colour, markersize=9, linestyle="none", label=name)
+        median = float(np.median(scape.roughness))
+        axes.axhline(median, color=colour, linewidth=1, alpha=0.6)
+        names = [_name(scape, k) for k in places]
+    smooth = parabola_roughness(len(next(iter(scapes.values()))[0].first))
+    axes.axhline(smooth, color=BLACK, linestyle=":", linewidth=1.4, label="a parabola")
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(names)), names, fontsize=9)
+    axes.set_ylabel("roughness")
+    axes.set_title("Mean |second difference| ÷ range along the lines of each plane; lines are medians")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=10.5)
+    figure.text(0.705, 0.42, "median over the planes", fontsize=10, color="#555555")
+    for k, (name, (scape, colour, _)) in enumerate(scapes.items()):
+        text = f"{float(np.median(scape.roughness)):.1e}   {name}"
+        figure.text(0.705, 0.385 - 0.032 * k, text, fontsize=10, color=colour)
+    return Page(title, caption, figure)
+
+
+def cuts_page(scapes: Mapping[str, tuple[Landscape, str]], planes: Sequence[int], title: str, caption: str) -> Page:
+    """Cuts through θ* along the first direction of some planes: name → (landscape, colour)."""
+    figure = Figure()
+    axes = figure.subplots(1, len(planes))
+    for ax, k in zip(np.atleast_1d(axes), planes, strict=True):
+        for name, (scape, colour) in scapes.items():
+            middle = len(scape.second) // 2
+            cut = scape.values[k][:, middle]
+            ax.plot(scape.first, cut - cut[middle], color=colour, linewidth=1.4, label=name)
+        ax.set_title(f"along the first direction of {_name(next(iter(scapes.values()))[0], k)}", fontsize=10)
+        ax.set_xlabel(r"$\alpha$")
+    figure.axes[0].set_ylabel(r"$\Pi - \Pi(\theta^*)$")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.2), ncols=4)
+    figure.subplots_adjust(left=0.075, right=0.975, top=0.86, bottom=0.3, wspace=0.28)
+    return Page(title, caption, figure)
+
+
+def parabola_roughness(resolution: int) -> float:
+    """Of α² + β² on a symmetric square: |second difference| 2h² over a range of 2, h = 2/(resolution − 1)."""
+    return (2 / (resolution - 1)) ** 2
+
+
+def _shown(scape: Landscape) -> Array:
+    """Values above the least of each plane, (≤ 9, resolution, resolution)."""
+    values = scape.values[: _ROWS * _COLUMNS]
+    return np.asarray(values - values.min((1, 2), keepdims=True))
+
+
+def _name(scape: Landscape, plane: int) -> str:
+    return scape.planes[plane].label
+
+
+def _few() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(3)
