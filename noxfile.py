@@ -25,6 +25,14 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session
+def reports(session: nox.Session) -> None:
+    """The three PDFs into build/reports: discrepancy, landscape and paper; some minutes, from a cache some seconds."""
+    install(session)
+    for name in ("discrepancy", "landscape", "paper"):
+        session.run("kinkproof", "report", name, *session.posargs)
+
+
+@nox.session
 def picture(session: nox.Session) -> None:
     """Draw the README's picture anew."""
     install(session)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..verify.errors import InputError
 from ..verify.refinement import versions
+
+if TYPE_CHECKING:
+    from ..solver.runs import Run
 
 T = TypeVar("T")
 
@@ -62,6 +65,17 @@ class Cache:
         made = make()
         save(made, path)
         return made
+
+
+def recall_run(cache: Cache, settings: Mapping[str, Any], make: Callable[[], Run]) -> Run:
+    """A training run, made or recalled.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    from ..solver.runs import Run
+
+    return cache.recall("run", settings, make, Run.load, lambda run, path: run.save(path))
 
 
 def _key(kind: str, settings: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import typer
 from . import fit_command
 from .options import one_sentence, with_problem
 from .oracle_command import app as oracles
+from .report_command import app as report
 from .solve_command import solve
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(oracles, name="oracles")
+app.add_typer(report, name="report")
 
 
 def main() -> None:

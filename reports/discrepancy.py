@@ -19,8 +19,9 @@ from ..verify.derivation import derive
 from ..verify.errors import InputError
 from ..verify.files import write_whole
 from ..verify.quadrature import quadrature_gradient
-from ..verify.refinement import OWN, Audit, Row, versions
+from ..verify.refinement import OWN, Audit, Row
 from .neuron_page import compare_neuron, neuron_page
+from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
@@ -276,31 +277,12 @@ def _equations(audit: Audit) -> Page:
 
 
 def _settings(audit: Audit) -> Page:
-    figure = Figure()
-    p = audit.problem
     lines: list[tuple[str, Any]] = [
-        ("problem", p.name),
-        ("coefficient κ", p.coefficient),
-        ("source f", p.source),
-        ("distance D", p.distance),
-        ("lift ℓ", p.lift),
-        ("fluxes", {str(k): str(v) for k, v in p.fluxes.items()} or "none"),
-        ("essential values", {str(k): str(v) for k, v in p.essential.items()} or "none"),
-        ("domain", f"[{p.domain[0]}, {p.domain[1]}]"),
-        ("known solution", p.solution),
         ("network width", audit.network.width),
         ("rule and points", f"{audit.rule}; {', '.join(f'{n:,}' for n in audit.points)}"),
         ("exact energy", f"{float(audit.exact.energy):.15g} (integrals by {audit.exact.route})"),
         ("distance to a place without derivative", f"{float(audit.exact.distance):.3g}"),
         *((f"{a.routes[0]} / {a.routes[1]}", f"agree to {a.digits:.0f} digits") for a in audit.agreements),
-        *(versions().items()),
     ]
-    wrapped = [(key, textwrap.wrap(str(value), 95) or [""]) for key, value in lines]
-    # All lines above the caption, however many there are.
-    step = min(0.033, 0.75 / sum(len(text) for _, text in wrapped))
-    y = 0.88
-    for key, text in wrapped:
-        figure.text(0.06, y, key, fontsize=10.5, color="#555555")
-        figure.text(0.40, y, "\n".join(text), fontsize=10.5, va="baseline")
-        y -= step * len(text)
-    return Page("Settings and versions", "The parameters themselves are in the JSON file of the same run.", figure)
+    caption = "The parameters themselves are in the JSON file of the same run."
+    return settings_page(audit.problem, lines, caption)

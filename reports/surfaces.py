@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ..solver.landscapes import Landscape
@@ -22,8 +23,8 @@ _LEVELS = 14
 _ROWS, _COLUMNS = 3, 3
 
 
-def surface_page(scape: Landscape, title: str, caption: str) -> Page:
-    """The first nine planes as surfaces of energy above the least value drawn."""
+def surface_page(scape: Landscape, title: str, caption: str, bottom: float = 0.13) -> Page:
+    """The first nine planes as surfaces of energy above the least value drawn, with room for text below `bottom`."""
     figure = Figure()
     for k, values in enumerate(_shown(scape)):
         axes: Any = figure.add_subplot(_ROWS, _COLUMNS, k + 1, projection="3d")
@@ -35,8 +36,8 @@ def surface_page(scape: Landscape, title: str, caption: str) -> Page:
         axes.tick_params(labelsize=7, pad=-2)
         axes.view_init(elev=32, azim=-55)
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
-            axis.set_major_locator(_few())
-    figure.subplots_adjust(left=0.02, right=0.97, top=0.9, bottom=0.13, wspace=0.02, hspace=0.16)
+            axis.set_major_locator(MaxNLocator(3))
+    figure.subplots_adjust(left=0.02, right=0.97, top=0.9, bottom=bottom, wspace=0.02, hspace=0.16)
     return Page(title, caption, figure)
 
 
@@ -65,6 +66,17 @@ def draw_contours(axes: Any, scape: Landscape, plane: int, values: Array) -> Non
         axes.plot(path[:, 0], path[:, 1], color="white", linewidth=1.2)
         axes.plot(path[-1, 0], path[-1, 1], "o", color="white", markersize=5)
     axes.grid(visible=False)
+
+
+def path_page(scape: Landscape, title: str, caption: str) -> Page:
+    """One plane alone, with the path in it."""
+    figure = Figure()
+    axes = figure.add_axes((0.3, 0.22, 0.42, 0.64))
+    draw_contours(axes, scape, 0, _shown(scape)[0])
+    axes.set_title(scape.planes[0].label)
+    axes.set_xlabel(r"$\alpha$")
+    axes.set_ylabel(r"$\beta$")
+    return Page(title, caption, figure)
 
 
 def roughness_page(scapes: Mapping[str, tuple[Landscape, str, str]], title: str, caption: str) -> Page:
@@ -123,9 +135,3 @@ def _shown(scape: Landscape) -> Array:
 
 def _name(scape: Landscape, plane: int) -> str:
     return scape.planes[plane].label
-
-
-def _few() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(3)

@@ -57,6 +57,9 @@ def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=3, fontsize=9.5)
     write_claim(figure, claim, checks, top=0.335)
+    lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
+    if lost:
+        caption += f"\nNetworks that met NaN or inf and are shown as they last were: {'; '.join(lost)}."
     return Page(title, caption, figure)
 
 

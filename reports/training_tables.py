@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -12,6 +14,9 @@ from rich.table import Table
 from ..solver.experiments import Outcome
 from ..solver.runs import Run
 from .tables import terminal
+
+if TYPE_CHECKING:
+    from .paper_report import Finding
 
 # Epochs of the experiments by default; by then the medians have settled.
 CONVERGED = 10_000
@@ -103,6 +108,17 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
         for check in ours:
             screen.print(f"  {_mark(check.holds)} {check.sentence}")
     screen.print(f"Written: {place}", soft_wrap=True)
+
+
+def findings_table(found: Iterable[Finding]) -> None:
+    """One line a figure of the paper: its claim and the verdict."""
+    table = Table(box=SIMPLE_HEAD)
+    for head in ("figure", "claim", "checks\nthat hold", "verdict"):
+        table.add_column(head, no_wrap=head == "verdict")
+    for finding in found:
+        held = [c.holds for c in finding.checks if c.papers]
+        table.add_row(str(finding.figure), finding.claim, f"{sum(held)} of {len(held)}", finding.verdict)
+    terminal().print(table)
 
 
 def _mark(holds: bool) -> str:

@@ -1,0 +1,68 @@
+"""The data of the discrepancy report, made or recalled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..verify.audit_record import read_audit
+from ..verify.backends.discovery import discover
+from ..verify.errors import InputError
+from ..verify.files import write_whole
+from ..verify.network import ShallowNetwork
+from ..verify.problem import RitzProblem
+from ..verify.refinement import POINTS, Audit, audit
+from .cache import Cache
+
+
+def audit_study(
+    problem: RitzProblem,
+    width: int = 20,
+    seed: int = 0,
+    rule: str = "midpoint",
+    systems: Sequence[str] | None = None,
+    *,
+    quick: bool = False,
+    cache: Cache | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> Audit:
+    """The audit at a seeded random network.
+
+    Args:
+        problem: whose energy is differentiated.
+        width: neurons.
+        seed: of the network.
+        rule: of the fixed grids.
+        systems: AD systems to judge; None: all that are installed.
+        quick: grids up to 10,000 points only, and nothing that is compiled first.
+        cache: where it is kept; None keeps nothing.
+        progress: called with the name of each step before it starts.
+
+    Raises:
+        InputError: what `audit` refuses, or a cache that cannot be written.
+    """
+    cache = cache or Cache(None)
+    if width < 1:
+        raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
+
+    def make() -> Audit:
+        methods = discover(None if systems is None else list(systems))
+        if quick:
+            methods = tuple(m for m in methods if "compile" not in m.name)
+        points = POINTS[:-1] if quick else POINTS
+        return audit(problem, ShallowNetwork.random(width, seed), methods, points, rule, progress)
+
+    def save(made: Audit, path: Path) -> None:
+        text = json.dumps(made.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_whole(path, text.encode())
+
+    def load(path: Path) -> Audit:
+        return read_audit(path.read_text(encoding="utf-8"))
+
+    statement = {n: str(getattr(problem, n)) for n in ("name", *problem.__dataclass_fields__)}
+    settings = {"problem": statement, "width": width, "seed": seed, "rule": rule, "systems": systems}
+    settings["quick"] = quick
+    return cache.recall("audit", settings, make, load, save)
