@@ -1,4 +1,4 @@
-"""What is done: networks trained on a Ritz energy with right and wrong gradients, and ReLU networks solved for.
+"""What is done: networks trained with right and wrong gradients, ReLU networks solved for, energy landscapes.
 
 Names are resolved when first used: importing the package imports neither torch nor SciPy, and `solve` needs no torch.
 """
@@ -11,17 +11,37 @@ if TYPE_CHECKING:
     from .certificate import certify as certify
     from .convergence_table import convergence as convergence
     from .free_knots import solve as solve
+    from .landscapes import Landscape as Landscape
+    from .landscapes import landscape as landscape
+    from .planes import Plane as Plane
+    from .planes import chosen_plane as chosen_plane
+    from .planes import path_plane as path_plane
+    from .planes import random_plane as random_plane
     from .regression import regress as regress
     from .runs import Run as Run
+    from .spectra import Spectrum as Spectrum
+    from .spectra import eigenplanes as eigenplanes
+    from .spectra import plane_angles as plane_angles
+    from .spectra import spectrum as spectrum
     from .training import fit as fit
 
 _HOME = {
+    "Landscape": "landscapes",
+    "Plane": "planes",
     "Run": "runs",
+    "Spectrum": "spectra",
     "certify": "certificate",
+    "chosen_plane": "planes",
     "convergence": "convergence_table",
+    "eigenplanes": "spectra",
     "fit": "training",
+    "landscape": "landscapes",
+    "path_plane": "planes",
+    "plane_angles": "spectra",
+    "random_plane": "planes",
     "regress": "regression",
     "solve": "free_knots",
+    "spectrum": "spectra",
 }
 
 __all__ = sorted(_HOME)

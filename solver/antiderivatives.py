@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sympy
 import torch
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..verify.errors import InputError
+from ..verify.expressions import X
 
 Array = NDArray[Any]
 
@@ -113,6 +115,19 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
     monomials = np.tensordot(_to_powers(len(both)), both, axes=1)
     inner = (middle + half)[:-1]
     return Table(*(torch.tensor(a) for a in (inner, middle, 1 / half, monomials)))
+
+
+def vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
+    """Expressions in x as one function, x (...) → (rows, ...)."""
+    function = sympy.lambdify(X, expressions, "numpy", cse=True)
+
+    def evaluate(x: Array) -> Array:
+        out = np.empty((len(expressions), *x.shape))
+        for row, value in enumerate(function(x)):
+            out[row] = value
+        return out
+
+    return evaluate
 
 
 def _interpolate(function: Callable[[Array], Array], middle: Array, half: Array) -> Array:

@@ -5,25 +5,19 @@ Written anew for torch, batched, and sharing nothing with `verify`, whose number
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-import numpy as np
 import sympy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..verify.errors import InputError
 from ..verify.expressions import X
 from ..verify.problem import Piece, RitzProblem
-from .antiderivatives import Table, table
+from .antiderivatives import Table, table, vectorised
 from .architecture import Architecture
 from .statement import EndTerms, end_terms
-
-Array = NDArray[Any]
 
 # Rows of the table: the coefficients of a², a·g, g², a, g, 1 in the density on a piece where the network is a·x + g,
 # integrated; then κD·ℓ′, κD·D′ and κD² themselves, from which the Dirac terms at a kink are made.
@@ -46,24 +40,11 @@ def _rows(piece: Piece) -> list[sympy.Expr]:
     ]
 
 
-def _vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
-    """x (...) → (rows, ...)."""
-    function = sympy.lambdify(X, expressions, "numpy", cse=True)
-
-    def evaluate(x: Array) -> Array:
-        out = np.empty((len(expressions), *x.shape))
-        for row, value in enumerate(function(x)):
-            out[row] = value
-        return out
-
-    return evaluate
-
-
 @lru_cache(maxsize=64)
 def _table(problem: RitzProblem) -> Table:
     pieces = []
     for piece in problem.pieces:
-        pieces.append((float(piece.left), float(piece.right), _vectorised(_rows(piece))))
+        pieces.append((float(piece.left), float(piece.right), vectorised(_rows(piece))))
     return table(pieces, _INTEGRATED, problem.name)
 
 

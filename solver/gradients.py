@@ -19,7 +19,7 @@ from .statement import Mesh, data, fine_mesh, mesh
 
 GRADIENTS = ("autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.
-_FINE_POINTS = 1000
+FINE_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def exact_energy(
     if architecture.activation.breakpoint and architecture.shallow:
         energy: Energy = conforming_energy(problem, architecture)
     else:
-        energy = grid_energy(problem, architecture, fine_mesh(problem, _FINE_POINTS, dtype, device))
+        energy = grid_energy(problem, architecture, fine_mesh(problem, FINE_POINTS, dtype, device))
     return Objective("exact", energy, autodiff(energy))
 
 

@@ -1,4 +1,4 @@
-"""A progress bar with the current energy gap, on stderr."""
+"""Progress bars on stderr: with the current energy gap, or plain."""
 
 from __future__ import annotations
 
@@ -32,3 +32,18 @@ def progress_bar(steps: int, label: str) -> Iterator[Callable[[Observation], Non
             progress.update(task, completed=seen.step, energy=f"{what} {float(np.median(shown)):.4g}")
 
         yield show
+
+
+@contextmanager
+def counting_bar(total: int, label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function of (done, in all) that moves the bar."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda done, whole: progress.update(task, completed=done, total=whole)

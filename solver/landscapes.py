@@ -1,0 +1,306 @@
+"""The energy on planes through a network, and how rough it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..verify.errors import InputError
+from ..verify.network import ShallowNetwork
+from ..verify.problem import RitzProblem
+from . import archive
+from .centres import Centre, centre_of
+from .planes import Plane
+from .progress import counting_bar
+from .runs import Run
+from .scan_checkpoint import ScanCheckpoint
+from .scans import Chunk, Recipe, chunk_size, chunks, scan
+from .spectra import eigenplanes, spectrum
+
+Array = NDArray[np.float64]
+Progress = bool | Callable[[int, int], object]
+
+# Bytes that each process may use for the networks that it evaluates at once.
+MEMORY = 2**28
+# A line that varies by less than this many roundings of its values is constant.
+_FLAT = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """Energies values[p, i, j] = Π(θ* + first[i]·planes[p].first + second[j]·planes[p].second).
+
+    Attributes:
+        problem: whose energy.
+        activation: of the network.
+        energy: "quadrature" or "exact".
+        rule: what integrated: the grid's rule; for "exact" "closed form", "conforming" or "gauss-legendre".
+        points: nodes of the grid; 0 for the closed form.
+        centre: θ*, (P,).
+        planes: what was scanned.
+        first, second: α and β, each (resolution,).
+        values: (planes, resolution, resolution).
+        settings: width, radius and resolution, as plain data.
+        versions: of the programs.
+    """
+
+    problem: RitzProblem
+    activation: str
+    energy: str
+    rule: str
+    points: int
+    centre: Array
+    planes: tuple[Plane, ...]
+    first: Array
+    second: Array
+    values: Array
+    settings: dict[str, Any]
+    versions: dict[str, str]
+
+    @property
+    def roughness(self) -> Array:
+        """See `roughness`; (planes,)."""
+        return roughness(self.values)
+
+    @property
+    def parabola_roughness(self) -> float:
+        """Roughness of a parabola with its vertex in the middle, 8/(resolution − 1)²: that of a smooth minimum."""
+        return 8 / (len(self.first) - 1) ** 2
+
+    def save(self, path: str | Path) -> Path:
+        """Write one `.npz` file; the same landscape gives the same bytes.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        header = {
+            "problem": archive.statement(self.problem),
+            "activation": self.activation,
+            "energy": self.energy,
+            "rule": self.rule,
+            "points": self.points,
+            "settings": self.settings,
+            "made_by": self.versions,
+            "planes": [{"label": p.label, "eigenvalues": p.eigenvalues} for p in self.planes],
+        }
+        arrays = {n: getattr(self, n) for n in ("centre", "first", "second", "values", "roughness")}
+        arrays["directions"] = np.array([[p.first, p.second] for p in self.planes])
+        arrays |= {f"path.{k}": p.path for k, p in enumerate(self.planes) if p.path is not None}
+        archive.write(Path(path), "landscape", header, arrays)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Landscape:
+        """Read such a file; nothing in it is executed.
+
+        Raises:
+            InputError: no such file, or not one of ours.
+        """
+        header, arrays = archive.read(Path(path), "landscape")
+        try:
+            planes = []
+            for k, (plane, directions) in enumerate(zip(header["planes"], arrays["directions"], strict=True)):
+                values = None if plane["eigenvalues"] is None else tuple(plane["eigenvalues"])
+                planes.append(Plane(plane["label"], *directions, values, arrays.get(f"path.{k}")))
+            return cls(
+                archive.problem_from(header["problem"]),
+                *(header[n] for n in ("activation", "energy", "rule", "points")),
+                arrays["centre"],
+                tuple(planes),
+                *(arrays[n] for n in ("first", "second", "values")),
+                header["settings"],
+                header["made_by"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} lacks {error}; a landscape as kinkproof saves it would be right") from None
+
+
+def roughness(values: Array) -> Array:
+    """How noisy a surface is: mean |second difference| ÷ range, along all lines of its grid.
+
+    For a line v₁ … vₙ of the grid it is mean |vₖ₊₁ − 2vₖ + vₖ₋₁| ÷ (max v − min v), and 0 if the line is constant to
+    rounding. The roughness is the mean over the lines of both directions: noise may run along either, and the figure
+    does not depend on which direction is called the first. It is free of units and lies between 0 and 4; of a smooth
+    surface it falls with the square of the resolution (8/(n − 1)² for a parabola with its vertex in the middle), of a
+    noisy one it does not. So compare surfaces of one resolution.
+
+    Args:
+        values: (..., n, n) with n ≥ 3; NaN for fewer, where there is no second difference.
+
+    Returns:
+        (...).
+
+    Source: MATH 9, where it is measured along single lines.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if min(values.shape[-2:]) < 3:
+        return np.full(values.shape[:-2], np.nan)
+    found = []
+    for lines in (values, np.swapaxes(values, -1, -2)):
+        span = np.ptp(lines, axis=-1)
+        flat = span <= _FLAT * np.finfo(np.float64).eps * np.abs(lines).max(axis=-1)
+        bend = np.abs(np.diff(lines, 2, axis=-1)).mean(axis=-1)
+        found.append(np.where(flat, 0.0, bend / np.where(flat, 1.0, span)).mean(axis=-1))
+    return np.asarray((found[0] + found[1]) / 2)
+
+
+def landscape(
+    problem: RitzProblem,
+    network: ShallowNetwork | Run | Any,
+    planes: Iterable[Plane | tuple[int, int]] | Plane | None = None,
+    radius: float = 1.0,
+    resolution: int = 101,
+    energy: str = "quadrature",
+    rule: str = "midpoint",
+    points: int = 200,
+    activation: str | None = None,
+    *,
+    memory: int = MEMORY,
+    executor: Executor | None = None,
+    progress: Progress = False,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+) -> Landscape:
+    """The energy on planes through a network, z(α, β) = Π(θ* + αv₁ + βv₂) for α, β in [−radius, radius].
+
+    Args:
+        problem: whose energy.
+        network: θ*: a `ShallowNetwork`, a `Run` of one seed (`regress` gives one), or parameters (P,).
+        planes: from `eigenplanes`, `chosen_plane`, `random_plane` and `path_plane`; pairs (i, j) are planes of
+            eigenvectors of the exact Hessian, counted from 0. None: the nine of the figures.
+        radius: of the square, in units of the directions.
+        resolution: points along each side; an odd number has θ* among them.
+        energy: "quadrature": as a fixed grid sees it. "exact": the integral.
+        rule: of the grid.
+        points: of the grid.
+        activation: None: the run's, else "relu".
+        memory: bytes that each process may use for the networks that it evaluates at once; the chunks are as large.
+        executor: any `concurrent.futures.Executor`, which works on the chunks; None: this process.
+        progress: show a bar on stderr, or a function of (points done, points in all).
+        checkpoint: file that keeps what is done, written every second, at the end, and when Ctrl-C is pressed.
+        resume: go on from that file.
+
+    Returns:
+        the energies; the same bits whatever the memory, the executor and the interruptions.
+
+    Raises:
+        NoSecondDerivativeError: (an InputError) the exact Hessian, whose eigenvectors were asked for, does not exist.
+        InputError: anything else that makes no sense, in one sentence.
+
+    Source: the paper's figures 7 and 8.
+
+    Examples:
+        >>> from kinkproof.verify import ShallowNetwork, problems
+        >>> network = ShallowNetwork.random(5, seed=1)
+        >>> grid, exact = (landscape(problems["sine-2"], network, energy=e) for e in ("quadrature", "exact"))
+        >>> grid.values.shape, grid.rule, exact.rule
+        ((9, 101, 101), 'midpoint', 'closed form')
+    """
+    centre = centre_of(problem, network, activation)
+    side = _axis(radius, resolution)
+    recipe = Recipe(
+        json.dumps(archive.statement(problem)),
+        centre.architecture.widths,
+        centre.architecture.activation.name,
+        energy,
+        rule,
+        points,
+    )
+    made = recipe.make()
+    chosen = _planes(problem, network, centre, planes)
+    size = chunk_size(made, len(centre.theta), memory)
+    values = np.zeros((len(chosen), resolution, resolution))
+    done = np.zeros(values.shape, dtype=bool)
+    settings = {"width": list(centre.architecture.widths), "radius": float(radius), "resolution": int(resolution)}
+    out = Landscape(
+        problem,
+        centre.architecture.activation.name,
+        energy,
+        made.rule,
+        made.points,
+        centre.theta,
+        chosen,
+        side,
+        side.copy(),
+        values,
+        settings,
+        archive.versions(),
+    )
+    directions = [np.stack([p.first, p.second]) for p in chosen]
+    file = None
+    if checkpoint is not None:
+        identity = {n: getattr(out, n) for n in ("activation", "energy", "rule", "points", "settings")}
+        identity = {"problem": archive.statement(problem), **identity}
+        file = ScanCheckpoint(
+            Path(checkpoint), identity, {"centre": centre.theta, "directions": np.array(directions), "axis": side}
+        )
+        if resume:
+            values[:], done[:] = file.read(values.shape)
+        else:
+            file.refuse_to_overwrite()
+    elif resume:
+        raise InputError("resume: there is no checkpoint to go on from; checkpoint='landscape.ckpt.npz' is right")
+    flat, flat_done = values.reshape(len(chosen), -1), done.reshape(len(chosen), -1)
+    with ExitStack() as stack:
+        show = _shown(stack, progress, done)
+
+        def keep(chunk: Chunk, found: Array) -> None:
+            flat[chunk.plane, chunk.start : chunk.stop] = found
+            flat_done[chunk.plane, chunk.start : chunk.stop] = True
+            if file is not None:
+                file.keep(values, done)
+            show(int(done.sum()), done.size)
+
+        try:
+            work = chunks(recipe, centre.theta, directions, np.stack([side, side]), size, flat_done.copy())
+            scan(work, executor, keep)
+        finally:
+            # Also when Ctrl-C was pressed or a worker died: what was computed is not lost.
+            if file is not None:
+                file.keep(values, done, now=True)
+    return out
+
+
+def _axis(radius: Any, resolution: Any) -> Array:
+    """−radius … radius, symmetric to the last bit."""
+    if isinstance(resolution, bool) or not isinstance(resolution, int | np.integer) or resolution < 2:
+        raise InputError(f"resolution: {resolution!r} points make no line; a whole number from 2 on would be right")
+    number = isinstance(radius, int | float | np.integer | np.floating) and not isinstance(radius, bool)
+    if not number or not 0 < radius < float("inf"):
+        raise InputError(f"radius: {radius!r} is no size of a plane; a positive number such as 1.0 would be right")
+    return np.asarray(float(radius) * (2 * np.arange(resolution) - (resolution - 1)) / (resolution - 1))
+
+
+def _planes(problem: RitzProblem, network: Any, centre: Centre, planes: Any) -> tuple[Plane, ...]:
+    asked = [planes] if isinstance(planes, Plane) else None if planes is None else list(planes)
+    if asked == []:
+        raise InputError("planes: there are none; None, which takes nine pairs of eigenvectors, would be right")
+    name = centre.architecture.activation.name
+    if asked is None:
+        return eigenplanes(spectrum(problem, network, "exact", name))
+    pairs = [p for p in asked if not isinstance(p, Plane)]
+    found = iter(eigenplanes(spectrum(problem, network, "exact", name), pairs) if pairs else ())
+    out = tuple(p if isinstance(p, Plane) else next(found) for p in asked)
+    for plane in out:
+        if plane.first.shape != centre.theta.shape:
+            raise InputError(
+                f"plane {plane.label}: its directions have {len(plane.first)} numbers, the network {len(centre.theta)} "
+                f"parameters; directions of shape ({len(centre.theta)},) would be right"
+            )
+    return out
+
+
+def _shown(stack: ExitStack, progress: Progress, done: NDArray[np.bool_]) -> Callable[[int, int], object]:
+    if callable(progress):
+        return progress
+    if not progress:
+        return lambda count, total: None
+    return stack.enter_context(counting_bar(done.size, "landscape"))

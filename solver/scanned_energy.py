@@ -1,0 +1,108 @@
+"""The energy of very many networks of one architecture: the quickest way there is, in tiles of bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..verify.errors import InputError
+from ..verify.problem import RitzProblem
+from .architecture import Architecture
+from .conforming import ORDER
+from .energies import Energy, grid_energy
+from .gradients import FINE_POINTS, exact_energy
+from .running_sums import degree, exact_sums, grid_sums, quadratic_rows
+from .statement import mesh
+
+Array = NDArray[np.float64]
+
+ENERGIES = ("quadrature", "exact")
+# What the intermediate values of one tile take at most, if one network takes no more: they stay in the cache, and torch
+# is called for some hundred networks at a time.
+_TILE = 2**21
+_MOST = 512
+
+
+@dataclass(frozen=True)
+class ScannedEnergy:
+    """An energy with what has to be known to call it for very many networks.
+
+    Attributes:
+        energy: (B, P) → (B,).
+        rule: what integrates: a rule of the grid, "closed form", "conforming" or "gauss-legendre".
+        points: its nodes; 0 for the closed form, those on a piece between two kinks for "conforming".
+        bytes_each: an upper bound of what the intermediate values of one network take.
+    """
+
+    energy: Energy
+    rule: str
+    points: int
+    bytes_each: int
+
+    @property
+    def tile(self) -> int:
+        """Networks evaluated at once."""
+        return max(1, min(_MOST, _TILE // self.bytes_each))
+
+    def evaluate(self, theta: Array) -> Array:
+        """Energies (B,) of parameters (B, P).
+
+        Always by tensors of the same shape, the last ones filled up, and on one thread: how vector units and threads
+        share the work may show in the last bit. So a network's energy does not depend on which others are asked for.
+        """
+        out = np.empty(len(theta))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.no_grad():
+                for start in range(0, len(theta), self.tile):
+                    part = theta[start : start + self.tile]
+                    full = np.concatenate([part, np.repeat(part[-1:], self.tile - len(part), axis=0)])
+                    out[start : start + len(part)] = self.energy(torch.from_numpy(full)).numpy()[: len(part)]
+        finally:
+            torch.set_num_threads(threads)
+        return out
+
+
+def scanned_energy(
+    problem: RitzProblem, architecture: Architecture, energy: str, rule: str, points: int
+) -> ScannedEnergy:
+    """An energy by its name.
+
+    Args:
+        problem: whose energy.
+        architecture: of the networks.
+        energy: "quadrature": the sum over a fixed grid, by running sums where there is one hidden layer with breaks.
+            "exact": the integral; by running sums too, else as `exact_energy` has it.
+        rule: of the grid.
+        points: of the grid.
+
+    Raises:
+        InputError: an unknown name, or a grid that the rule does not have.
+    """
+    if energy not in ENERGIES:
+        raise InputError(f"energy: {energy!r} is unknown; 'quadrature' or 'exact' would be right")
+    power, widest = degree(architecture), max(architecture.widths)
+    # A gate, its argument and some temporary values of the activation's derivative, for every node and neuron.
+    dense = 8 * 8 * widest
+    if power is not None:
+        # Twenty rows of (N + 1) besides the moments; the table's polynomials are gathered power by power.
+        rows = len(quadratic_rows(power)) + power + 1
+        bytes_each = 8 * (widest + 1) * (20 + 5 * rows)
+        if energy == "exact":
+            return ScannedEnergy(exact_sums(problem, architecture), "closed form", 0, bytes_each)
+        nodes = mesh(problem, rule, points, torch.float64, torch.device("cpu"))
+        return ScannedEnergy(grid_sums(problem, architecture, nodes), rule, points, bytes_each)
+    if energy == "quadrature":
+        nodes = mesh(problem, rule, points, torch.float64, torch.device("cpu"))
+        return ScannedEnergy(grid_energy(problem, architecture, nodes), rule, points, dense * points)
+    function = exact_energy(problem, architecture).energy
+    if architecture.activation.breakpoint:
+        # A layer breaks each piece that it meets in at most one place a neuron; most of them do not.
+        pieces = 1 + len(problem.interfaces) + 4 * sum(architecture.widths)
+        return ScannedEnergy(function, "conforming", ORDER, dense * ORDER * pieces)
+    total = FINE_POINTS * len(problem.pieces)
+    return ScannedEnergy(function, "gauss-legendre", total, dense * total)
