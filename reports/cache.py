@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..verify.errors import InputError
+from ..verify.files import write_whole
 from ..verify.refinement import versions
 
 if TYPE_CHECKING:
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Data come from these rooms alone; how a page looks changes no data.
-_COMPUTING = ("kinkproof.verify", "kinkproof.solver")
+COMPUTING = ("kinkproof.verify", "kinkproof.solver")
+SHOWING = ("kinkproof.reports",)
 
 
 @dataclass(frozen=True)
@@ -78,17 +82,46 @@ def recall_run(cache: Cache, settings: Mapping[str, Any], make: Callable[[], Run
     return cache.recall("run", settings, make, Run.load, lambda run, path: run.save(path))
 
 
+def recall_pdf(cache: Cache, settings: Mapping[str, Any], write: Callable[[Path], object], path: Path) -> None:
+    """Write a report, or copy the one that the same settings and the same program gave before.
+
+    Args:
+        cache: where reports are kept.
+        settings: all that determines the report.
+        write: writes it to a file.
+        path: where it shall lie.
+
+    Raises:
+        InputError: the path or the folder cannot be written.
+    """
+
+    def make() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / path.name
+            write(file)
+            return file.read_bytes()
+
+    def load(kept: Path) -> bytes:
+        content = kept.read_bytes()
+        if not (content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")):
+            raise InputError(f"{kept} is no whole PDF; deleting it would be right")
+        return content
+
+    named = {**settings, "date": os.environ.get("SOURCE_DATE_EPOCH"), "pages": _source(SHOWING)}
+    write_whole(path, cache.recall("pdf", named, make, load, lambda content, kept: write_whole(kept, content)))
+
+
 def _key(kind: str, settings: Mapping[str, Any]) -> str:
-    determined_by = {"kind": kind, "settings": settings, "versions": versions(), "source": _source()}
+    determined_by = {"kind": kind, "settings": settings, "versions": versions(), "source": _source(COMPUTING)}
     text = json.dumps(determined_by, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@lru_cache(maxsize=1)
-def _source() -> str:
+@lru_cache(maxsize=2)
+def _source(rooms: tuple[str, ...]) -> str:
     """Digest of the program's source: a version number does not change with every line."""
     digest = hashlib.sha256()
-    for room in _COMPUTING:
+    for room in rooms:
         spec = find_spec(room)
         assert spec is not None
         for folder in spec.submodule_search_locations or ():

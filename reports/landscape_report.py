@@ -12,7 +12,7 @@ from ..solver.spectra import Spectrum, plane_angles
 from .landscape_study import SCANS, LandscapeStudy
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
-from .surfaces import contour_page, cuts_page, parabola_roughness, path_page, roughness_page, surface_page
+from .surfaces import contour_page, cuts_page, path_page, roughness_page, surface_page
 
 NAMES = {
     ("relu", "quadrature"): "ReLU on the grid",
@@ -52,7 +52,7 @@ def noise_page(study: LandscapeStudy) -> Page:
     shown = {NAMES[s]: (study.scans[s], *_LOOKS[s]) for s in SCANS}
     medians = study.roughness
     grid, exact = medians["relu", "quadrature"], medians["relu", "exact"]
-    smooth = parabola_roughness(study.settings["resolution"])
+    smooth = study.path.parabola_roughness
     caption = (
         f"On {study.settings['points']} nodes the energy of ReLU is {grid / exact:.3g} times as rough as the integral: "
         f"{1 - exact / grid:.1%} of the roughness go with the fixed grid, {exact / grid:.1%} are left.\nIn parabolas: "
@@ -74,7 +74,7 @@ def _contours(study: LandscapeStudy, scan: tuple[str, str]) -> Page:
 
 def _what(study: LandscapeStudy, scan: tuple[str, str]) -> str:
     roughness = study.roughness[scan]
-    smooth = parabola_roughness(study.settings["resolution"])
+    smooth = study.path.parabola_roughness
     said = {
         ("relu", "quadrature"): "Each step is a kink that crosses a node: the sum jumps there, the integral does not",
         (
@@ -129,7 +129,8 @@ def spectrum_page(study: LandscapeStudy) -> Page:
         f"largest eigenvalue {relu['autodiff'].eigenvalues[0]:.3g} against {relu['exact'].eigenvalues[0]:.3g}), "
         f"{hessian_error(squared, 'autodiff'):.1%} for ReLU².\nSecond differences on the grid, step "
         f"{relu['finite-difference'].step or 0:.2g}, are {hessian_error(relu, 'finite-difference'):.0%} off. Between "
-        "−0.001 and 0.001 the scale is linear."
+        "−0.001 and 0.001 the scale is linear.\nReLU² has a right gradient on a grid, but its second derivatives lack "
+        "a Dirac term again."
     )
     return Page("Hessians: exact, by autodiff, by finite differences", caption, figure)
 
@@ -154,8 +155,8 @@ def angle_page(study: LandscapeStudy) -> Page:
     angles = {a: np.degrees(plane_angles(s["exact"], s["autodiff"])) for a, s in study.spectra.items()}
     caption = (
         f"The plane of the two leading eigenvectors: autodiff's stands at {angles['relu'][0]:.1f}° to the exact one "
-        f"for ReLU, {angles['relu2'][0]:.2g}° for ReLU².\nWhere an angle nears 90°, autodiff's plane shows a direction "
-        "that is not among the leading ones. Large angles also come from eigenvalues that lie close together."
+        f"for ReLU, {angles['relu2'][0]:.2g}° for ReLU².\nWhere an angle nears 90°, one of the leading directions is "
+        "missed; so it is too where eigenvalues lie so close together that their order changes."
     )
     return Page("Angles between the leading eigenplanes", caption, figure)
 

@@ -18,7 +18,7 @@ from .neuron_page import NeuronComparison, compare_neuron, neuron_figure
 from .paper_study import PaperStudy
 from .settings_page import settings_page
 from .style import Page, look, write_pdf
-from .surfaces import parabola_roughness, surface_page
+from .surfaces import surface_page
 from .training_figures import VERDICT_COLOURS, training_page, write_claim
 from .training_tables import CONVERGED
 
@@ -100,7 +100,7 @@ def _neuron(study: PaperStudy) -> NeuronComparison:
 def _roughness(study: PaperStudy, activation: str, energy: str) -> tuple[float, float]:
     """Median over the planes, and the same in parabolas."""
     rough = study.landscape.roughness[activation, energy]
-    return rough, rough / parabola_roughness(study.landscape.settings["resolution"])
+    return rough, rough / study.landscape.path.parabola_roughness
 
 
 def _noise_of_relu(study: PaperStudy) -> Iterable[Check]:

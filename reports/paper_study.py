@@ -97,4 +97,5 @@ def paper_study(
     trained[TANH] = "tanh-autodiff"
     gaps = gap_table(PROBLEM, best, {name: np.asarray(runs[label].energy_gap) for name, label in trained.items()})
     described = {"steps": steps, "seeds": seeds, "width": WIDTH, "points": POINTS, "resolution": resolution}
+    described["quick"] = quick
     return PaperStudy(described, outcomes, {n: runs[n] for n in GRADIENTS}, audit, landscape, best, gaps)

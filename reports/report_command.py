@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,7 @@ def discrepancy(
     Exits with 1 if the derivations disagree, or a verdict is not the one that theory predicts.
     """
     from .audit_study import audit_study
+    from .cache import recall_pdf
     from .discrepancy import discrepancy_report
     from .tables import steps
 
@@ -67,7 +69,8 @@ def discrepancy(
         found = audit_study(problem, width, seed, rule, backend, quick=quick, cache=kept, progress=progress)
         if found.routes_agree:
             progress("writing the report")
-            discrepancy_report(found, path)
+            settings = {"report": "discrepancy", "audit": found.as_dict()}
+            recall_pdf(kept, settings, partial(discrepancy_report, found), path)
     if found.routes_agree:
         typer.echo(f"Written: {path}")
     else:
@@ -95,6 +98,7 @@ def landscape(
     """What the energy around the fit to the solution looks like, and whose the noise is."""
     import torch
 
+    from .cache import recall_pdf
     from .landscape_report import landscape_report
     from .landscape_study import landscape_study
     from .tables import steps
@@ -108,7 +112,7 @@ def landscape(
             progress=progress,
         )  # fmt: skip
         progress("writing the report")
-        landscape_report(study, path)
+        recall_pdf(kept, {"report": "landscape", **study.settings}, partial(landscape_report, study), path)
     typer.echo(f"Written: {path}")
 
 
@@ -129,6 +133,7 @@ def paper(
         import torch
 
         from ..verify.errors import InputError
+        from .cache import recall_pdf
         from .paper_report import findings, paper_report
         from .paper_study import paper_study
         from .tables import steps
@@ -148,6 +153,6 @@ def paper(
                 progress=progress,
             )
             progress("writing the report")
-            paper_report(study, path)
+            recall_pdf(kept, {"report": "paper", **study.settings}, partial(paper_report, study), path)
         findings_table(findings(study))
         typer.echo(f"Written: {path}")

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 # Perceptually uniform and made for colour-vision deficiencies.
 _COLOURS = "cividis"
 # Facets of a surface along each side: what still shows single nodes being crossed, in a file of a few megabytes.
-_FACETS = 60
+_FACETS = 50
 _LEVELS = 14
 _ROWS, _COLUMNS = 3, 3
 
@@ -32,6 +32,7 @@ def surface_page(scape: Landscape, title: str, caption: str, bottom: float = 0.1
         axes.plot_surface(
             first, second, values, cmap=_COLOURS, rcount=_FACETS, ccount=_FACETS, linewidth=0, antialiased=False
         )
+        axes.set_box_aspect(None, zoom=1.3)
         axes.set_title(_name(scape, k), fontsize=10, y=0.98)
         axes.tick_params(labelsize=7, pad=-2)
         axes.view_init(elev=32, azim=-55)
@@ -59,7 +60,11 @@ def draw_contours(axes: Any, scape: Landscape, plane: int, values: Array) -> Non
     """One plane: values (resolution, resolution) with α upwards in the first index."""
     # Levels dense where the bowl is flat: equal steps of the root are equal steps of distance in a parabola.
     levels = np.linspace(0, np.sqrt(values.max()), _LEVELS) ** 2
-    axes.contourf(scape.first, scape.second, values.T, levels=np.unique(levels), cmap=_COLOURS)
+    filled = axes.contourf(scape.first, scape.second, values.T, levels=np.unique(levels), cmap=_COLOURS)
+    # Viewers show seams between filled areas that have no edges.
+    filled.set_edgecolor("face")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.plot(0, 0, "+", color="white", markersize=9, markeredgewidth=1.6)
     path = scape.planes[plane].path
     if path is not None:
@@ -90,10 +95,11 @@ def roughness_page(scapes: Mapping[str, tuple[Landscape, str, str]], title: str,
         median = float(np.median(scape.roughness))
         axes.axhline(median, color=colour, linewidth=1, alpha=0.6)
         names = [_name(scape, k) for k in places]
-    smooth = parabola_roughness(len(next(iter(scapes.values()))[0].first))
+    smooth = next(iter(scapes.values()))[0].parabola_roughness
     axes.axhline(smooth, color=BLACK, linestyle=":", linewidth=1.4, label="a parabola")
     axes.set_yscale("log")
-    axes.set_xticks(range(len(names)), names, fontsize=9)
+    axes.set_xticks(range(len(names)), [n.removeprefix("eigenvectors ") for n in names], fontsize=9.5)
+    axes.set_xlabel("plane of eigenvectors of the Hessian, counted from the largest eigenvalue")
     axes.set_ylabel("roughness")
     axes.set_title("Mean |second difference| ÷ range along the lines of each plane; lines are medians")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=10.5)
@@ -113,18 +119,13 @@ def cuts_page(scapes: Mapping[str, tuple[Landscape, str]], planes: Sequence[int]
             middle = len(scape.second) // 2
             cut = scape.values[k][:, middle]
             ax.plot(scape.first, cut - cut[middle], color=colour, linewidth=1.4, label=name)
-        ax.set_title(f"along the first direction of {_name(next(iter(scapes.values()))[0], k)}", fontsize=10)
+        ax.set_title(f"along the first of {_name(next(iter(scapes.values()))[0], k)}", fontsize=10)
         ax.set_xlabel(r"$\alpha$")
     figure.axes[0].set_ylabel(r"$\Pi - \Pi(\theta^*)$")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.2), ncols=4)
     figure.subplots_adjust(left=0.075, right=0.975, top=0.86, bottom=0.3, wspace=0.28)
     return Page(title, caption, figure)
-
-
-def parabola_roughness(resolution: int) -> float:
-    """Of α² + β² on a symmetric square: |second difference| 2h² over a range of 2, h = 2/(resolution − 1)."""
-    return (2 / (resolution - 1)) ** 2
 
 
 def _shown(scape: Landscape) -> Array:

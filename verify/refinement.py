@@ -197,10 +197,11 @@ def _row_dict(row: Row) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that computes."""
+    """Of everything that computes or draws."""
     out = {"python": platform.python_version()}
-    computing = ("kinkproof", "numpy", "sympy", "mpmath", "torch", "jax", "jaxlib", "autograd", "matplotlib")
-    for name in dict.fromkeys([*computing, *(e.dist.name for e in backends() if e.dist is not None)]):
+    computing = ("kinkproof", "numpy", "sympy", "mpmath", "scipy", "torch", "jax", "jaxlib", "autograd")
+    showing = ("matplotlib", "pypdf")
+    for name in dict.fromkeys([*computing, *showing, *(e.dist.name for e in backends() if e.dist is not None)]):
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
