@@ -164,7 +164,7 @@ def errors_page(audit: Audit) -> Page:
     )
     caption = (
         "Autodiff and the paper's nearest-node delta stop at a fixed error however fine the grid; with the mean of the "
-        "one-sided limits the error\nvanishes; with nodes that follow the kinks it is rounding.\n"
+        "one-sided limits the error vanishes; with nodes that follow the kinks it is rounding.\n"
         f"{verdicts}.\n{_agreement(audit)}"
     )
     return Page("Error against grid, and by block", caption, figure)

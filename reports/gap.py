@@ -160,7 +160,7 @@ def _sentence(table: GapTable) -> str:
         return "Shares need runs with autodiff and with the exact gradient."
     said = (
         f"Of the gap of autodiff {shares['gradient']:.0%} go with the exact gradient, {shares['optimiser']:.0%} more "
-        f"with solving instead of training;\n{shares['ReLU']:.1%} are ReLU's own"
+        f"with solving instead of training; {shares['ReLU']:.1%} are ReLU's own"
     )
     if TANH in table.gaps:
         ratio = table.median(SOLVED) / table.median(TANH)

@@ -91,7 +91,7 @@ def _cuts(study: LandscapeStudy) -> Page:
     shown = {NAMES[s]: (study.scans[s], _LOOKS[s][0]) for s in SCANS[:2]}
     planes = [k for k in (0, 5, 8) if k < len(study.scans[SCANS[0]].planes)]
     caption = (
-        "Cuts through θ*. The sum's slope between two of its jumps is what autodiff returns;\nthe jumps, which carry "
+        "Cuts through θ*. The sum's slope between two of its jumps is what autodiff returns; the jumps, which carry "
         "the motion of the kinks, are what it leaves out."
     )
     return cuts_page(shown, planes, "The same cuts, on the grid and exactly", caption)

@@ -86,7 +86,7 @@ def compare_neuron(problem: RitzProblem, systems: Iterable[str]) -> NeuronCompar
 
     Args:
         problem: gives D and lift.
-        systems: AD systems that were judged; the first that can show its fields (torch, JAX) is asked.
+        systems: AD systems that were judged; torch is asked to show its fields, else JAX.
     """
     left, right = (float(e) for e in problem.domain)
     w, b, c = _WEIGHT, -_WEIGHT * (left + _KINK * (right - left)), _OUTPUT
@@ -105,16 +105,16 @@ def compare_neuron(problem: RitzProblem, systems: Iterable[str]) -> NeuronCompar
 
 
 def _autodiff_fields(systems: Iterable[str]) -> tuple[str, Any]:
-    """A system that can show its fields, and the function that does."""
-    for system in systems:
-        if system == "torch":
-            from ..verify.backends import pytorch
+    """A system that can show its fields, torch first as in the paper, and the function that does."""
+    judged = set(systems)
+    if "torch" in judged:
+        from ..verify.backends import pytorch
 
-            return system, pytorch.neuron_fields
-        if system == "jax":
-            from ..verify.backends import jax_transforms
+        return "torch", pytorch.neuron_fields
+    if "jax" in judged:
+        from ..verify.backends import jax_transforms
 
-            return system, jax_transforms.neuron_fields
+        return "jax", jax_transforms.neuron_fields
     return "", None
 
 

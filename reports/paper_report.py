@@ -41,7 +41,7 @@ _CLAIMS = {
     8: "With ReLU² in place of ReLU the noise vanishes.",
 }
 _SEEN = {
-    1: "Lines end where the networks do; the dashed line is what the width can do when fitted to the solution.",
+    1: "The dashed line is what the width can do when it is fitted to the solution instead.",
     2: "Six half waves: at this frequency 20 ReLU neurons have little to spare.",
     4: "ReLU² has one more order of continuity: its second derivative is a step, which autodiff has.",
     5: "All but the first run start at the fit to the solution, the dashed line.",
@@ -146,7 +146,7 @@ def _summary(study: PaperStudy, found: Iterable[Finding]) -> Page:
         y -= 0.03 + 0.026 * max(2, len(lines))
     caption = (
         "The paper's claims, each taken apart into checks that are computed from this study; the verdict counts those "
-        "that hold. Where the paper's numbers are not legible the\nsettings are this project's (last page). The pages "
+        "that hold. Where the paper's numbers are not legible the settings are this project's (last page). The pages "
         "after figure 8 show what the paper did not."
     )
     if study.settings["steps"] < CONVERGED:
@@ -173,8 +173,8 @@ def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
             activation = "relu" if finding.figure == 7 else "relu2"
             scape = study.landscape.scans[activation, "quadrature"]
             caption = "Nine planes of eigenvectors of the Hessian around the fit to the solution."
-            page = surface_page(scape, title, caption, bottom=0.3)
-            write_claim(page.figure, finding.claim, finding.checks, top=0.27)
+            page = surface_page(scape, title, caption, bottom=0.35)
+            write_claim(page.figure, finding.claim, finding.checks, top=0.315)
             pages.append(page)
     return pages
 

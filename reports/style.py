@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from ..verify.files import write_whole
 BLACK, ORANGE, GREEN, BLUE, RED = "#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#777777"
 PAGE = (11.69, 8.27)  # A4, landscape, inches
+# Characters of a caption's line; four lines fit below the figure.
+_CAPTION_WIDTH = 142
 _STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.titlesize": 12,
@@ -80,7 +83,8 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure = page.figure
             figure.set_size_inches(*PAGE)
             figure.text(0.05, 0.945, page.title, fontsize=17, weight="bold", va="center")
-            figure.text(0.05, 0.085, page.caption, fontsize=10.5, va="center", wrap=True, linespacing=1.35)
+            caption = "\n".join(textwrap.fill(line, _CAPTION_WIDTH) for line in page.caption.split("\n"))
+            figure.text(0.05, 0.138, caption, fontsize=10.5, va="top", linespacing=1.35)
             figure.text(0.95, 0.018, f"{number} / {len(pages)}", fontsize=9, ha="right", color="#555555")
             figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
             pdf.savefig(figure)

@@ -51,7 +51,7 @@ def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping
     """
     figure = Figure()
     axes = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.075, right=0.975, top=0.88, bottom=0.49, wspace=0.2)
+    figure.subplots_adjust(left=0.085, right=0.975, top=0.88, bottom=0.49, wspace=0.2)
     history_axes(axes[0], runs)
     field_axes(axes[1], runs)
     handles, labels = axes[1].get_legend_handles_labels()
@@ -113,7 +113,7 @@ def write_claim(figure: Figure, claim: str, checks: Iterable[Check], top: float)
     if claim:
         found = verdict(checks)
         figure.text(0.05, y, found.upper(), fontsize=11, weight="bold", color=VERDICT_COLOURS[found], va="top")
-        y = _paragraph(figure, 0.205, y, f"Claim: {claim}", 11, _LINE - 30) - 0.008
+        y = _paragraph(figure, 0.22, y, f"Claim: {claim}", 11, _LINE - 35) - 0.008
     for own in (False, True):
         part = [c for c in checks if c.papers != own]
         if own and part and claim:
