@@ -6,17 +6,17 @@ from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
     from .discrepancy import discrepancy_report as discrepancy_report
-    from .landscape_report import landscape_report as landscape_report
-    from .landscape_study import landscape_study as landscape_study
-    from .paper_report import paper_report as paper_report
-    from .paper_study import paper_study as paper_study
+    from .landscape_data import landscape_study as landscape_study
+    from .landscape_pages import landscape_report as landscape_report
+    from .paper_data import paper_study as paper_study
+    from .paper_pages import paper_report as paper_report
 
 _HOME = {
     "discrepancy_report": "discrepancy",
-    "landscape_report": "landscape_report",
-    "landscape_study": "landscape_study",
-    "paper_report": "paper_report",
-    "paper_study": "paper_study",
+    "landscape_report": "landscape_pages",
+    "landscape_study": "landscape_data",
+    "paper_report": "paper_pages",
+    "paper_study": "paper_data",
 }
 
 __all__ = sorted(_HOME)

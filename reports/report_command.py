@@ -59,7 +59,7 @@ def discrepancy(
 
     Exits with 1 if the derivations disagree, or a verdict is not the one that theory predicts.
     """
-    from .audit_study import audit_study
+    from .audit_data import audit_study
     from .cache import recall_pdf
     from .discrepancy import discrepancy_report
     from .tables import steps
@@ -99,8 +99,8 @@ def landscape(
     import torch
 
     from .cache import recall_pdf
-    from .landscape_report import landscape_report
-    from .landscape_study import landscape_study
+    from .landscape_data import landscape_study
+    from .landscape_pages import landscape_report
     from .tables import steps
 
     path, kept = _places("landscape", output, cache)
@@ -134,8 +134,8 @@ def paper(
 
         from ..verify.errors import InputError
         from .cache import recall_pdf
-        from .paper_report import findings, paper_report
-        from .paper_study import paper_study
+        from .paper_data import paper_study
+        from .paper_pages import findings, paper_report
         from .tables import steps
         from .training_tables import findings_table
 

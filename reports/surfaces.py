@@ -32,8 +32,8 @@ def surface_page(scape: Landscape, title: str, caption: str, bottom: float = 0.1
         axes.plot_surface(
             first, second, values, cmap=_COLOURS, rcount=_FACETS, ccount=_FACETS, linewidth=0, antialiased=False
         )
-        axes.set_box_aspect(None, zoom=1.18)
-        axes.set_title(_name(scape, k), fontsize=9.5, y=0.99, pad=0)
+        axes.set_box_aspect(None, zoom=1.12)
+        axes.set_title(_name(scape, k), fontsize=9.5, y=1.02, pad=0)
         axes.tick_params(labelsize=7, pad=-2)
         axes.view_init(elev=32, azim=-55)
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):

@@ -50,12 +50,12 @@ def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping
         caption: what to see, in a sentence.
     """
     figure = Figure()
-    axes = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.085, right=0.975, top=0.88, bottom=0.49, wspace=0.2)
+    axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
+    figure.subplots_adjust(left=0.085, right=0.975, top=0.88, bottom=0.49, wspace=0.27)
     history_axes(axes[0], runs)
-    field_axes(axes[1], runs)
+    field_axes(axes[1], axes[2], runs)
     handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=3, fontsize=9.5)
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=4, fontsize=9.5)
     write_claim(figure, claim, checks, top=0.335)
     lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
     if lost:
@@ -79,11 +79,11 @@ def history_axes(axes: Axes, runs: Mapping[str, Run]) -> None:
     axes.set_xlabel("epochs")
     axes.set_ylabel(r"energy gap $\Pi(\hat u) - \Pi(u)$")
     seeds = max(len(r.stops) for r in runs.values())
-    axes.set_title(f"Energy gap: median of {seeds} seeds, band least to greatest")
+    axes.set_title(f"Median of {seeds} seeds, band least to greatest")
 
 
-def field_axes(axes: Axes, runs: Mapping[str, Run]) -> None:
-    """The field of each run's network of median gap, over the solution."""
+def field_axes(axes: Axes, errors: Axes, runs: Mapping[str, Run]) -> None:
+    """The field of each run's network of median gap over the solution, and how far it is from it."""
     problem = next(iter(runs.values())).problem
     left, right = (float(e) for e in problem.domain)
     x = np.linspace(left, right, _FIELD_POINTS)
@@ -91,10 +91,13 @@ def field_axes(axes: Axes, runs: Mapping[str, Run]) -> None:
     axes.plot(x, solution, color=BLACK, linewidth=3.4, alpha=0.35, label="solution")
     for label, run in runs.items():
         name, colour, line = LOOKS[label]
-        axes.plot(x, run.field(x)[median_member(run)], color=colour, linestyle=line, linewidth=1.4, label=name)
-    axes.set_xlabel("$x$")
-    axes.set_ylabel(r"$\hat u$")
-    axes.set_title("Solution fields: the network of median gap")
+        field = run.field(x)[median_member(run)]
+        axes.plot(x, field, color=colour, linestyle=line, linewidth=1.4, label=name)
+        errors.plot(x, field - solution, color=colour, linestyle=line, linewidth=1.2)
+    for ax in (axes, errors):
+        ax.set_xlabel("$x$")
+    axes.set_title(r"Field $\hat u$ at the median gap")
+    errors.set_title(r"Its error $\hat u - u$")
 
 
 def median_member(run: Run) -> int:

@@ -16,7 +16,7 @@ from ..solver.runs import Run
 from .tables import terminal
 
 if TYPE_CHECKING:
-    from .paper_report import Finding
+    from .paper_pages import Finding
 
 # Epochs of the experiments by default; by then the medians have settled.
 CONVERGED = 10_000

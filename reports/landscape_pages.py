@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..solver.spectra import Spectrum, plane_angles
-from .landscape_study import SCANS, LandscapeStudy
+from .landscape_data import SCANS, LandscapeStudy
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 from .surfaces import contour_page, cuts_page, path_page, roughness_page, surface_page
@@ -52,7 +52,7 @@ def noise_page(study: LandscapeStudy) -> Page:
     shown = {NAMES[s]: (study.scans[s], *_LOOKS[s]) for s in SCANS}
     medians = study.roughness
     grid, exact = medians["relu", "quadrature"], medians["relu", "exact"]
-    smooth = study.path.parabola_roughness
+    smooth = study.scans[SCANS[0]].parabola_roughness
     caption = (
         f"On {study.settings['points']} nodes the energy of ReLU is {grid / exact:.3g} times as rough as the integral: "
         f"{1 - exact / grid:.1%} of the roughness go with the fixed grid, {exact / grid:.1%} are left.\nIn parabolas: "
@@ -74,7 +74,7 @@ def _contours(study: LandscapeStudy, scan: tuple[str, str]) -> Page:
 
 def _what(study: LandscapeStudy, scan: tuple[str, str]) -> str:
     roughness = study.roughness[scan]
-    smooth = study.path.parabola_roughness
+    smooth = study.scans[scan].parabola_roughness
     said = {
         ("relu", "quadrature"): "Each step is a kink that crosses a node: the sum jumps there, the integral does not",
         (

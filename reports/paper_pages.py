@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from ..solver.checks import Check, verdict
 from .discrepancy import errors_page
 from .gap import gap_page
-from .landscape_report import NAMES, noise_page, spectrum_page
+from .landscape_pages import NAMES, noise_page, spectrum_page
 from .neuron_page import NeuronComparison, compare_neuron, neuron_figure
-from .paper_study import PaperStudy
+from .paper_data import PaperStudy
 from .settings_page import settings_page
 from .style import Page, look, write_pdf
 from .surfaces import surface_page
@@ -100,7 +100,7 @@ def _neuron(study: PaperStudy) -> NeuronComparison:
 def _roughness(study: PaperStudy, activation: str, energy: str) -> tuple[float, float]:
     """Median over the planes, and the same in parabolas."""
     rough = study.landscape.roughness[activation, energy]
-    return rough, rough / study.landscape.path.parabola_roughness
+    return rough, rough / study.landscape.scans[activation, energy].parabola_roughness
 
 
 def _noise_of_relu(study: PaperStudy) -> Iterable[Check]:

@@ -119,9 +119,8 @@ def landscape_study(
         planes = eigenplanes(spectra[activation]["exact"])
         make = partial(landscape, problem, starts[activation], planes, energy=energy, **common)
         scans[activation, energy] = scan(f"landscape of {activation}, {energy}", make)
-    follow = partial(
-        fit, problem, gradient="autodiff", start=starts["relu"], steps=_PATH_STEPS, record=_PATH_RECORD, points=points
-    )
+    path_settings: dict[str, Any] = {"steps": _PATH_STEPS, "record": _PATH_RECORD, **grid}
+    follow = partial(fit, problem, width, gradient="autodiff", start=starts["relu"], **path_settings)
     followed = run("path of autodiff for a landscape", follow)
     path = path_plane(followed, centre=starts["relu"].parameters[0])
     assert path.path is not None

@@ -15,10 +15,10 @@ from ..solver.runs import Run
 from ..solver.training import fit
 from ..verify.named import problems
 from ..verify.refinement import Audit
-from .audit_study import audit_study
+from .audit_data import audit_study
 from .cache import Cache, recall_run
 from .gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table
-from .landscape_study import LandscapeStudy, landscape_study
+from .landscape_data import LandscapeStudy, landscape_study
 
 # The paper's problem, and this project's default in its place where the paper's numbers are not legible.
 PROBLEM, WIDTH, POINTS = "sine-2", 20, 200

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kinkproof.reports import cache as module
+from kinkproof.reports.cache import Cache, recall_pdf
+from kinkproof.verify import InputError
+
+
+def counted(folder: Path | None, settings: dict[str, object], made: list[int]) -> str:
+    def make() -> str:
+        made.append(1)
+        return "data"
+
+    def load(path: Path) -> str:
+        text = path.read_text(encoding="utf-8")
+        if text != "data":
+            raise InputError("cut short")
+        return text
+
+    return Cache(folder).recall(
+        "text", settings, make, load, lambda t, p: (p.parent.mkdir(exist_ok=True), p.write_text(t))
+    )
+
+
+def test_data_are_made_once_for_each_setting(tmp_path: Path) -> None:
+    made: list[int] = []
+    for steps in (10, 10, 20, 10):
+        assert counted(tmp_path, {"steps": steps}, made) == "data"
+    assert len(made) == 2
+
+
+def test_nothing_is_kept_without_a_folder() -> None:
+    made: list[int] = []
+    for _ in range(2):
+        counted(None, {}, made)
+    assert len(made) == 2
+
+
+def test_a_damaged_or_deleted_file_is_made_anew(tmp_path: Path) -> None:
+    made: list[int] = []
+    counted(tmp_path, {}, made)
+    (kept,) = tmp_path.iterdir()
+    kept.write_text("dat")
+    assert counted(tmp_path, {}, made) == "data"
+    kept.unlink()
+    counted(tmp_path, {}, made)
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("name", ["_source", "versions"])
+def test_another_program_does_not_find_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    made: list[int] = []
+    counted(tmp_path, {}, made)
+    monkeypatch.setattr(module, name, lambda *rooms: {"other": "program"})
+    counted(tmp_path, {}, made)
+    assert len(made) == 2
+
+
+def test_a_changed_line_of_source_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Spec:
+        submodule_search_locations = (str(tmp_path),)
+
+    monkeypatch.setattr(module, "find_spec", lambda room: Spec)
+    before = module._source.__wrapped__(("room",))
+    (tmp_path / "new.py").write_text("x = 1\n")
+    after = module._source.__wrapped__(("room",))
+    (tmp_path / "new.py").write_text("x = 2\n")
+    assert len({before, after, module._source.__wrapped__(("room",))}) == 3
+
+
+def test_a_pdf_is_written_once_and_then_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+
+    def write(path: Path) -> None:
+        written.append(path)
+        path.write_bytes(b"%PDF-1.4 page %%EOF\n")
+
+    cache, target = Cache(tmp_path / "cache"), tmp_path / "out.pdf"
+    for _ in range(2):
+        recall_pdf(cache, {"report": "x"}, write, target)
+        assert target.read_bytes() == b"%PDF-1.4 page %%EOF\n"
+    assert len(written) == 1
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_bytes(b"%PDF-1.4 pa")
+    recall_pdf(cache, {"report": "x"}, write, target)
+    # The date is on the page's metadata: another one, another file.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    recall_pdf(cache, {"report": "x"}, write, target)
+    assert len(written) == 3
