@@ -30,6 +30,7 @@ Progress = bool | Callable[[int, int], object]
 
 # Bytes that each process may use for the networks that it evaluates at once.
 MEMORY = 2**28
+_SUCH_AS = {"energy": "quadrature", "rule": "midpoint", "points": 200}
 # A line that varies by less than this many roundings of its values is constant.
 _FLAT = 64
 
@@ -107,17 +108,22 @@ class Landscape:
         header, arrays = archive.read(Path(path), "landscape")
         try:
             planes = []
-            for k, (plane, directions) in enumerate(zip(header["planes"], arrays["directions"], strict=True)):
+            for k, (plane, (first, second)) in enumerate(zip(header["planes"], arrays["directions"], strict=True)):
                 values = None if plane["eigenvalues"] is None else tuple(plane["eigenvalues"])
-                planes.append(Plane(plane["label"], *directions, values, arrays.get(f"path.{k}")))
+                planes.append(Plane(plane["label"], first, second, values, arrays.get(f"path.{k}")))
             return cls(
-                archive.problem_from(header["problem"]),
-                *(header[n] for n in ("activation", "energy", "rule", "points")),
-                arrays["centre"],
-                tuple(planes),
-                *(arrays[n] for n in ("first", "second", "values")),
-                header["settings"],
-                header["made_by"],
+                problem=archive.problem_from(header["problem"]),
+                planes=tuple(planes),
+                settings=header["settings"],
+                versions=header["made_by"],
+                activation=header["activation"],
+                energy=header["energy"],
+                rule=header["rule"],
+                points=header["points"],
+                centre=arrays["centre"],
+                first=arrays["first"],
+                second=arrays["second"],
+                values=arrays["values"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} lacks {error}; a landscape as kinkproof saves it would be right") from None
@@ -206,6 +212,9 @@ def landscape(
     """
     centre = centre_of(problem, network, activation)
     side = _axis(radius, resolution)
+    for name, value, kind in (("energy", energy, str), ("rule", rule, str), ("points", points, int | np.integer)):
+        if not isinstance(value, kind):
+            raise InputError(f"{name}: {value!r} is none; such as {_SUCH_AS[name]!r} would be right")
     recipe = Recipe(
         json.dumps(archive.statement(problem)),
         centre.architecture.widths,
@@ -225,7 +234,7 @@ def landscape(
         centre.architecture.activation.name,
         energy,
         made.rule,
-        made.points,
+        int(made.points),
         centre.theta,
         chosen,
         side,
@@ -237,8 +246,9 @@ def landscape(
     directions = [np.stack([p.first, p.second]) for p in chosen]
     file = None
     if checkpoint is not None:
-        identity = {n: getattr(out, n) for n in ("activation", "energy", "rule", "points", "settings")}
-        identity = {"problem": archive.statement(problem), **identity}
+        identity = {n: getattr(out, n) for n in ("activation", "energy", "rule", "points")} | settings
+        # The statement piece by piece, without the name: what differs is then said in a few words.
+        identity |= {k: v for k, v in archive.statement(problem).items() if k != "name"}
         file = ScanCheckpoint(
             Path(checkpoint), identity, {"centre": centre.theta, "directions": np.array(directions), "axis": side}
         )

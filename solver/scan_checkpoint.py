@@ -62,7 +62,7 @@ class ScanCheckpoint:
         for key, mine in self.identity.items():
             if header.get(key) != mine:
                 raise InputError(
-                    f"{self.path} is the checkpoint of another landscape: its {key} is {header.get(key)!r}, here "
+                    f"{self.path} is the checkpoint of another landscape: its {key} is {header.get(key)!r}, not "
                     f"{mine!r}; the same would be right"
                 )
         for name, array in self.arrays.items():

@@ -20,9 +20,9 @@ from .statement import mesh
 Array = NDArray[np.float64]
 
 ENERGIES = ("quadrature", "exact")
-# What the intermediate values of one tile take at most, if one network takes no more: they stay in the cache, and torch
-# is called for some hundred networks at a time.
-_TILE = 2**21
+# What the intermediate values of one tile take at most, if one network takes no more: they stay near the processor,
+# and torch is called for some hundred networks at a time.
+_TILE = 2**23
 _MOST = 512
 
 
@@ -86,8 +86,8 @@ def scanned_energy(
     if energy not in ENERGIES:
         raise InputError(f"energy: {energy!r} is unknown; 'quadrature' or 'exact' would be right")
     power, widest = degree(architecture), max(architecture.widths)
-    # A gate, its argument and some temporary values of the activation's derivative, for every node and neuron.
-    dense = 8 * 8 * widest
+    # For every node and neuron an activation, its derivative and what they are made of; in deep networks slopes too.
+    dense = 8 * (8 if architecture.shallow else 12) * widest
     if power is not None:
         # Twenty rows of (N + 1) besides the moments; the table's polynomials are gathered power by power.
         rows = len(quadratic_rows(power)) + power + 1
