@@ -30,7 +30,7 @@ Progress = bool | Callable[[int, int], object]
 
 # Bytes that each process may use for the networks that it evaluates at once.
 MEMORY = 2**28
-_SUCH_AS = {"energy": "quadrature", "rule": "midpoint", "points": 200}
+_SUCH_AS = {"energy": "quadrature", "rule": "midpoint"}
 # A line that varies by less than this many roundings of its values is constant.
 _FLAT = 64
 
@@ -191,7 +191,7 @@ def landscape(
         memory: bytes that each process may use for the networks that it evaluates at once; the chunks are as large.
         executor: any `concurrent.futures.Executor`, which works on the chunks; None: this process.
         progress: show a bar on stderr, or a function of (points done, points in all).
-        checkpoint: file that keeps what is done, written every second, at the end, and when Ctrl-C is pressed.
+        checkpoint: file that keeps what is done, written at the start, every second, at the end and upon Ctrl-C.
         resume: go on from that file.
 
     Returns:
@@ -212,9 +212,11 @@ def landscape(
     """
     centre = centre_of(problem, network, activation)
     side = _axis(radius, resolution)
-    for name, value, kind in (("energy", energy, str), ("rule", rule, str), ("points", points, int | np.integer)):
-        if not isinstance(value, kind):
-            raise InputError(f"{name}: {value!r} is none; such as {_SUCH_AS[name]!r} would be right")
+    for name, value in (("energy", energy), ("rule", rule)):
+        if not isinstance(value, str):
+            raise InputError(f"{name}: {value!r} is no name; such as {_SUCH_AS[name]!r} would be right")
+    if not isinstance(points, int | np.integer):
+        raise InputError(f"points: {points!r} is no number of nodes; a whole number such as 200 would be right")
     recipe = Recipe(
         json.dumps(archive.statement(problem)),
         centre.architecture.widths,
@@ -256,6 +258,8 @@ def landscape(
             values[:], done[:] = file.read(values.shape)
         else:
             file.refuse_to_overwrite()
+        # A path that cannot be written is found out before the work.
+        file.write(values, done)
     elif resume:
         raise InputError("resume: there is no checkpoint to go on from; checkpoint='landscape.ckpt.npz' is right")
     flat, flat_done = values.reshape(len(chosen), -1), done.reshape(len(chosen), -1)
@@ -290,6 +294,8 @@ def _axis(radius: Any, resolution: Any) -> Array:
 
 
 def _planes(problem: RitzProblem, network: Any, centre: Centre, planes: Any) -> tuple[Plane, ...]:
+    if planes is not None and not isinstance(planes, Plane | Iterable):
+        raise InputError(f"planes: {planes!r} are none; what eigenplanes(spectrum(…)) gives, say, would be right")
     asked = [planes] if isinstance(planes, Plane) else None if planes is None else list(planes)
     if asked == []:
         raise InputError("planes: there are none; None, which takes nine pairs of eigenvectors, would be right")

@@ -48,10 +48,11 @@ class ScannedEnergy:
         return max(1, min(_MOST, _TILE // self.bytes_each))
 
     def evaluate(self, theta: Array) -> Array:
-        """Energies (B,) of parameters (B, P).
+        """Energies (B,) of parameters (B, P), tile by tile from the first.
 
-        Always by tensors of the same shape, the last ones filled up, and on one thread: how vector units and threads
-        share the work may show in the last bit. So a network's energy does not depend on which others are asked for.
+        A tile is always a tensor of the same shape, the last one filled up, on one thread: how BLAS, vector units and
+        threads share the work shows in the last bit, so that a network's depends on its place within its tile, but on
+        nothing outside it.
         """
         out = np.empty(len(theta))
         threads = torch.get_num_threads()
@@ -61,7 +62,8 @@ class ScannedEnergy:
                 for start in range(0, len(theta), self.tile):
                     part = theta[start : start + self.tile]
                     full = np.concatenate([part, np.repeat(part[-1:], self.tile - len(part), axis=0)])
-                    out[start : start + len(part)] = self.energy(torch.from_numpy(full)).numpy()[: len(part)]
+                    # A copy, in memory aligned as torch aligns it, which BLAS looks at.
+                    out[start : start + len(part)] = self.energy(torch.tensor(full)).numpy()[: len(part)]
         finally:
             torch.set_num_threads(threads)
         return out
