@@ -6,8 +6,8 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files.
-TESTING = ("pytest", "hypothesis", "jsonschema", "ruff", "mypy")
+# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers.
+TESTING = ("pytest", "hypothesis", "jsonschema", "ruff", "mypy", "dask[distributed]")
 
 
 def install(session: nox.Session, *extra: str) -> None:

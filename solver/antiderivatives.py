@@ -80,7 +80,7 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
         scale: Any = 0.0
         for depth in range(_DEPTH + 1):
             half, middle = (pending[:, 1] - pending[:, 0]) / 2, pending.mean(axis=1)
-            series = _interpolate(function, middle, half)
+            series = _interpolate(function, middle, half, (left, right))
             # Integrals count where integrals are asked for: a spike on a tiny cell needs digits of its area only.
             size = np.abs(series).max(axis=0)
             tail = np.abs(series[-2:]).max(axis=0)
@@ -130,10 +130,12 @@ def vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
     return evaluate
 
 
-def _interpolate(function: Callable[[Array], Array], middle: Array, half: Array) -> Array:
+def _interpolate(function: Callable[[Array], Array], middle: Array, half: Array, ends: tuple[float, float]) -> Array:
     """Chebyshev coefficients (degree + 1, rows, cells)."""
     nodes = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-    values = function(middle + half * nodes[:, None])
+    # On the last cells of an end other than 0 a node may round to the end, where the function may be infinite.
+    inner = np.nextafter(ends, ends[::-1])
+    values = function(np.clip(middle + half * nodes[:, None], *inner))
     # Discrete orthogonality at the Chebyshev points.
     basis = chebyshev.chebvander(nodes, _DEGREE) * (2 / (_DEGREE + 1))
     basis[:, 0] /= 2

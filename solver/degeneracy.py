@@ -41,7 +41,8 @@ class Degeneracy:
 
     def __str__(self) -> str:
         who = f"neuron{'s' if len(self.neurons) > 1 else ''} {' and '.join(map(str, self.neurons))}"
-        return f"{self.kind} ({who}" + (")" if self.position is None else f" at x = {self.position:.12g})")
+        where = "" if self.position is None else f" at x = {self.position:.12g}"
+        return f"{self.kind} ({who}{where})"
 
 
 class NoSecondDerivativeError(InputError):
@@ -71,10 +72,10 @@ def require_second_derivative(problem: RitzProblem, architecture: Architecture, 
     width = architecture.widths[0]
     biases = slice(width, 2 * width)
     moves = nearest[biases] - theta[biases]
-    named = ", ".join(f"hidden_biases[{i}] by {moves[i]:+.2g}" for i in np.flatnonzero(moves))
+    named = ", ".join(f"hidden_biases[{i}] moved by {moves[i]:+.2g}" for i in np.flatnonzero(moves))
     raise NoSecondDerivativeError(
-        f"exact Hessian: it does not exist here because of {'; '.join(map(str, found))}; the nearest place where it "
-        f"does is a step away, and moving {named} would be right",
+        f"exact Hessian: there is none here because of {', '.join(map(str, found))}; the nearest network that has one, "
+        f"with {named}, would be right",
         found,
         nearest,
     )

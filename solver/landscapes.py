@@ -30,6 +30,7 @@ Progress = bool | Callable[[int, int], object]
 
 # Bytes that each process may use for the networks that it evaluates at once.
 MEMORY = 2**28
+_SUCH_AS = {"energy": "quadrature", "rule": "midpoint"}
 # A line that varies by less than this many roundings of its values is constant.
 _FLAT = 64
 
@@ -107,17 +108,22 @@ class Landscape:
         header, arrays = archive.read(Path(path), "landscape")
         try:
             planes = []
-            for k, (plane, directions) in enumerate(zip(header["planes"], arrays["directions"], strict=True)):
+            for k, (plane, (first, second)) in enumerate(zip(header["planes"], arrays["directions"], strict=True)):
                 values = None if plane["eigenvalues"] is None else tuple(plane["eigenvalues"])
-                planes.append(Plane(plane["label"], *directions, values, arrays.get(f"path.{k}")))
+                planes.append(Plane(plane["label"], first, second, values, arrays.get(f"path.{k}")))
             return cls(
-                archive.problem_from(header["problem"]),
-                *(header[n] for n in ("activation", "energy", "rule", "points")),
-                arrays["centre"],
-                tuple(planes),
-                *(arrays[n] for n in ("first", "second", "values")),
-                header["settings"],
-                header["made_by"],
+                problem=archive.problem_from(header["problem"]),
+                planes=tuple(planes),
+                settings=header["settings"],
+                versions=header["made_by"],
+                activation=header["activation"],
+                energy=header["energy"],
+                rule=header["rule"],
+                points=header["points"],
+                centre=arrays["centre"],
+                first=arrays["first"],
+                second=arrays["second"],
+                values=arrays["values"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} lacks {error}; a landscape as kinkproof saves it would be right") from None
@@ -185,7 +191,7 @@ def landscape(
         memory: bytes that each process may use for the networks that it evaluates at once; the chunks are as large.
         executor: any `concurrent.futures.Executor`, which works on the chunks; None: this process.
         progress: show a bar on stderr, or a function of (points done, points in all).
-        checkpoint: file that keeps what is done, written every second, at the end, and when Ctrl-C is pressed.
+        checkpoint: file that keeps what is done, written at the start, every second, at the end and upon Ctrl-C.
         resume: go on from that file.
 
     Returns:
@@ -206,6 +212,11 @@ def landscape(
     """
     centre = centre_of(problem, network, activation)
     side = _axis(radius, resolution)
+    for name, value in (("energy", energy), ("rule", rule)):
+        if not isinstance(value, str):
+            raise InputError(f"{name}: {value!r} is no name; such as {_SUCH_AS[name]!r} would be right")
+    if not isinstance(points, int | np.integer):
+        raise InputError(f"points: {points!r} is no number of nodes; a whole number such as 200 would be right")
     recipe = Recipe(
         json.dumps(archive.statement(problem)),
         centre.architecture.widths,
@@ -225,7 +236,7 @@ def landscape(
         centre.architecture.activation.name,
         energy,
         made.rule,
-        made.points,
+        int(made.points),
         centre.theta,
         chosen,
         side,
@@ -237,8 +248,9 @@ def landscape(
     directions = [np.stack([p.first, p.second]) for p in chosen]
     file = None
     if checkpoint is not None:
-        identity = {n: getattr(out, n) for n in ("activation", "energy", "rule", "points", "settings")}
-        identity = {"problem": archive.statement(problem), **identity}
+        identity = {n: getattr(out, n) for n in ("activation", "energy", "rule", "points")} | settings
+        # The statement piece by piece, without the name: what differs is then said in a few words.
+        identity |= {k: v for k, v in archive.statement(problem).items() if k != "name"}
         file = ScanCheckpoint(
             Path(checkpoint), identity, {"centre": centre.theta, "directions": np.array(directions), "axis": side}
         )
@@ -246,6 +258,8 @@ def landscape(
             values[:], done[:] = file.read(values.shape)
         else:
             file.refuse_to_overwrite()
+        # A path that cannot be written is found out before the work.
+        file.write(values, done)
     elif resume:
         raise InputError("resume: there is no checkpoint to go on from; checkpoint='landscape.ckpt.npz' is right")
     flat, flat_done = values.reshape(len(chosen), -1), done.reshape(len(chosen), -1)
@@ -280,6 +294,8 @@ def _axis(radius: Any, resolution: Any) -> Array:
 
 
 def _planes(problem: RitzProblem, network: Any, centre: Centre, planes: Any) -> tuple[Plane, ...]:
+    if planes is not None and not isinstance(planes, Plane | Iterable):
+        raise InputError(f"planes: {planes!r} are none; what eigenplanes(spectrum(…)) gives, say, would be right")
     asked = [planes] if isinstance(planes, Plane) else None if planes is None else list(planes)
     if asked == []:
         raise InputError("planes: there are none; None, which takes nine pairs of eigenvectors, would be right")

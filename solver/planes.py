@@ -50,8 +50,10 @@ class Plane:
                 f"plane {self.label}: directions of {len(self.first)} and {len(self.second)} numbers span nothing; two "
                 "of one length would be right"
             )
-        sine = np.linalg.svd(np.stack([v / np.linalg.norm(v) for v in (self.first, self.second)]), compute_uv=False)[-1]
-        if sine < _DEPENDENT:
+        # By the largest component first: squares of very small or large numbers leave the range of float64.
+        scaled = [v / np.abs(v).max() for v in (self.first, self.second)]
+        unit = np.stack([v / np.linalg.norm(v) for v in scaled])
+        if np.linalg.svd(unit, compute_uv=False)[-1] < _DEPENDENT:
             raise InputError(
                 f"plane {self.label}: its directions are linearly dependent and span a line; a second one that is no "
                 "multiple of the first would be right"

@@ -77,7 +77,7 @@ class NodeSums:
         # Without a kink a neuron is active everywhere or nowhere.
         count = torch.where(w == 0, torch.where(b > 0, 0, points), count)
         count, order = count.sort(-1)
-        return self.before.index_select(0, count.flatten()).unflatten(0, count.shape), order
+        return self.before.index_select(0, count.flatten()).reshape(*count.shape, -1), order
 
     @property
     def whole(self) -> Tensor:

@@ -23,7 +23,7 @@ _KIND = "landscape checkpoint"
 
 
 class ScanCheckpoint:
-    """One file, written whole every second and at the end.
+    """One file, written whole at the start, every second and at the end.
 
     Args:
         path: of the file.
@@ -62,7 +62,7 @@ class ScanCheckpoint:
         for key, mine in self.identity.items():
             if header.get(key) != mine:
                 raise InputError(
-                    f"{self.path} is the checkpoint of another landscape: its {key} is {header.get(key)!r}, here "
+                    f"{self.path} is the checkpoint of another landscape: its {key} is {header.get(key)!r}, not "
                     f"{mine!r}; the same would be right"
                 )
         for name, array in self.arrays.items():
@@ -73,16 +73,25 @@ class ScanCheckpoint:
             raise InputError(f"{self.path} lacks values; a landscape checkpoint that kinkproof wrote would be right")
         return values, done
 
+    def write(self, values: Array, done: NDArray[np.bool_]) -> None:
+        """Write it whole or not at all.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        archive.write(self.path, _KIND, self.identity, {**self.arrays, "values": values, "done": done})
+        self._written = time.monotonic()
+
     def keep(self, values: Array, done: NDArray[np.bool_], now: bool = False) -> None:
         """Write, if the last time is long enough ago; a full disk does not cost the scan."""
         if not now and time.monotonic() - self._written < _EVERY:
             return
         try:
-            archive.write(self.path, _KIND, self.identity, {**self.arrays, "values": values, "done": done})
+            self.write(values, done)
         except InputError as error:
             warnings.warn(
                 f"no checkpoint was written; {error}; the scan goes on, and what the file held before is still there",
                 RuntimeWarning,
                 stacklevel=2,
             )
-        self._written = time.monotonic()
+            self._written = time.monotonic()

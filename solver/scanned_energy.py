@@ -20,9 +20,9 @@ from .statement import mesh
 Array = NDArray[np.float64]
 
 ENERGIES = ("quadrature", "exact")
-# What the intermediate values of one tile take at most, if one network takes no more: they stay in the cache, and torch
-# is called for some hundred networks at a time.
-_TILE = 2**21
+# What the intermediate values of one tile take at most, if one network takes no more: they stay near the processor,
+# and torch is called for some hundred networks at a time.
+_TILE = 2**23
 _MOST = 512
 
 
@@ -48,10 +48,11 @@ class ScannedEnergy:
         return max(1, min(_MOST, _TILE // self.bytes_each))
 
     def evaluate(self, theta: Array) -> Array:
-        """Energies (B,) of parameters (B, P).
+        """Energies (B,) of parameters (B, P), tile by tile from the first.
 
-        Always by tensors of the same shape, the last ones filled up, and on one thread: how vector units and threads
-        share the work may show in the last bit. So a network's energy does not depend on which others are asked for.
+        A tile is always a tensor of the same shape, the last one filled up, on one thread: how BLAS, vector units and
+        threads share the work shows in the last bit, so that a network's depends on its place within its tile, but on
+        nothing outside it.
         """
         out = np.empty(len(theta))
         threads = torch.get_num_threads()
@@ -61,7 +62,8 @@ class ScannedEnergy:
                 for start in range(0, len(theta), self.tile):
                     part = theta[start : start + self.tile]
                     full = np.concatenate([part, np.repeat(part[-1:], self.tile - len(part), axis=0)])
-                    out[start : start + len(part)] = self.energy(torch.from_numpy(full)).numpy()[: len(part)]
+                    # A copy, in memory aligned as torch aligns it, which BLAS looks at.
+                    out[start : start + len(part)] = self.energy(torch.tensor(full)).numpy()[: len(part)]
         finally:
             torch.set_num_threads(threads)
         return out
@@ -86,8 +88,8 @@ def scanned_energy(
     if energy not in ENERGIES:
         raise InputError(f"energy: {energy!r} is unknown; 'quadrature' or 'exact' would be right")
     power, widest = degree(architecture), max(architecture.widths)
-    # A gate, its argument and some temporary values of the activation's derivative, for every node and neuron.
-    dense = 8 * 8 * widest
+    # For every node and neuron an activation, its derivative and what they are made of; in deep networks slopes too.
+    dense = 8 * (8 if architecture.shallow else 12) * widest
     if power is not None:
         # Twenty rows of (N + 1) besides the moments; the table's polynomials are gathered power by power.
         rows = len(quadratic_rows(power)) + power + 1

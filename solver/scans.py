@@ -84,7 +84,7 @@ def evaluate(chunk: Chunk) -> Array:
 
 
 def chunk_size(energy: ScannedEnergy, parameters: int, memory: int) -> int:
-    """How many points of a plane a process may take at once.
+    """How many points of a plane a process takes at once: whole tiles, and at least one.
 
     Args:
         energy: says what a tile takes.
@@ -96,16 +96,21 @@ def chunk_size(energy: ScannedEnergy, parameters: int, memory: int) -> int:
     """
     # The parameters, and copies of them while they are made and filled up.
     each = 8 * (3 * parameters + 8)
-    tile = energy.tile * (energy.bytes_each + each)
-    if isinstance(memory, bool) or not isinstance(memory, int | np.integer) or memory < tile + each:
-        raise InputError(f"memory: {memory!r} bytes do not hold one tile of networks; at least {tile + each} is right")
-    return int(min(_LARGEST_CHUNK, (memory - tile) // each))
+    least = energy.tile * (energy.bytes_each + each)
+    if isinstance(memory, bool) or not isinstance(memory, int | np.integer) or memory < least:
+        raise InputError(f"memory: {memory!r} bytes do not hold one tile of networks; at least {least} would be right")
+    room = (int(memory) - energy.tile * energy.bytes_each) // each
+    return max(1, min(_LARGEST_CHUNK, room) // energy.tile) * energy.tile
 
 
 def chunks(
     recipe: Recipe, centre: Array, planes: list[Array], axes: Array, size: int, done: NDArray[np.bool_]
 ) -> Iterator[Chunk]:
-    """What is not done yet, (planes, resolution²), in pieces of at most that size."""
+    """What is not done yet, (planes, resolution²), in pieces of at most that size.
+
+    Chunks are whole tiles that begin at multiples of a tile. So every point is always computed in the same place among
+    the same others, and has the same bits whatever the chunks.
+    """
     for plane, directions in enumerate(planes):
         start = 0
         while start < done.shape[1]:
