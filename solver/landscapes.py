@@ -20,6 +20,7 @@ from . import archive
 from .centres import Centre, centre_of
 from .planes import Plane
 from .progress import counting_bar
+from .roughness import noise, roughness
 from .runs import Run
 from .scan_checkpoint import ScanCheckpoint
 from .scans import Chunk, Recipe, chunk_size, chunks, scan
@@ -31,8 +32,6 @@ Progress = bool | Callable[[int, int], object]
 # Bytes that each process may use for the networks that it evaluates at once.
 MEMORY = 2**28
 _SUCH_AS = {"energy": "quadrature", "rule": "midpoint"}
-# A line that varies by less than this many roundings of its values is constant.
-_FLAT = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +67,13 @@ class Landscape:
 
     @property
     def roughness(self) -> Array:
-        """See `roughness`; (planes,)."""
+        """Mean |second difference| ÷ range, (planes,); see `kinkproof.solver.roughness.roughness`."""
         return roughness(self.values)
+
+    @property
+    def noise(self) -> Array:
+        """What of the roughness is no curvature, (planes,); see `kinkproof.solver.roughness.noise`."""
+        return noise(self.values)
 
     @property
     def parabola_roughness(self) -> float:
@@ -92,7 +96,7 @@ class Landscape:
             "made_by": self.versions,
             "planes": [{"label": p.label, "eigenvalues": p.eigenvalues} for p in self.planes],
         }
-        arrays = {n: getattr(self, n) for n in ("centre", "first", "second", "values", "roughness")}
+        arrays = {n: getattr(self, n) for n in ("centre", "first", "second", "values", "roughness", "noise")}
         arrays["directions"] = np.array([[p.first, p.second] for p in self.planes])
         arrays |= {f"path.{k}": p.path for k, p in enumerate(self.planes) if p.path is not None}
         archive.write(Path(path), "landscape", header, arrays)
@@ -127,35 +131,6 @@ class Landscape:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} lacks {error}; a landscape as kinkproof saves it would be right") from None
-
-
-def roughness(values: Array) -> Array:
-    """How noisy a surface is: mean |second difference| ÷ range, along all lines of its grid.
-
-    For a line v₁ … vₙ of the grid it is mean |vₖ₊₁ − 2vₖ + vₖ₋₁| ÷ (max v − min v), and 0 if the line is constant to
-    rounding. The roughness is the mean over the lines of both directions: noise may run along either, and the figure
-    does not depend on which direction is called the first. It is free of units and lies between 0 and 4; of a smooth
-    surface it falls with the square of the resolution (8/(n − 1)² for a parabola with its vertex in the middle), of a
-    noisy one it does not. So compare surfaces of one resolution.
-
-    Args:
-        values: (..., n, n) with n ≥ 3; NaN for fewer, where there is no second difference.
-
-    Returns:
-        (...).
-
-    Source: MATH 9, where it is measured along single lines.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if min(values.shape[-2:]) < 3:
-        return np.full(values.shape[:-2], np.nan)
-    found = []
-    for lines in (values, np.swapaxes(values, -1, -2)):
-        span = np.ptp(lines, axis=-1)
-        flat = span <= _FLAT * np.finfo(np.float64).eps * np.abs(lines).max(axis=-1)
-        bend = np.abs(np.diff(lines, 2, axis=-1)).mean(axis=-1)
-        found.append(np.where(flat, 0.0, bend / np.where(flat, 1.0, span)).mean(axis=-1))
-    return np.asarray((found[0] + found[1]) / 2)
 
 
 def landscape(

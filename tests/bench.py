@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from kinkproof.solver import Run, fit, solve
+from kinkproof.solver import Run, eigenplanes, fit, landscape, solve, spectrum
 from kinkproof.solver.adam import Adam
 from kinkproof.solver.architecture import Architecture
 from kinkproof.solver.differences import central_differences
@@ -111,6 +111,7 @@ def main() -> None:
     standalone_gradients()
     training()
     kink_solver()
+    landscapes()
 
 
 def standalone_gradients() -> None:
@@ -176,6 +177,42 @@ def kink_solver() -> None:
     )
     peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     print(f"peak memory at width 100,000: {peak / 2**20:.2f} GiB  wanted ≤ 2")
+
+
+def landscapes() -> None:
+    """Nine planes of 101 × 101 networks against a loop over the same points, which is timed on a part of them."""
+    problem, network = problems["sine-2"], ShallowNetwork.random(20, seed=0)
+    planes = eigenplanes(spectrum(problem, network))
+    torch.set_num_threads(1)
+    total, part = len(planes) * 101**2, 2000
+    side, plane = np.linspace(-1, 1, 101), planes[0]
+    one = objective(problem, Architecture.of(20, "relu"), points=1000).energy
+    with torch.no_grad():
+        start = time.perf_counter()
+        for k in range(part):
+            theta = network.ravel() + side[k // 101] * plane.first + side[k % 101] * plane.second
+            float(one(torch.from_numpy(theta)[None])[0])
+        loop = (time.perf_counter() - start) * total / part
+    print(
+        f"\nlandscape, 9 planes × 101 × 101, width 20, 1,000 points, 1 thread; the loop timed on {part:,} of {total:,}"
+    )
+    for energy in ("quadrature", "exact"):
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            landscape(problem, network, planes, energy=energy, points=1000)
+            seconds.append(time.perf_counter() - start)
+        ratio = loop / statistics.median(seconds)
+        wanted = "wanted ≥ 20" if energy == "quadrature" else ""
+        print(f"loop {loop:.1f} s / {energy} {statistics.median(seconds):.2f} s = {ratio:.0f}  {wanted}")
+    code = (
+        "import resource; from kinkproof.solver import landscape; "
+        "from kinkproof.verify import ShallowNetwork, problems; "
+        "landscape(problems['sine-2'], ShallowNetwork.random(20, seed=0), points=1000); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    print(f"peak memory, torch and SymPy included: {peak / 2**20:.2f} GiB  wanted < 1")
 
 
 def after_a_second_of_solving() -> float:
