@@ -34,7 +34,8 @@ def integrate(
     """∫ L(x, u, u′) dx over the domain, exact up to the Gauss order; its gradient by autograd is that of the integral.
 
     Args:
-        density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument also of the parameters by name.
+        density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument, needed or called
+            `parameters`, also of the parameters by name.
         model: a module or any function of one number.
         domain: its two ends.
         order: Gauss points a piece; see `ConformingQuadrature`.
@@ -65,7 +66,7 @@ def integrate(
     if named is None:
         named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
     values = density(x, u, slope, named) if _takes_parameters(density) else density(x, u, slope)
-    if not isinstance(values, Tensor) or values.shape not in (x.shape, torch.Size([])):
+    if not isinstance(values, Tensor) or values.shape != x.shape:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"density: for x of shape {tuple(x.shape)} it gives {got}; one number a point would be right")
     if (u.requires_grad or slope.requires_grad) and torch.is_grad_enabled() and not values.requires_grad:
@@ -99,10 +100,10 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
 
 
 def _takes_parameters(density: Any) -> bool:
+    """Does it need a fourth argument, or call one `parameters`? A fourth with a default may be anything else."""
     try:
-        inspect.signature(density).bind(0, 0, 0, 0)
-    except TypeError:
+        named = inspect.signature(density).parameters.values()
+    except (TypeError, ValueError):
         return False
-    except ValueError:
-        return False
-    return True
+    needed = [p for p in named if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
+    return len(needed) > 3 or any(p.name == "parameters" for p in list(named)[3:4])
