@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.solver.architecture import Architecture
-from kinkproof.solver.conforming import conforming_energy, conforming_nodes, kinks
+from kinkproof.solver.conforming import conforming_energy, kinks
 from kinkproof.solver.differences import central_differences
+from kinkproof.solver.gauss import gauss_on_pieces
 from kinkproof.solver.gradients import autodiff
 from kinkproof.verify import InputError, ShallowNetwork, exact_gradient, problems
 
@@ -23,12 +24,12 @@ def test_autograd_through_the_nodes_is_the_exact_gradient_and_with_detached_node
 
     from kinkproof.solver import conforming
 
-    def held(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
-        nodes, weights = conforming_nodes(*arguments)  # type: ignore[arg-type]
+    def held(marks: torch.Tensor, order: int) -> tuple[torch.Tensor, torch.Tensor]:
+        nodes, weights = gauss_on_pieces(marks, order)
         return nodes.detach(), weights.detach()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conforming, "conforming_nodes", held)
+        patch.setattr(conforming, "gauss_on_pieces", held)
         bulk = autodiff(conforming_energy(problem, architecture))(theta)[1]
     # What is missing then is the oracle's Dirac part, no more and no less (MATH 3).
     np.testing.assert_allclose(bulk, oracle.bulk.ravel(), rtol=0, atol=1e-11)
