@@ -9,8 +9,10 @@ from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
     from .certificate import certify as certify
+    from .conforming_quadrature import ConformingQuadrature as ConformingQuadrature
     from .convergence_table import convergence as convergence
     from .free_knots import solve as solve
+    from .integration import integrate as integrate
     from .landscapes import Landscape as Landscape
     from .landscapes import landscape as landscape
     from .planes import Plane as Plane
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Landscape": "landscapes",
     "Plane": "planes",
+    "ConformingQuadrature": "conforming_quadrature",
     "Run": "runs",
     "Spectrum": "spectra",
     "certify": "certificate",
@@ -39,6 +42,7 @@ _HOME = {
     "path_plane": "planes",
     "plane_angles": "spectra",
     "random_plane": "planes",
+    "integrate": "integration",
     "regress": "regression",
     "solve": "free_knots",
     "spectrum": "spectra",
