@@ -17,9 +17,9 @@ from ..verify.blocks import BLOCKS
 from ..verify.derivation import derive
 from ..verify.errors import InputError
 from ..verify.files import write_whole
+from ..verify.findings import OWN, Audit, Row, versions
 from ..verify.neuron import neuron_fields
 from ..verify.quadrature import grid
-from ..verify.refinement import OWN, Audit, Row, versions
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
