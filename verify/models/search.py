@@ -1,0 +1,232 @@
+"""Zeros of a model's pre-activations, call by call: between the breaks found so far each is as smooth as its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .roots import bracketed_roots
+
+# (points (B, n), call) → what changes its sign there, (B, n, columns).
+Preactivations = Callable[[Tensor, int], Tensor]
+
+# Where a pre-activation is not linear: cells of the whole domain in which a change of sign is looked for.
+CELLS = 1024
+# Two inner points of an interval, at irrational fractions: a straight line through them and the ends is no accident.
+_FRACTIONS = (0.381966011250105, 0.723606797749979)
+# Departure from a straight line that is rounding, in roundings of the largest value in the call: sums of some hundred
+# terms in some layers; a departure of this size moves a zero by no more than rounding does.
+_ROUNDINGS = 2**12
+# Numbers held at a time for one call.
+_HELD = 2**23
+
+
+@dataclass(frozen=True, eq=False)
+class Zeros:
+    """Zeros of all pre-activations strictly inside the domain, ascending for each model.
+
+    Attributes:
+        places: (B, K) float64; padded with the right end.
+        layers: which call, (B, K); −1 for padding.
+        columns: which branch and unit of the call, branch · units + unit, (B, K).
+        exact: where a straight line crosses zero, (B, K).
+    """
+
+    places: Tensor
+    layers: Tensor
+    columns: Tensor
+    exact: Tensor
+
+
+@torch.no_grad()
+def zeros(
+    preactivations: Preactivations,
+    layers: int,
+    domain: tuple[float, float],
+    batch: int,
+    dtype: torch.dtype,
+    device: torch.device,
+    cells: int = CELLS,
+) -> Zeros:
+    """Search call by call; the breaks of earlier calls are edges for the later ones.
+
+    Args:
+        preactivations: of all models of the batch.
+        layers: number of calls.
+        domain: its two ends.
+        batch: number of models.
+        dtype: of the models.
+        device: of the models.
+        cells: see CELLS.
+
+    Raises:
+        InputError: NaN or inf on the way.
+    """
+    left, right = domain
+    edges = torch.tensor([left, right], dtype=torch.float64, device=device).expand(batch, 2)
+    packed: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    for layer in range(layers):
+        rows, places, columns, exact = _one_call(preactivations, layer, edges, dtype, cells)
+        inside = (places > left) & (places < right)
+        rows, places, columns, exact = (a[inside] for a in (rows, places, columns, exact))
+        place, column, straight = (
+            _packed(rows, a, batch, pad) for a, pad in ((places, right), (columns, -1), (exact, 0))
+        )
+        owner = torch.where(column < 0, -1, layer)
+        packed.append((place, owner, column.clamp(min=0), straight.bool()))
+        edges = torch.cat([edges, place], 1).sort(1).values
+    if not packed:
+        nothing = torch.zeros(batch, 0, dtype=torch.float64, device=device)
+        return Zeros(nothing, nothing.long(), nothing.long(), nothing.bool())
+    place, owner, column, straight = (torch.cat(parts, 1) for parts in zip(*packed, strict=True))
+    place, order = place.sort(dim=1, stable=True)
+    # Padding lies on the right end and so at the back; as many columns as the longest row needs.
+    longest = int((owner >= 0).sum(1).max()) if owner.numel() else 0
+    rest = (a.gather(1, order)[:, :longest] for a in (owner, column, straight))
+    return Zeros(place[:, :longest], *rest)
+
+
+def _one_call(
+    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, cells: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Rows of the batch, places, columns and whether a straight line was crossed, each (Q,)."""
+    found: list[tuple[Tensor, ...]] = []
+    bent: list[Tensor] = []
+    count, start, chunk = edges.shape[1] - 1, 0, _chunk(preactivations, layer, edges, dtype)
+    while start < count:
+        stop = min(start + chunk, count)
+        # One edge more than the intervals have, so that a zero on the last edge shows on which sides it lies.
+        edge = edges[:, start : min(stop + 2, count + 1)]
+        m, ahead = stop - start, edge.shape[1]
+        low, length = edge[:, :m], edge[:, 1 : m + 1] - edge[:, :m]
+        inner = [low + length * f for f in _FRACTIONS]
+        z = _finite(preactivations(torch.cat([edge, *inner], 1).to(dtype), layer), edge)
+        at_edge, inside = z[:, :ahead], (z[:, ahead : ahead + m], z[:, ahead + m :])
+        before, after = at_edge[:, :m], at_edge[:, 1 : m + 1]
+        allowed = _ROUNDINGS * torch.finfo(dtype).eps * z.abs().amax((1, 2), keepdim=True)
+        off = torch.zeros_like(before)
+        for fraction, value in zip(_FRACTIONS, inside, strict=True):
+            off = torch.maximum(off, (value - torch.lerp(before, after, fraction)).abs())
+        straight = off <= allowed
+        bent.append(~straight)
+        crossing = (before * after < 0) & straight
+        row, interval, column = crossing.nonzero(as_tuple=True)
+        first, second = before[crossing].double(), after[crossing].double()
+        place = low[row, interval] + length[row, interval] * (first / (first - second))
+        found.append((row, place, column))
+        # A zero exactly on an edge, from one sign to the other.
+        onto = (at_edge[:, 1:-1] == 0) & (at_edge[:, :-2] * at_edge[:, 2:] < 0)
+        row, interval, column = onto[:, :m].nonzero(as_tuple=True)
+        found.append((row, edge[row, interval + 1], column))
+        start = stop
+    row, place, column = (torch.cat(parts) for parts in zip(*found, strict=True))
+    curved = torch.cat(bent, 1)
+    if not bool(curved.any()):
+        return row, place, column, torch.ones_like(row)
+    more_row, more_place, more_column = _by_bracketing(preactivations, layer, edges, curved, dtype, cells)
+    exact = torch.cat([torch.ones_like(row), torch.zeros_like(more_row)])
+    return torch.cat([row, more_row]), torch.cat([place, more_place]), torch.cat([column, more_column]), exact
+
+
+def _by_bracketing(
+    preactivations: Preactivations, layer: int, edges: Tensor, curved: Tensor, dtype: torch.dtype, cells: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Changes of sign on a fine subdivision of the intervals where a pre-activation is not linear, refined."""
+    fine = torch.linspace(float(edges[0, 0]), float(edges[0, -1]), cells + 1, dtype=torch.float64, device=edges.device)
+    marks = torch.cat([edges, fine.expand(len(edges), -1)], 1).sort(1).values
+    middle = (marks[:, 1:] + marks[:, :-1]) / 2
+    interval = (torch.searchsorted(edges.contiguous(), middle, right=True) - 1).clamp(0, curved.shape[1] - 1)
+    brackets: list[tuple[Tensor, ...]] = []
+    count, chunk, start = marks.shape[1] - 1, _chunk(preactivations, layer, edges, dtype), 0
+    while start < count:
+        stop = min(start + chunk, count)
+        here = marks[:, start : stop + 1]
+        z = _finite(preactivations(here.to(dtype), layer), here)
+        mine = curved.gather(1, interval[:, start:stop, None].expand(-1, -1, curved.shape[2]))
+        row, cell, column = ((z[:, :-1] * z[:, 1:] < 0) & mine).nonzero(as_tuple=True)
+        brackets.append(
+            (row, column, here[row, cell], here[row, cell + 1], z[row, cell, column], z[row, cell + 1, column])
+        )
+        # Zero exactly at a mark.
+        onto = (z[:, 1:-1] == 0) & (z[:, :-2] * z[:, 2:] < 0) & mine[:, :-1]
+        row, cell, column = onto.nonzero(as_tuple=True)
+        low, high = z[row, cell, column], z[row, cell + 2, column]
+        brackets.append((row, column, here[row, cell], here[row, cell + 2], low, high))
+        # Two zeros in a cell or two: where |z| is least, does the parabola through three marks reach zero?
+        row, column, low_end, dip, high_end, values = _dips(here, z, mine)
+        at_dip = _at(preactivations, layer, row, dip, column, len(edges), dtype) if len(row) else values[:, 0]
+        through = at_dip * values[:, 0] < 0
+        for a, b, u, v in ((low_end, dip, values[:, 0], at_dip), (dip, high_end, at_dip, values[:, 1])):
+            brackets.append(tuple(t[through] for t in (row, column, a, b, u, v)))
+        start = stop
+    row, column, low, high, z_low, z_high = (torch.cat(parts) for parts in zip(*brackets, strict=True))
+
+    def own(x: Tensor) -> Tensor:
+        return _at(preactivations, layer, row, x, column, len(edges), dtype)
+
+    return row, bracketed_roots(own, low, high, z_low.double(), z_high.double(), torch.finfo(dtype).eps), column
+
+
+def _dips(marks: Tensor, z: Tensor, mine: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Where |z| has a least value among three marks of one sign, and the bottom of the parabola through them."""
+    a, b, c = (z[:, k : z.shape[1] - 2 + k] for k in range(3))
+    one_sign = (a * b > 0) & (b * c > 0)
+    dip = one_sign & (b.abs() <= a.abs()) & (b.abs() <= c.abs()) & (mine[:, :-1] | mine[:, 1:])
+    row, cell, column = dip.nonzero(as_tuple=True)
+    x0, x1, x2 = (marks[row, cell + k] for k in range(3))
+    y0, y1, y2 = (z[row, cell + k, column].double() for k in range(3))
+    first, second = (x1 - x0) * (y1 - y2), (x1 - x2) * (y1 - y0)
+    below = first - second
+    flat = below == 0
+    bottom = x1 - ((x1 - x0) * first - (x1 - x2) * second) / (2 * torch.where(flat, torch.ones_like(below), below))
+    bottom = torch.where(flat, x1, bottom).clamp(x0, x2)
+    return row, column, x0, bottom, x2, torch.stack([y0, y2], 1)
+
+
+def _at(
+    preactivations: Preactivations, layer: int, row: Tensor, x: Tensor, column: Tensor, batch: int, dtype: torch.dtype
+) -> Tensor:
+    """One column at each of Q points that belong to rows of the batch, (Q,) float64."""
+    order = torch.argsort(row, stable=True)
+    position = torch.empty_like(row)
+    counts = torch.bincount(row, minlength=batch)
+    position[order] = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row[order]]
+    points = _packed(row, x, batch, float(x[0]))
+    out = torch.empty_like(x)
+    step = _chunk(preactivations, layer, points, dtype)
+    for start in range(0, points.shape[1], step):
+        z = preactivations(points[:, start : start + step].to(dtype), layer)
+        here = (position >= start) & (position < start + step)
+        out[here] = z[row[here], position[here] - start, column[here]].double()
+    return out
+
+
+def _packed(row: Tensor, value: Tensor, batch: int, pad: float) -> Tensor:
+    """Values (Q,) of rows (Q,) → (B, the most of any row), in the order given, padded."""
+    counts = torch.bincount(row, minlength=batch)
+    order = torch.argsort(row, stable=True)
+    position = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row[order]]
+    out = torch.full((batch, int(counts.max())), pad, dtype=value.dtype, device=value.device)
+    out[row[order], position] = value[order]
+    return out
+
+
+def _chunk(preactivations: Preactivations, layer: int, points: Tensor, dtype: torch.dtype) -> int:
+    """How many points of each row at a time, so that what one call gives stays below _HELD numbers."""
+    if points.shape[1] * len(points) < 256:
+        return max(points.shape[1], 1)
+    columns = preactivations(points[:, :1].to(dtype), layer).shape[-1]
+    return max(16, _HELD // (3 * len(points) * max(columns, 1)))
+
+
+def _finite(z: Tensor, x: Tensor) -> Tensor:
+    if not bool(torch.isfinite(z).all()):
+        raise InputError(
+            f"model: a pre-activation is not finite between x = {float(x.min()):.6g} and {float(x.max()):.6g}; a model "
+            "with numbers there would be right"
+        )
+    return z
