@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import sympy
@@ -26,13 +26,71 @@ from .problem import RitzProblem
 from .quadrature import Grid, quadrature_gradient
 from .study import ROUNDING, family, study
 
+if TYPE_CHECKING:
+    from .models.model_findings import ModelAudit
+
 Array = NDArray[Any]
 
 POINTS = (100, 1_000, 10_000, 100_000)
 WIDTH = 20
 
 
+@overload
 def audit(
+    problem: RitzProblem,
+    network: ShallowNetwork | None = None,
+    methods: Iterable[Method] | None = None,
+    points: tuple[int, ...] = POINTS,
+    rule: str = "midpoint",
+    progress: Callable[[str], None] = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    model: Callable[..., Any],
+    density: Callable[..., Any],
+    domain: tuple[float, float] = (0.0, 1.0),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    rule: str = "midpoint",
+    quadrature: Callable[[int], Any] | None = None,
+    loss: Callable[[Any, int], Any] | None = None,
+    ends: Callable[[Any], Any] | None = None,
+    points: int | tuple[int, ...] = 100,
+    progress: Callable[[str], None] = ...,
+) -> ModelAudit: ...
+
+
+def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
+    """Is autodiff's gradient that of the integral? Asked of AD systems for a problem of ours, or of a user's own model.
+
+    `audit(problem, network, …)` judges AD systems, see `audit_systems`; `audit(model, density, domain, …)` judges a
+    model in torch, see `models.model_audit.audit_model`.
+
+    Args:
+        subject: a `RitzProblem` and what goes with it, or a `torch.nn.Module` (or a function of parameters and x) and
+            its density.
+        options: see there.
+
+    Raises:
+        InputError: see there.
+        NondifferentiableError: the energy has no gradient at the network of ours.
+    """
+    first = subject[0] if subject else options.get("problem", options.get("model"))
+    if isinstance(first, RitzProblem):
+        return audit_systems(*subject, **options)
+    if not callable(first):
+        raise InputError(
+            f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, would be right"
+        )
+    # torch is imported only for those who bring a model.
+    from .models.model_audit import audit_model
+
+    return audit_model(*subject, **options)
+
+
+def audit_systems(
     problem: RitzProblem,
     network: ShallowNetwork | None = None,
     methods: Iterable[Method] | None = None,

@@ -49,7 +49,9 @@ def family_sizes(points: int) -> list[int]:
     return list(dict.fromkeys([points, *(5 * max(1, round(points * f / 5)) for f in _FAMILY[1:])]))
 
 
-def study(found: list[list[Array]], target: Array, sizes: list[int], precision: str) -> Study:
+def study(
+    found: list[list[Array]], target: Array, sizes: list[int], precision: str, scale: float | None = None
+) -> Study:
     """Relative errors over the grids → order and verdict.
 
     `exact`: rounding only, on every grid. `consistent`: the error vanishes under refinement. `inconsistent`: it does
@@ -60,8 +62,9 @@ def study(found: list[list[Array]], target: Array, sizes: list[int], precision: 
         target: the exact gradient, (K,).
         sizes: n, ascending.
         precision: in which the gradients were computed.
+        scale: what errors are measured by, by default the norm of the target.
     """
-    scale = float(np.linalg.norm(target)) or 1.0
+    scale = scale or float(np.linalg.norm(target)) or 1.0
     errors = [max(float(np.linalg.norm(f - target)) for f in of_n) / scale for of_n in found]
     rounding = ROUNDING[precision]
     if not np.isfinite(np.concatenate([f for of_n in found for f in of_n])).all():
