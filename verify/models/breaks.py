@@ -85,7 +85,7 @@ def find_breaks(
     seen = trace(function, (left, right), dtype, device)
     found = zeros(
         lambda x, layer: seen.preactivations(function, x[0], layer)[None],
-        len(seen.calls),
+        [c.columns for c in seen.calls],
         (left, right),
         1,
         seen.dtype,
@@ -134,17 +134,34 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
     known = breaks.layers >= 0
     moved = places.clone()
     if bool(known.any()):
-        x = places[known].requires_grad_()
-        columns = (breaks.branches * units + breaks.neurons)[known]
-        with torch.enable_grad():
-            own = seen.own(function, x, breaks.layers[known], columns)
-            # Each pre-activation depends on its own point alone: one sweep gives all slopes.
-            (slope,) = torch.autograd.grad(own.sum(), x, retain_graph=True)
-        moved = moved.index_put((known,), places[known] - (own - own.detach()) / slope)
+        columns = breaks.branches * units + breaks.neurons
+        own, slope = own_and_slope(lambda x: seen.own(function, x, breaks.layers, columns), places)
+        moved = moved - (own - own.detach()) / torch.where(known, slope, 1)
     if not bool(known.all()):
         step = jump_motion(lambda x: seen.value(function, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)
     return moved
+
+
+def own_and_slope(own: Function, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Pre-activations at the breaks, with their graph, and their slopes in x, without.
+
+    Each depends on its own place alone, so that one sweep gives all slopes.
+
+    Args:
+        own: places (...) → pre-activations (...).
+        places: of the breaks, without graph.
+    """
+    try:
+        x = places.detach().clone().requires_grad_()
+    except RuntimeError:
+        # Inside a transform of torch.func nothing can be made to require gradients, but its own transforms nest.
+        value, pull, *_ = torch.func.vjp(own, places)
+        return value, pull(torch.ones_like(value))[0].detach()
+    with torch.enable_grad():
+        value = own(x)
+        (slope,) = torch.autograd.grad(value.sum(), x, retain_graph=True)
+    return value, slope
 
 
 def ends(domain: tuple[float, float]) -> tuple[float, float]:

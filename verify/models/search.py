@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +16,8 @@ Preactivations = Callable[[Tensor, int], Tensor]
 
 # Where a pre-activation is not linear: cells of the whole domain in which a change of sign is looked for.
 CELLS = 1024
-# Two inner points of an interval, at irrational fractions: a straight line through them and the ends is no accident.
-_FRACTIONS = (0.381966011250105, 0.723606797749979)
+# An inner point of an interval at an irrational fraction: a straight line through it and the ends is no accident.
+_FRACTION = 0.381966011250105
 # Departure from a straight line that is rounding, in roundings of the largest value in the call: sums of some hundred
 # terms in some layers; a departure of this size moves a zero by no more than rounding does.
 _ROUNDINGS = 2**12
@@ -45,103 +45,105 @@ class Zeros:
 @torch.no_grad()
 def zeros(
     preactivations: Preactivations,
-    layers: int,
+    columns: Sequence[int],
     domain: tuple[float, float],
     batch: int,
     dtype: torch.dtype,
     device: torch.device,
-    cells: int = CELLS,
 ) -> Zeros:
     """Search call by call; the breaks of earlier calls are edges for the later ones.
 
     Args:
         preactivations: of all models of the batch.
-        layers: number of calls.
+        columns: how many there are in each call.
         domain: its two ends.
         batch: number of models.
         dtype: of the models.
         device: of the models.
-        cells: see CELLS.
 
     Raises:
         InputError: NaN or inf on the way.
     """
     left, right = domain
     edges = torch.tensor([left, right], dtype=torch.float64, device=device).expand(batch, 2)
-    packed: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-    for layer in range(layers):
-        rows, places, columns, exact = _one_call(preactivations, layer, edges, dtype, cells)
-        inside = (places > left) & (places < right)
-        rows, places, columns, exact = (a[inside] for a in (rows, places, columns, exact))
-        place, column, straight = (
-            _packed(rows, a, batch, pad) for a, pad in ((places, right), (columns, -1), (exact, 0))
-        )
-        owner = torch.where(column < 0, -1, layer)
-        packed.append((place, owner, column.clamp(min=0), straight.bool()))
-        edges = torch.cat([edges, place], 1).sort(1).values
-    if not packed:
+    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    for layer, width in enumerate(columns):
+        chunk = max(16, _HELD // (3 * batch * max(width, 1)))
+        row, place, column, exact = _one_call(preactivations, layer, edges, dtype, chunk)
+        if len(row):
+            place = _packed(row, place, batch, right)
+            column = _packed(row, column, batch, -1)
+            owner = torch.where(column < 0, -1, layer)
+            parts.append((place, owner, column, _packed(row, exact, batch, False)))
+            edges = torch.cat([edges, place], 1).sort(1).values
+    if not parts:
         nothing = torch.zeros(batch, 0, dtype=torch.float64, device=device)
         return Zeros(nothing, nothing.long(), nothing.long(), nothing.bool())
-    place, owner, column, straight = (torch.cat(parts, 1) for parts in zip(*packed, strict=True))
+    if len(parts) == 1:
+        place, owner, column, exact = parts[0]
+    else:
+        place, owner, column, exact = (torch.cat(p, 1) for p in zip(*parts, strict=True))
     place, order = place.sort(dim=1, stable=True)
-    # Padding lies on the right end and so at the back; as many columns as the longest row needs.
-    longest = int((owner >= 0).sum(1).max()) if owner.numel() else 0
-    rest = (a.gather(1, order)[:, :longest] for a in (owner, column, straight))
-    return Zeros(place[:, :longest], *rest)
+    owner, column, exact = (a.gather(1, order) for a in (owner, column, exact))
+    if batch > 1:
+        # Padding lies on the right end and so at the back; as many columns as the longest row needs.
+        longest = int((owner >= 0).sum(1).max())
+        place, owner, column, exact = (a[:, :longest] for a in (place, owner, column, exact))
+    return Zeros(place, owner, column.clamp(min=0), exact)
 
 
 def _one_call(
-    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, cells: int
+    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, chunk: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Rows of the batch, places, columns and whether a straight line was crossed, each (Q,)."""
-    found: list[tuple[Tensor, ...]] = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     bent: list[Tensor] = []
-    count, start, chunk = edges.shape[1] - 1, 0, _chunk(preactivations, layer, edges, dtype)
+    count, start = edges.shape[1] - 1, 0
     while start < count:
         stop = min(start + chunk, count)
         # One edge more than the intervals have, so that a zero on the last edge shows on which sides it lies.
         edge = edges[:, start : min(stop + 2, count + 1)]
         m, ahead = stop - start, edge.shape[1]
-        low, length = edge[:, :m], edge[:, 1 : m + 1] - edge[:, :m]
-        inner = [low + length * f for f in _FRACTIONS]
-        z = _finite(preactivations(torch.cat([edge, *inner], 1).to(dtype), layer), edge)
-        at_edge, inside = z[:, :ahead], (z[:, ahead : ahead + m], z[:, ahead + m :])
+        low = edge[:, :m]
+        length = edge[:, 1 : m + 1] - low
+        z = preactivations(torch.cat([edge, low + length * _FRACTION], 1).to(dtype), layer)
+        at_edge, inner = z[:, :ahead], z[:, ahead:]
         before, after = at_edge[:, :m], at_edge[:, 1 : m + 1]
         allowed = _ROUNDINGS * torch.finfo(dtype).eps * z.abs().amax((1, 2), keepdim=True)
-        off = torch.zeros_like(before)
-        for fraction, value in zip(_FRACTIONS, inside, strict=True):
-            off = torch.maximum(off, (value - torch.lerp(before, after, fraction)).abs())
-        straight = off <= allowed
+        straight = torch.lerp(before, after, _FRACTION).sub_(inner).abs_() <= allowed
         bent.append(~straight)
         crossing = (before * after < 0) & straight
         row, interval, column = crossing.nonzero(as_tuple=True)
-        first, second = before[crossing].double(), after[crossing].double()
-        place = low[row, interval] + length[row, interval] * (first / (first - second))
-        found.append((row, place, column))
-        # A zero exactly on an edge, from one sign to the other.
-        onto = (at_edge[:, 1:-1] == 0) & (at_edge[:, :-2] * at_edge[:, 2:] < 0)
-        row, interval, column = onto[:, :m].nonzero(as_tuple=True)
-        found.append((row, edge[row, interval + 1], column))
+        first, second = before[row, interval, column].double(), after[row, interval, column].double()
+        found.append((row, low[row, interval] + length[row, interval] * (first / (first - second)), column))
+        zero = at_edge[:, 1:-1] == 0
+        if bool(zero.any()):
+            # A zero exactly on an edge, from one sign to the other.
+            onto = (zero & (at_edge[:, :-2] * at_edge[:, 2:] < 0))[:, :m]
+            row, interval, column = onto.nonzero(as_tuple=True)
+            found.append((row, edge[row, interval + 1], column))
         start = stop
-    row, place, column = (torch.cat(parts) for parts in zip(*found, strict=True))
     curved = torch.cat(bent, 1)
-    if not bool(curved.any()):
-        return row, place, column, torch.ones_like(row)
-    more_row, more_place, more_column = _by_bracketing(preactivations, layer, edges, curved, dtype, cells)
-    exact = torch.cat([torch.ones_like(row), torch.zeros_like(more_row)])
-    return torch.cat([row, more_row]), torch.cat([place, more_place]), torch.cat([column, more_column]), exact
+    exact = [torch.ones(len(f[0]), dtype=torch.bool, device=edges.device) for f in found]
+    # Also where there is NaN, which is neither straight nor bent.
+    if bool(curved.any()):
+        found.append(_by_bracketing(preactivations, layer, edges, curved, dtype, chunk))
+        exact.append(torch.zeros(len(found[-1][0]), dtype=torch.bool, device=edges.device))
+    row, place, column = (torch.cat(parts) for parts in zip(*found, strict=True))
+    inside = (place > edges[0, 0]) & (place < edges[0, -1])
+    return row[inside], place[inside], column[inside], torch.cat(exact)[inside]
 
 
 def _by_bracketing(
-    preactivations: Preactivations, layer: int, edges: Tensor, curved: Tensor, dtype: torch.dtype, cells: int
+    preactivations: Preactivations, layer: int, edges: Tensor, curved: Tensor, dtype: torch.dtype, chunk: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Changes of sign on a fine subdivision of the intervals where a pre-activation is not linear, refined."""
-    fine = torch.linspace(float(edges[0, 0]), float(edges[0, -1]), cells + 1, dtype=torch.float64, device=edges.device)
+    fine = torch.linspace(float(edges[0, 0]), float(edges[0, -1]), CELLS + 1, dtype=torch.float64, device=edges.device)
     marks = torch.cat([edges, fine.expand(len(edges), -1)], 1).sort(1).values
     middle = (marks[:, 1:] + marks[:, :-1]) / 2
     interval = (torch.searchsorted(edges.contiguous(), middle, right=True) - 1).clamp(0, curved.shape[1] - 1)
     brackets: list[tuple[Tensor, ...]] = []
-    count, chunk, start = marks.shape[1] - 1, _chunk(preactivations, layer, edges, dtype), 0
+    count, start = marks.shape[1] - 1, 0
     while start < count:
         stop = min(start + chunk, count)
         here = marks[:, start : stop + 1]
@@ -158,7 +160,7 @@ def _by_bracketing(
         brackets.append((row, column, here[row, cell], here[row, cell + 2], low, high))
         # Two zeros in a cell or two: where |z| is least, does the parabola through three marks reach zero?
         row, column, low_end, dip, high_end, values = _dips(here, z, mine)
-        at_dip = _at(preactivations, layer, row, dip, column, len(edges), dtype) if len(row) else values[:, 0]
+        at_dip = _at(preactivations, layer, row, dip, column, len(edges), dtype, chunk) if len(row) else values[:, 0]
         through = at_dip * values[:, 0] < 0
         for a, b, u, v in ((low_end, dip, values[:, 0], at_dip), (dip, high_end, at_dip, values[:, 1])):
             brackets.append(tuple(t[through] for t in (row, column, a, b, u, v)))
@@ -166,7 +168,7 @@ def _by_bracketing(
     row, column, low, high, z_low, z_high = (torch.cat(parts) for parts in zip(*brackets, strict=True))
 
     def own(x: Tensor) -> Tensor:
-        return _at(preactivations, layer, row, x, column, len(edges), dtype)
+        return _at(preactivations, layer, row, x, column, len(edges), dtype, chunk)
 
     return row, bracketed_roots(own, low, high, z_low.double(), z_high.double(), torch.finfo(dtype).eps), column
 
@@ -188,39 +190,43 @@ def _dips(marks: Tensor, z: Tensor, mine: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def _at(
-    preactivations: Preactivations, layer: int, row: Tensor, x: Tensor, column: Tensor, batch: int, dtype: torch.dtype
+    preactivations: Preactivations,
+    layer: int,
+    row: Tensor,
+    x: Tensor,
+    column: Tensor,
+    batch: int,
+    dtype: torch.dtype,
+    chunk: int,
 ) -> Tensor:
     """One column at each of Q points that belong to rows of the batch, (Q,) float64."""
-    order = torch.argsort(row, stable=True)
-    position = torch.empty_like(row)
-    counts = torch.bincount(row, minlength=batch)
-    position[order] = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row[order]]
+    position = _position(row, batch)
     points = _packed(row, x, batch, float(x[0]))
     out = torch.empty_like(x)
-    step = _chunk(preactivations, layer, points, dtype)
-    for start in range(0, points.shape[1], step):
-        z = preactivations(points[:, start : start + step].to(dtype), layer)
-        here = (position >= start) & (position < start + step)
+    for start in range(0, points.shape[1], chunk):
+        z = preactivations(points[:, start : start + chunk].to(dtype), layer)
+        here = (position >= start) & (position < start + chunk)
         out[here] = z[row[here], position[here] - start, column[here]].double()
     return out
 
 
 def _packed(row: Tensor, value: Tensor, batch: int, pad: float) -> Tensor:
     """Values (Q,) of rows (Q,) → (B, the most of any row), in the order given, padded."""
+    if batch == 1:
+        return value[None]
     counts = torch.bincount(row, minlength=batch)
-    order = torch.argsort(row, stable=True)
-    position = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row[order]]
     out = torch.full((batch, int(counts.max())), pad, dtype=value.dtype, device=value.device)
-    out[row[order], position] = value[order]
+    out[row, _position(row, batch)] = value
     return out
 
 
-def _chunk(preactivations: Preactivations, layer: int, points: Tensor, dtype: torch.dtype) -> int:
-    """How many points of each row at a time, so that what one call gives stays below _HELD numbers."""
-    if points.shape[1] * len(points) < 256:
-        return max(points.shape[1], 1)
-    columns = preactivations(points[:, :1].to(dtype), layer).shape[-1]
-    return max(16, _HELD // (3 * len(points) * max(columns, 1)))
+def _position(row: Tensor, batch: int) -> Tensor:
+    """How many before it belong to the same row, (Q,)."""
+    order = torch.argsort(row, stable=True)
+    counts = torch.bincount(row, minlength=batch)
+    position = torch.empty_like(row)
+    position[order] = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row[order]]
+    return position
 
 
 def _finite(z: Tensor, x: Tensor) -> Tensor:

@@ -48,6 +48,11 @@ class Call:
             count *= n
         return count
 
+    @property
+    def columns(self) -> int:
+        """Numbers a point, all breakpoints together."""
+        return self.units * self.branches
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -88,32 +93,34 @@ class Trace:
         return kept[0]
 
     def own(self, function: Function, x: Tensor, layers: Tensor, columns: Tensor) -> Tensor:
-        """At each point the one pre-activation that is asked for, (K,), with its graph.
+        """At each point the one pre-activation that is asked for, (K,), with its graph; 0 where `layers` is negative.
+
+        Works under `torch.vmap`: which ones are asked for may differ from model to model.
 
         Args:
             function: the model.
             x: points, (K,).
             layers: the call of each, (K,).
-            columns: which of its branches and units, (K,).
+            columns: which of its branches and units, branch · units + unit, (K,).
         """
         at = {call.event: layer for layer, call in enumerate(self.calls)}
-        rows: list[Tensor] = []
-        values: list[Tensor] = []
+        seen = 0
+        out = torch.zeros_like(x)
 
         def take(found: list[Tensor], event: int) -> None:
+            nonlocal seen, out
             if event in at:
                 call = self.calls[at[event]]
-                mine = (layers == at[event]).nonzero()[:, 0]
-                if len(mine):
-                    z = torch.stack([_by_point(a, call) for a in found], 1).flatten(1)
-                    # Taken out at once: a later operation may overwrite it in place.
-                    rows.append(mine)
-                    values.append(z[mine, columns[mine]])
+                seen += 1
+                z = torch.stack([_by_point(a, call) for a in found], 1).flatten(1)
+                # Taken out at once: a later operation may overwrite it in place.
+                mine = z.gather(1, columns.clamp(max=z.shape[1] - 1)[:, None])[:, 0]
+                out = torch.where(layers == at[event], mine, out)
 
         self._watch(function, x, take)
-        if sum(len(r) for r in rows) != len(x):
+        if seen != len(self.calls):
             raise InputError(_CHANGES)
-        return torch.cat(values)[torch.argsort(torch.cat(rows))] if rows else x
+        return out
 
     def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> None:
         event = -1
