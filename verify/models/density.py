@@ -112,7 +112,10 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> None:
     # Values beside those of the model, too: a field may happen to be constant.
     generator = torch.Generator().manual_seed(0)
     size = [float(f.abs().max()) or 1.0 for f in fields]
-    fields = [f + 0.1 * s * torch.randn(f.shape, generator=generator, dtype=f.dtype) for f, s in zip(fields, size, strict=True)]
+    fields = [
+        f + 0.1 * s * torch.randn(f.shape, generator=generator, dtype=f.dtype)
+        for f, s in zip(fields, size, strict=True)
+    ]
     arguments = [f.requires_grad_() for f in fields]
     found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
     where = at(line_of(density.function))

@@ -11,7 +11,19 @@ from ..errors import InputError
 from .breaks import Breaks, attach, find_breaks
 from .conformity import conforming_gradient
 from .density import Density
-from .jump import MOST_RANKED, Ends, JumpGradient, Sides, at_breaks, end_terms, fields, jump_gradient, rows_at_once, sides, speeds
+from .jump import (
+    MOST_RANKED,
+    Ends,
+    JumpGradient,
+    Sides,
+    at_breaks,
+    end_terms,
+    fields,
+    jump_gradient,
+    rows_at_once,
+    sides,
+    speeds,
+)
 from .model import Model
 from .pieces import SAME_PLACE, Pieces, cut
 

@@ -16,8 +16,8 @@ from .discretisation import Discretisation
 Array = NDArray[Any]
 
 # A tensor's error is measured by its own exact gradient, or by this share of the whole one if that is less: a
-# component that vanishes by symmetry has rounding and nothing else.
-_LEAST_SHARE = 1e-3
+# component that vanishes by symmetry has rounding and nothing else, and float32 has more of it.
+_LEAST_SHARE = {"float64": 1e-3, "float32": 0.1}
 # The lacking share of the Dirac part is known well enough to be told from 0 and 1.
 _KNOWN = 0.15
 # Standard errors that a mean may be off by: a chance of one in two million.
@@ -59,10 +59,10 @@ class Target:
         """Both parts."""
         return self.bulk + self.dirac
 
-    def scale(self, part: slice) -> float:
+    def scale(self, part: slice, precision: str = "float64") -> float:
         """By what errors of one range of parameters are measured."""
         whole = max(float(np.linalg.norm(self.total)), float(np.linalg.norm(self.bulk)), self.floor)
-        return max(float(np.linalg.norm(self.total[part])), _LEAST_SHARE * whole)
+        return max(float(np.linalg.norm(self.total[part])), _LEAST_SHARE[precision] * whole)
 
 
 def on_grids(
@@ -87,7 +87,7 @@ def on_grids(
 def _on_grids(
     found: list[list[Array]], target: Target, part: slice, points: tuple[int, ...], discretisation: Discretisation
 ) -> Judged:
-    precision, scale = discretisation.precision, target.scale(part)
+    precision, scale = discretisation.precision, target.scale(part, discretisation.precision)
     own = [[f[part] for f in of_n] for of_n in found]
     seen = study(own, target.total[part], list(points), precision, scale)
     dirac = target.dirac[part]

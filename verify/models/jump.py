@@ -16,6 +16,8 @@ from .pieces import ORDER, Pieces, chunks, to_ends
 Ends = Callable[[Tensor], Tensor]
 # u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
 _CONTINUOUS = 1e-8
+# A jump of L below this share of the largest |L| is what the extrapolation leaves of none.
+_LEAST_JUMP = 1e-12
 # Where u′ bends by less than this share of the largest slope, its bend says nothing about the kink's speed.
 _BENDS = 1e-6
 # Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
@@ -31,18 +33,14 @@ class Sides:
     Attributes:
         height: ⟦L⟧ = L(ξ⁺) − L(ξ⁻).
         bend: ⟦u′⟧.
-        leap: ⟦u⟧.
         curved: ∫|u″| as autograd has it, over ∫|u″| + Σ|⟦u′⟧|; None if L does not depend on u″.
         steepest: the largest |u′|.
-        size: the largest |u|.
     """
 
     height: Tensor
     bend: Tensor
-    leap: Tensor
     curved: float | None
     steepest: float
-    size: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +108,9 @@ def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
         smooth = float((values[3].abs() * weights).sum())
         whole = smooth + float(jumps[2].abs().sum())
         curved = smooth / whole if whole else 1.0
-    return Sides(jumps[0], jumps[2], jumps[1], curved, steepest, size)
+    least = _LEAST_JUMP * float(values[0].abs().max())
+    height = torch.where(jumps[0].abs() > least, jumps[0], torch.zeros_like(jumps[0]))
+    return Sides(height, jumps[2], curved, steepest)
 
 
 def jump_gradient(

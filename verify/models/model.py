@@ -250,7 +250,9 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
         )
     try:
         u, du, _ = model.fields(x)
-        if not u.requires_grad or not du.abs().any():
+        # A network all of whose neurons are silent is constant, and no fault of autograd's.
+        varies = (first.max() - first.min()) > _SAME * first.abs().max()
+        if not u.requires_grad or (varies and not du.abs().any()):
             what = "u does not depend on parameters or x" if not u.requires_grad else "u′ is zero everywhere"
             raise InputError(
                 f"model: {what} as autograd sees it{at(line_of(original))}; a model without detach, numpy or no_grad "

@@ -19,8 +19,8 @@ from .density import Density, bind, check
 from .discretisation import Discretisation, on_loss, on_quadrature, on_rule
 from .exact_side import ExactSide, Located, by_differences, degenerate, exact_side, locate
 from .gradcheck import Gradcheck, gradcheck
-from .jump import MOST_RANKED, Ends
 from .judgement import DRAWN, Judged, Target, on_grids, over_draws
+from .jump import MOST_RANKED, Ends
 from .model import Model, prepare
 from .model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
 from .pieces import ORDER
@@ -151,9 +151,7 @@ def _notes_on_breaks(located: Located) -> list[str]:
     return notes
 
 
-def _differentiable(
-    model: Model, domain: tuple[float, float]
-) -> tuple[Model, Located, Tensor, list[str]]:
+def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, Located, Tensor, list[str]]:
     """The model, or if its energy has no derivative a displaced one, which then is judged, and said to be."""
     located = locate(model, domain)
     moving = located.moving(model)
@@ -272,10 +270,11 @@ class _Study:
         ]
         verdicts = {f.verdict for f in found}
         verdict = next(v for v in ("inconsistent", "consistent", "exact") if v in verdicts)
-        loses = self.exact.limits.curved is not None and self.exact.limits.curved < _SEEN
-        verdict = "inconsistent" if loses else verdict
+        verdict = "inconsistent" if self._blind else verdict
         points = (DRAWN * self.sizes[0],) if draws else self.sizes
-        return self._audit(verdict, self._reason(verdict, loses), points, draws, tuple(found), autodiff, notes, checked, density, ends)
+        return self._audit(
+            verdict, self._reason(verdict), points, draws, tuple(found), autodiff, notes, checked, density, ends
+        )
 
     def without_verdict(self, notes: tuple[str, ...], density: Any, ends: Any) -> ModelAudit:
         """The routes disagree: nobody is judged."""
@@ -314,9 +313,14 @@ class _Study:
             name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict, tuple(offenders)
         )
 
-    def _reason(self, verdict: str, loses: bool) -> str:
+    @property
+    def _blind(self) -> bool:
+        curved = self.exact.limits.curved
+        return curved is not None and curved < _SEEN
+
+    def _reason(self, verdict: str) -> str:
         kinks, jumps = len(self.located.places), bool(self.exact.parts.any())
-        if loses:
+        if self._blind:
             seen = self.exact.limits.curved or 0.0
             return (
                 f"u″ as autograd has it holds {seen:.2g} of the variation of u′; the rest sits in the kinks, where no node "
@@ -331,9 +335,13 @@ class _Study:
                 "with the parameters, and points that stay where they are do not see them move"
             )
         if not kinks:
-            return "u is smooth in x, so that L has nowhere to jump and the derivative of the sum tends to the integral's"
+            return (
+                "u is smooth in x, so that L has nowhere to jump and the derivative of the sum tends to the integral's"
+            )
         if not jumps:
-            return f"u has {kinks} breaks, but L does not jump at them, so that moving them changes nothing at first order"
+            return (
+                f"u has {kinks} breaks, but L does not jump at them, so that moving them changes nothing at first order"
+            )
         if verdict == "exact":
             return "the sum's nodes follow the kinks, so that autodiff sees them move"
         return "the Dirac terms of the kinks are there, or smaller than what can be told from rounding"
@@ -351,7 +359,9 @@ class _Study:
             getattr(density, "__name__", "density").replace("<lambda>", "density"), ends is not None,
         )  # fmt: skip
         settings = {
-            "model": type(self.model.original).__name__ if not function else getattr(self.model.original, "__name__", "function"),
+            "model": type(self.model.original).__name__
+            if not function
+            else getattr(self.model.original, "__name__", "function"),
             "parameters": f"{len(self.model.vector()):,} in {len(self.model.parameters)} tensors, {str(self.model.dtype).removeprefix('torch.')}",
             "density": f"L({', '.join(['x', 'u', 'du', *self.density.extra])})",
             "domain": f"({self.domain[0]:g}, {self.domain[1]:g})",
@@ -364,7 +374,7 @@ class _Study:
         return ModelAudit(
             verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
             formula.energy, formula.bulk.numpy(), formula.jump.numpy(), np.asarray(autodiff), self.located.places.numpy(),
-            self.exact.heights.numpy(), self._profile(), dict(operations), notes, checked, text, settings,
+            self.exact.heights.numpy(), self._profile(), dict(operations), notes, checked, text, settings, self._blind,
         )  # fmt: skip
 
     def _profile(self) -> Any:

@@ -111,6 +111,7 @@ class ModelAudit:
         gradcheck: what torch's own check says of the same sum.
         remedy: lines to paste.
         settings: name → text, for a report.
+        blind: the density depends on a u″ that misses what the kinks bend.
     """
 
     verdict: str
@@ -133,6 +134,7 @@ class ModelAudit:
     gradcheck: Gradcheck | None
     remedy: str
     settings: dict[str, str]
+    blind: bool = False
 
     @property
     def passed(self) -> bool:
@@ -152,12 +154,14 @@ class ModelAudit:
             "verdict": self.verdict,
             "passed": self.passed,
             "reason": self.reason,
+            "blind": self.blind,
             "settings": self.settings,
             "discretisation": self.discretisation,
             "points": list(self.points),
             "draws": self.draws,
             "routes": [
-                {"routes": [r.first, r.second], "error": _number(r.error), "tolerance": r.tolerance} for r in self.routes
+                {"routes": [r.first, r.second], "error": _number(r.error), "tolerance": r.tolerance}
+                for r in self.routes
             ],
             "total": _finding(self.total) if self.total else None,
             "tensors": [_finding(t) for t in self.tensors],

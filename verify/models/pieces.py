@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -72,9 +71,7 @@ def to_ends(order: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(left), torch.from_numpy(right)
 
 
-def cut(
-    places: Tensor, domain: tuple[float, float], fields: Callable[[Tensor], Tensor]
-) -> Pieces:
+def cut(places: Tensor, domain: tuple[float, float], fields: Callable[[Tensor], Tensor]) -> Pieces:
     """Cut the domain at the breaks, and halve pieces until all fields are integrated to rounding.
 
     Args:
@@ -144,5 +141,3 @@ def chunks(pieces: int, order: int) -> list[slice]:
     """Slices of pieces with about `CHUNK` points each."""
     step = max(1, CHUNK // order)
     return [slice(k, k + step) for k in range(0, pieces, step)]
-
-

@@ -36,12 +36,16 @@ def remedy(
     left, right = domain
     if strong:
         return _STRONG.format(left=left, right=right)
-    return _RITZ.format(
-        discretisation=discretisation,
-        before="u = functools.partial(model, parameters)  # a function of x alone\n" if function else "",
-        density=density,
-        model="u" if function else "model",
-        left=left,
-        right=right,
-        ends=f" + ends(u_at(({left:g}, {right:g})))" if has_ends else "",
-    ).replace("\n\n\n", "\n\n").replace("order=8)\n\nloss", "order=8)\nloss")
+    return (
+        _RITZ.format(
+            discretisation=discretisation,
+            before="u = functools.partial(model, parameters)  # a function of x alone\n" if function else "",
+            density=density,
+            model="u" if function else "model",
+            left=left,
+            right=right,
+            ends=f" + ends(u_at(({left:g}, {right:g})))" if has_ends else "",
+        )
+        .replace("\n\n\n", "\n\n")
+        .replace("order=8)\n\nloss", "order=8)\nloss")
+    )
