@@ -9,17 +9,21 @@ from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
     from .certificate import certify as certify
+    from .conforming_quadrature import ConformingQuadrature as ConformingQuadrature
     from .convergence_table import convergence as convergence
     from .free_knots import solve as solve
+    from .integration import integrate as integrate
     from .regression import regress as regress
     from .runs import Run as Run
     from .training import fit as fit
 
 _HOME = {
+    "ConformingQuadrature": "conforming_quadrature",
     "Run": "runs",
     "certify": "certificate",
     "convergence": "convergence_table",
     "fit": "training",
+    "integrate": "integration",
     "regress": "regression",
     "solve": "free_knots",
 }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .eager import eagerly
 from .search import zeros
 from .slope_jumps import jump_motion, slope_jumps
 from .trace import Function, Trace, trace
@@ -49,6 +50,7 @@ class Breaks:
         return len(self.places)
 
 
+@eagerly
 def find_breaks(
     function: Function,
     domain: tuple[float, float],
@@ -114,6 +116,7 @@ def find_breaks(
     )
 
 
+@eagerly
 def attach(function: Function, breaks: Breaks) -> Tensor:
     """The same positions, (K,) in the model's own type, with dξ/dθ = −∂z/∂θ ÷ ∂z/∂x (MATH 1).
 
@@ -141,6 +144,26 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
         step = jump_motion(lambda x: seen.value(function, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)
     return moved
+
+
+def jumping_breaks(model: Function, known: Tensor, domain: tuple[float, float], dtype: torch.dtype) -> Tensor:
+    """Breaks that no known operation accounts for, (K,), moving with the parameters.
+
+    Args:
+        model: (n,) → (n,).
+        known: all other breaks, (K,) float64.
+        domain: its two ends.
+        dtype: of the model.
+
+    Raises:
+        InputError: the value jumps at one.
+    """
+    more = slope_jumps(model, known, domain, dtype)
+    if not len(more):
+        return more.to(dtype)
+    places, order = torch.cat([known, more]).sort()
+    step = jump_motion(model, places, order >= len(known), dtype)
+    return more.to(dtype) - step
 
 
 def own_and_slope(own: Function, places: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,38 +100,46 @@ def _one_call(
     bent: list[Tensor] = []
     count, start = edges.shape[1] - 1, 0
     while start < count:
-        stop = min(start + chunk, count)
+        m = min(chunk, count - start)
         # One edge more than the intervals have, so that a zero on the last edge shows on which sides it lies.
-        edge = edges[:, start : min(stop + 2, count + 1)]
-        m, ahead = stop - start, edge.shape[1]
-        low = edge[:, :m]
-        length = edge[:, 1 : m + 1] - low
-        z = preactivations(torch.cat([edge, low + length * _FRACTION], 1).to(dtype), layer)
-        at_edge, inner = z[:, :ahead], z[:, ahead:]
+        edge = edges[:, start : start + m + 2]
+        low, high = edge[:, :m], edge[:, 1 : m + 1]
+        z = preactivations(torch.cat([edge, torch.lerp(low, high, _FRACTION)], 1).to(dtype), layer)
+        at_edge = z[:, : edge.shape[1]]
         before, after = at_edge[:, :m], at_edge[:, 1 : m + 1]
-        allowed = _ROUNDINGS * torch.finfo(dtype).eps * z.abs().amax((1, 2), keepdim=True)
-        straight = torch.lerp(before, after, _FRACTION).sub_(inner).abs_() <= allowed
-        bent.append(~straight)
-        crossing = (before * after < 0) & straight
+        off = torch.lerp(before, after, _FRACTION).sub_(z[:, edge.shape[1] :]).abs_()
+        straight = off <= z.abs().amax((1, 2), keepdim=True) * (_ROUNDINGS * torch.finfo(dtype).eps)
+        signs = before * after
+        crossing = signs < 0
+        # Where there is NaN, it is neither straight nor bent, and dealt with as bent.
+        if not bool(straight.all()):
+            bent.append(~straight)
+            crossing &= straight
+        elif bent:
+            bent.append(~straight)
+        elif m < count:
+            bent.append(torch.zeros_like(straight))
         row, interval, column = crossing.nonzero(as_tuple=True)
         first, second = before[row, interval, column].double(), after[row, interval, column].double()
-        found.append((row, low[row, interval] + length[row, interval] * (first / (first - second)), column))
-        zero = at_edge[:, 1:-1] == 0
-        if bool(zero.any()):
+        share = first / (first - second)
+        found.append((row, torch.lerp(low[row, interval], high[row, interval], share), column))
+        if bool((at_edge[:, 1:-1] == 0).any()):
             # A zero exactly on an edge, from one sign to the other.
-            onto = (zero & (at_edge[:, :-2] * at_edge[:, 2:] < 0))[:, :m]
+            onto = ((at_edge[:, 1:-1] == 0) & (at_edge[:, :-2] * at_edge[:, 2:] < 0))[:, :m]
             row, interval, column = onto.nonzero(as_tuple=True)
             found.append((row, edge[row, interval + 1], column))
-        start = stop
-    curved = torch.cat(bent, 1)
-    exact = [torch.ones(len(f[0]), dtype=torch.bool, device=edges.device) for f in found]
-    # Also where there is NaN, which is neither straight nor bent.
-    if bool(curved.any()):
-        found.append(_by_bracketing(preactivations, layer, edges, curved, dtype, chunk))
-        exact.append(torch.zeros(len(found[-1][0]), dtype=torch.bool, device=edges.device))
-    row, place, column = (torch.cat(parts) for parts in zip(*found, strict=True))
+        start += m
+    row, place, column = found[0] if len(found) == 1 else tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+    exact = torch.ones_like(row, dtype=torch.bool)
+    curved = torch.cat(bent, 1) if bent else None
+    if curved is not None and bool(curved.any()):
+        more = _by_bracketing(preactivations, layer, edges, curved, dtype, chunk)
+        exact = torch.cat([exact, torch.zeros_like(more[0], dtype=torch.bool)])
+        row, place, column = (torch.cat(parts) for parts in zip((row, place, column), more, strict=True))
     inside = (place > edges[0, 0]) & (place < edges[0, -1])
-    return row[inside], place[inside], column[inside], torch.cat(exact)[inside]
+    if bool(inside.all()):
+        return row, place, column, exact
+    return row[inside], place[inside], column[inside], exact[inside]
 
 
 def _by_bracketing(

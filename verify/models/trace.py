@@ -83,7 +83,7 @@ class Trace:
 
         def take(found: list[Tensor], event: int) -> None:
             if event == call.event:
-                kept.append(torch.stack([_by_point(z, call) for z in found], 1).flatten(1))
+                kept.append(_by_point(found, call))
                 raise _Reached
 
         with suppress(_Reached):
@@ -112,7 +112,7 @@ class Trace:
             if event in at:
                 call = self.calls[at[event]]
                 seen += 1
-                z = torch.stack([_by_point(a, call) for a in found], 1).flatten(1)
+                z = _by_point(found, call)
                 # Taken out at once: a later operation may overwrite it in place.
                 mine = z.gather(1, columns.clamp(max=z.shape[1] - 1)[:, None])[:, 0]
                 out = torch.where(layers == at[event], mine, out)
@@ -144,8 +144,10 @@ class _Reached(BaseException):
     """What is wanted has been seen. Not an Exception, which a model might catch."""
 
 
-def _by_point(z: Tensor, call: Call) -> Tensor:
-    return z.movedim(call.axis, 0).reshape(z.shape[call.axis], -1)
+def _by_point(found: list[Tensor], call: Call) -> Tensor:
+    """(points, branches · units)."""
+    rows = [z.movedim(call.axis, 0).reshape(z.shape[call.axis], -1) for z in found]
+    return rows[0] if len(rows) == 1 else torch.cat(rows, 1)
 
 
 def trace(

@@ -8,7 +8,7 @@ from kinkproof.verify import InputError
 from kinkproof.verify.models.breaks import attach, find_breaks
 from torch import Tensor, nn
 
-from .rational import hidden_layers, network, random_widths, rational_breaks
+from .rational import layers_of, network, random_widths, rational_pieces
 
 # Sums of up to 32 terms in up to four layers, divided by slopes that may be small.
 PLACE = 1e-9
@@ -16,7 +16,7 @@ PLACE = 1e-9
 
 def compare_with_rational_search(seed: int, widths: tuple[int, ...], activation: str, factor: float = 1.0) -> int:
     model = network(seed, widths, activation)
-    exact = rational_breaks(hidden_layers(model), activation, (0, 1))
+    exact, _, _ = rational_pieces(layers_of(model), activation, (0, 1))
     with torch.no_grad():
         model[2 * len(widths) - 2].bias *= factor
     breaks = find_breaks(model, (0, 1))

@@ -1,0 +1,155 @@
+"""Breaks of a model at parameters of its own or handed over, or of many at once at stacked ones; with their motion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .breaks import jumping_breaks, own_and_slope
+from .search import Zeros, zeros
+from .trace import Function, Trace, trace
+
+Parameters = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """A model, and the parameters it is evaluated at.
+
+    Attributes:
+        model: a module, or any function of x.
+        parameters: instead of the module's own, by name; stacked ones have one dimension more, which runs over models.
+        stacked: which of them are.
+        batch: number of models; None without stacked parameters.
+        trace: how the model is called.
+    """
+
+    model: Function
+    parameters: Parameters | None
+    stacked: dict[str, int | None]
+    batch: int | None
+    trace: Trace
+
+    def single(self, parameters: Parameters | None) -> Function:
+        """One model as a function of x."""
+        if parameters is None:
+            return self.model
+        # Parameters were only accepted for a module.
+        module: Any = self.model
+        return lambda x: torch.func.functional_call(module, dict(parameters), (x,))
+
+    def over(self, function: Any, *arguments: Tensor) -> Any:
+        """A function of (one model, its row of each argument), for all models: (B, …) → (B, …)."""
+        if self.batch is None:
+            found = function(self.single(self.parameters), *(a[0] for a in arguments))
+            return found[None]
+
+        def one(parameters: Parameters, *rows: Tensor) -> Any:
+            return function(self.single(parameters), *rows)
+
+        return torch.vmap(one, in_dims=(self.stacked, *(0 for _ in arguments)))(self.parameters, *arguments)
+
+    def value(self, x: Tensor) -> Tensor:
+        """All models at points (B, n) → (B, n)."""
+        return self.over(lambda f, points: self.trace.value(f, points), x)
+
+
+def stack(model: Function, domain: tuple[float, float], parameters: Parameters | None = None) -> Stacked:
+    """Look at a model once; what was seen is remembered as long as the module lives and stays what it is.
+
+    Raises:
+        InputError: parameters for what is no module, or of the wrong names or shapes, or stacked differently; or see
+            `trace`.
+    """
+    stacked: dict[str, int | None] = {}
+    batch: int | None = None
+    if parameters is not None:
+        if not isinstance(model, torch.nn.Module):
+            raise InputError(
+                "parameters: the model is no torch.nn.Module, and its parameters have no names; one is right"
+            )
+        own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+        for name, tensor in parameters.items():
+            if name not in own:
+                raise InputError(
+                    f"parameters: the model has none called {name!r}; one of {', '.join(own)} would be right"
+                )
+            more = tensor.ndim - own[name].ndim
+            if more not in (0, 1) or tensor.shape[more:] != own[name].shape:
+                raise InputError(
+                    f"parameters: {name} has shape {tuple(tensor.shape)}; {tuple(own[name].shape)}, or stacked with "
+                    "one dimension in front, would be right"
+                )
+            stacked[name] = 0 if more else None
+            if more:
+                if batch is not None and batch != len(tensor):
+                    raise InputError(f"parameters: {name} is stacked {len(tensor)} times, others {batch}; one is right")
+                batch = len(tensor)
+    return Stacked(model, parameters, stacked, batch, _seen(model, domain, parameters, stacked))
+
+
+# Looking costs as much as some steps of training, and shows the same every time.
+_REMEMBERED: WeakKeyDictionary[Any, tuple[Any, Trace]] = WeakKeyDictionary()
+
+
+def _seen(
+    model: Function, domain: tuple[float, float], parameters: Parameters | None, stacked: dict[str, int | None]
+) -> Trace:
+    if not isinstance(model, torch.nn.Module):
+        return trace(model, domain)
+    tensors = (parameters or {}).values() if parameters else model.parameters()
+    first = next((t for t in tensors if t.is_floating_point()), None)
+    kind = (None, None) if first is None else (first.dtype, first.device)
+    # Whatever makes it another model: a module replaced, another mode, another type of numbers.
+    key = (*kind, *((type(m), m.training) for m in model.modules()))
+    remembered = _REMEMBERED.get(model)
+    if remembered is not None and remembered[0] == key:
+        return remembered[1]
+    if parameters is None:
+        seen = trace(model, domain, *kind)
+    else:
+        one = {name: (t[0] if stacked[name] == 0 else t).detach() for name, t in parameters.items()}
+        seen = trace(lambda x: torch.func.functional_call(model, one, (x,)), domain, *kind)
+    _REMEMBERED[model] = (key, seen)
+    return seen
+
+
+def moving_breaks(models: Stacked, domain: tuple[float, float]) -> Tensor:
+    """Breaks of all models, (B, K) in the models' type, as functions of their parameters; padded with the right end.
+
+    Raises:
+        InputError: see `find_breaks` and `attach`.
+    """
+    seen = models.trace
+    found = zeros(
+        lambda x, layer: models.over(lambda f, points: seen.preactivations(f, points, layer), x),
+        [c.columns for c in seen.calls],
+        domain,
+        models.batch or 1,
+        seen.dtype,
+        seen.device,
+    )
+    moving = found.places.to(seen.dtype)
+    if moving.shape[1]:
+        own, slope = own_and_slope(lambda x: models.over(seen.own, x, found.layers, found.columns), moving)
+        # Padding has nothing that vanishes there, and stays where it is.
+        moving = moving - (own - own.detach()) / torch.where(found.layers < 0, 1, slope)
+    return _with_jumps(models, domain, found, moving) if seen.unknown else moving
+
+
+def _with_jumps(models: Stacked, domain: tuple[float, float], found: Zeros, moving: Tensor) -> Tensor:
+    """Breaks of unknown operations as well, which are looked for one model after the other."""
+    if models.batch is None:
+        function = models.single(models.parameters)
+        more = jumping_breaks(lambda x: models.trace.value(function, x), found.places[0], domain, models.trace.dtype)
+        return torch.cat([moving, more[None]], 1)
+    raise InputError(
+        f"model: {models.trace.unknown[0]} may break smoothness in ways that are not known, and stacked models are "
+        "searched together; one model at a time would be right"
+    )
