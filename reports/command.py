@@ -48,8 +48,8 @@ def audit(
         str | None,
         typer.Argument(
             metavar="[FILE.py:DENSITY]",
-            help="Audit your own model instead: a Python file (it is run, like a test file) that defines `model`, `domain` "
-            "and the energy's density L(x, u, du) by this name; also, if you like, `training_loss(model, n)` or "
+            help="Audit your own model instead: a Python file (it is run, like a test file) that defines `model`, "
+            "`domain` and the energy's density L(x, u, du) by this name; and if you like `training_loss(model, n)` or "
             "`quadrature(n)`, `ends(u)` and `parameters`.",
             show_default=False,
         ),

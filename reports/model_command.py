@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from click.core import ParameterSource
 
 from .options import run_file
 from .tables import steps
@@ -29,8 +28,8 @@ def refuse_others(context: typer.Context) -> None:
     from ..verify.errors import InputError
 
     for name in context.params:
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and name not in _ALLOWED:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and name not in _ALLOWED:
             raise InputError(
                 f"{name}: it says nothing about a model in a file; --rule, --points, --json and --pdf would be right"
             )
@@ -94,8 +93,8 @@ def _contract(found: dict[str, Any], path: str, name: str) -> dict[str, Any]:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise InputError(
-            f"audit: {' and '.join(missing)} {verb} not defined in {path}; a file that defines model, domain and {name} "
-            "would be right"
+            f"audit: {' and '.join(missing)} {verb} not defined in {path}; a file that defines model, domain and "
+            f"{name} would be right"
         )
     return {"model": found["model"], "domain": found["domain"], "density": found[name]} | {
         argument: found[n] for n, argument in OPTIONAL.items() if n in found

@@ -82,7 +82,7 @@ def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
         return audit_systems(*subject, **options)
     if not callable(first):
         raise InputError(
-            f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, would be right"
+            f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, is right"
         )
     # torch is imported only for those who bring a model.
     from .models.model_audit import audit_model

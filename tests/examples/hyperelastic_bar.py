@@ -1,4 +1,4 @@
-"""A hyperelastic bar under its weight, pulled at the end: not quadratic in u′. `kinkproof audit hyperelastic_bar.py:loss`"""
+"""A hyperelastic bar, pulled at the end: not quadratic in u′. `kinkproof audit hyperelastic_bar.py:loss`"""
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,8 @@ class Bar(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(1, 10), nn.LeakyReLU(0.1), nn.Linear(10, 10), nn.LeakyReLU(0.1), nn.Linear(10, 1)
-        )
+        hidden = nn.Linear(1, 10), nn.LeakyReLU(0.1), nn.Linear(10, 10), nn.LeakyReLU(0.1)
+        self.net = nn.Sequential(*hidden, nn.Linear(10, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.net(x)

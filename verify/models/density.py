@@ -28,7 +28,6 @@ class Density:
     Attributes:
         function: the user's.
         extra: which of "ddu", "parameters" it takes, by name.
-        rough: it depends on u″.
     """
 
     function: Callable[..., Any]
@@ -112,10 +111,8 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> None:
     # Values beside those of the model, too: a field may happen to be constant.
     generator = torch.Generator().manual_seed(0)
     size = [float(f.abs().max()) or 1.0 for f in fields]
-    fields = [
-        f + 0.1 * s * torch.randn(f.shape, generator=generator, dtype=f.dtype)
-        for f, s in zip(fields, size, strict=True)
-    ]
+    spread = [0.1 * s * torch.randn(len(x), generator=generator, dtype=x.dtype) for s in size]
+    fields = [f + r for f, r in zip(fields, spread, strict=True)]
     arguments = [f.requires_grad_() for f in fields]
     found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
     where = at(line_of(density.function))

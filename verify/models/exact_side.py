@@ -142,7 +142,7 @@ def degenerate(model: Model, located: Located, moving: Tensor, domain: tuple[flo
 def _bends_on_end(model: Model, end: float, domain: tuple[float, float]) -> bool:
     margin = _MARGIN * (domain[1] - domain[0])
     try:
-        u, du, _ = model.fields(torch.tensor([end - margin, end + margin], dtype=torch.float64))
+        _, du, _ = model.fields(torch.tensor([end - margin, end + margin], dtype=torch.float64))
         _, inside, _ = model.fields(torch.linspace(*domain, 65, dtype=torch.float64)[1:-1])
     except (InputError, RuntimeError):
         return True
@@ -187,8 +187,8 @@ def exact_side(
     if missed.any():
         where = float(pieces.marks[missed][0])
         raise InputError(
-            f"model: u′ jumps at x = {where:.6g}, where no operation of the model is known to break; a kink that cannot "
-            "be followed leaves no exact gradient to compare with, so a model of torch's own operations would be right"
+            f"model: u′ jumps at x = {where:.6g}, where no operation of the model is known to break; a kink that "
+            "cannot be followed leaves no exact gradient to compare with; torch's own operations would be right"
         )
     formula = jump_gradient(model, density, pieces, limits, moving, ends)
     conforming = conforming_gradient(model, density, pieces, moving, ends)

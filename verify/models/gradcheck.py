@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,13 +40,17 @@ class Gradcheck:
         return f"torch.autograd.gradcheck {said}{detail}: {MEANING.format(points=self.points)}."
 
 
-def gradcheck(discretisation: Discretisation, points: int) -> Gradcheck:
+def gradcheck(trained: Callable[[], Discretisation], points: int) -> Gradcheck:
     """Run it on the sum, at the model's parameters, drawing the same points each time.
 
     Args:
-        discretisation: of a model in float64, which gradcheck needs.
+        trained: makes the sum, of a model in float64, which gradcheck needs.
         points: of the sum.
     """
+    try:
+        discretisation = trained()
+    except InputError as error:
+        return Gradcheck(None, points, sentence(error))
     originals = [t.detach().clone() for t in discretisation.tensors]
 
     def loss(*moved: Tensor) -> Tensor:

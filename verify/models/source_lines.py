@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import traceback
 import warnings
@@ -14,9 +15,10 @@ import numpy as np
 import torch
 
 # Lines of these are not the user's.
-_FOREIGN = tuple(str(Path(p).resolve().parent) for p in (torch.__file__, np.__file__, inspect.__file__)) + (
-    str(Path(__file__).resolve().parents[1]),
-)
+_FOLDERS = [
+    Path(str(p)).resolve().parent for p in (torch.__file__, np.__file__, inspect.__file__, Path(__file__).parent)
+]
+_FOREIGN = tuple(f"{folder}{os.sep}" for folder in _FOLDERS)
 # What takes a number out of autograd's sight.
 _DETACHING = re.compile(r"\.detach\(|\.data\b|\.item\(|\.tolist\(|\.numpy\(|no_grad|inference_mode|\bfloat\(")
 _TRACE_LINE = re.compile(r'File "([^"]+)", line (\d+)')
