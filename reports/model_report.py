@@ -1,4 +1,4 @@
-"""The discrepancy report for a user's own model: what autodiff misses, tensor by tensor, kink by kink, and the remedy."""
+"""The discrepancy report for a user's own model: what autodiff misses, by tensor and by kink, and the remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMED = 6
 # Parameters drawn one by one, those with the largest Dirac terms.
 _MOST_DOTS = 2_000
 # Characters of running text on a line.
-_LINE = 125
+_LINE = 150
 _GREY = "#AAAAAA"
 
 
@@ -58,10 +58,10 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
     title = f"{audit.settings['model']}, {audit.discretisation}: {said[audit.verdict]}"
     caption = "\n".join(
         [
-            *textwrap.wrap(f"{audit.reason}.", _LINE),
+            *textwrap.wrap(_capital(f"{audit.reason}."), _LINE),
             "Relative error of autodiff's gradient"
-            + (", of its mean over the draws." if audit.draws else "; the largest over grids of n to 1.3 n points.")
-            + " missing: the derived Dirac part over the exact gradient; lacks: the share of it that autodiff lacks.",
+            + (", of its mean over draws." if audit.draws else ", the largest over n to 1.3 n points.")
+            + " missing: Dirac part ÷ exact gradient; lacks: the share of it that autodiff lacks.",
         ]
     )
     if not rows:
@@ -95,7 +95,7 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
 
 def _errors(audit: ModelAudit) -> Page:
     figure = Figure()
-    axes = figure.add_axes((0.08, 0.22, 0.56, 0.66))
+    axes = figure.add_axes((0.3, 0.22, 0.45, 0.66) if audit.draws else (0.08, 0.22, 0.56, 0.66))
     ranked = sorted(audit.tensors, key=lambda t: -t.missing)
     named = {t.name for t in ranked[:_NAMED]}
     colours = cycle([ORANGE, BLUE, GREEN, "#CC79A7", "#56B4E9", RED])
@@ -111,8 +111,8 @@ def _errors(audit: ModelAudit) -> Page:
         axes.grid(visible=False, axis="y")
         title = f"Mean over {audit.draws} draws of {audit.points[0]:,} points"
         caption = (
-            "Points drawn anew at each step average the noise away, and leave the Dirac part missing: the mean gradient is "
-            "off by it,\nhowever many steps are taken."
+            "Points drawn anew at each step average the noise away, not the Dirac part: the mean gradient is off by it "
+            "however many\nsteps are taken."
         )
     else:
         for found in audit.tensors:
@@ -130,8 +130,8 @@ def _errors(audit: ModelAudit) -> Page:
         axes.set_ylabel("relative error of the gradient")
         title = "Refining the grid"
         caption = (
-            f"Relative error of autodiff's gradient against the exact one ({audit.discretisation}). What stands still under "
-            "refinement is missing;\nwhat falls is the sum's own error. Grey: further parameters."
+            f"Relative error of autodiff's gradient against the exact one ({audit.discretisation}). What stands still "
+            "under refinement is missing;\nwhat falls is the sum's own error. Grey: further parameters."
         )
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
     return Page(title, caption, figure)
@@ -149,8 +149,8 @@ def _missing(audit: ModelAudit) -> Page:
     lacking = audit.bulk + dirac - audit.autodiff
     chosen = np.argsort(-np.abs(dirac), kind="stable")[:_MOST_DOTS]
     reach = 1.1 * max(float(np.abs(dirac).max(initial=0)), float(np.abs(lacking).max(initial=0)), 1e-300)
-    axes.plot([-reach, reach], [-reach, reach], color=_GREY, linewidth=1, label="all of it lacks")
-    axes.axhline(0, color=GREEN, linewidth=1, linestyle="--", label="none of it lacks")
+    axes.plot([-reach, reach], [-reach, reach], color=_GREY, linewidth=1, label="all of it is lacking")
+    axes.axhline(0, color=GREEN, linewidth=1, linestyle="--", label="none of it is lacking")
     axes.plot(
         dirac[chosen], lacking[chosen], color=RED, marker="o", markersize=4, linestyle="none", alpha=0.7,
         label="a parameter each",
@@ -206,15 +206,15 @@ def _kinks(audit: ModelAudit) -> Page:
 def _remedy(audit: ModelAudit) -> Page:
     figure = Figure()
     y = 0.88
-    paragraphs = [f"{audit.reason}.", *(f"{n}." for n in audit.notes)]
+    paragraphs = [_capital(f"{said}.") for said in (audit.reason, *audit.notes)]
     paragraphs += [
-        f"{r.first} and {r.second} {'agree' if r.passed else 'DISAGREE'} to {r.error:.1e} (at most {r.tolerance:.0e})."
+        f"{_capital(r.first)} and {r.second} {'agree' if r.passed else 'DISAGREE'} to {r.error:.1e} (at most {r.tolerance:.0e})."
         for r in audit.routes
     ]
     if audit.gradcheck is not None:
         paragraphs.append(str(audit.gradcheck))
     for paragraph in paragraphs:
-        lines = textwrap.wrap(paragraph[:1].upper() + paragraph[1:], _LINE)
+        lines = textwrap.wrap(paragraph, _LINE)
         figure.text(0.06, y, "\n".join(lines), fontsize=10.5, va="top", linespacing=1.3)
         y -= 0.026 * len(lines) + 0.012
     if not audit.passed:
@@ -238,6 +238,11 @@ def _settings(audit: ModelAudit) -> Page:
         figure.text(0.40, y, "\n".join(text), fontsize=10.5)
         y -= step * len(text)
     return Page("Settings and versions", "Seeds are fixed: the same model gives the same report.", figure)
+
+
+def _capital(sentence: str) -> str:
+    # u, u″ and L stay what they are.
+    return sentence if len(sentence.split()[0]) < 3 else sentence[:1].upper() + sentence[1:]
 
 
 def _short(name: str) -> str:

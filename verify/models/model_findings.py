@@ -219,7 +219,8 @@ class ModelAudit:
     def row(self, finding: TensorFinding) -> list[str]:
         """Name, errors, missing part and verdict of one finding, as text."""
         errors = [f"{e:.1e}" for e in finding.study.errors]
-        return [finding.name, *errors, f"{finding.missing:.1e}", finding.verdict]
+        missing = f"{finding.missing:.1e}" if finding.missing else "–"
+        return [finding.name, *errors, missing, finding.verdict]
 
 
 def _finding(found: TensorFinding) -> dict[str, Any]:

@@ -47,5 +47,5 @@ def remedy(model: Model, density: Density, discretisation: str, domain: tuple[fl
         shape = f"[[{left!r}], [{right!r}]]" if model.column else f"[{left!r}, {right!r}]"
         lines.append(f"value = value + ends({u}(torch.tensor({shape}, dtype={model.dtype})).flatten())")
     what = f"the {discretisation}" if discretisation.endswith("rule") else discretisation
-    said = f"# Integrate on nodes that follow the kinks, in place of {what}: autograd then gives the exact gradient."
+    said = f"# In place of {what}, nodes that follow the kinks: autograd then gives the exact gradient."
     return "\n".join([said, *imports, *lines, "value.backward()"])
