@@ -10,9 +10,10 @@ from ..verify.audit_record import read_audit
 from ..verify.backends.discovery import discover
 from ..verify.errors import InputError
 from ..verify.files import write_whole
+from ..verify.findings import Audit
 from ..verify.network import ShallowNetwork
 from ..verify.problem import RitzProblem
-from ..verify.refinement import POINTS, Audit, audit
+from ..verify.refinement import POINTS, audit_systems
 from .cache import Cache
 
 
@@ -53,7 +54,7 @@ def audit_study(
         if quick:
             methods = tuple(m for m in methods if "compile" not in m.name)
         points = POINTS[:-1] if quick else POINTS
-        return audit(problem, ShallowNetwork.random(width, seed), methods, points, rule, progress)
+        return audit_systems(problem, ShallowNetwork.random(width, seed), methods, points, rule, progress)
 
     def save(made: Audit, path: Path) -> None:
         text = json.dumps(made.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

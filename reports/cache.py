@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..verify.errors import InputError
 from ..verify.files import write_whole
-from ..verify.refinement import versions
+from ..verify.findings import versions
 
 if TYPE_CHECKING:
     from ..solver.runs import Run

@@ -43,10 +43,19 @@ def main() -> None:
 app.command()(fit_command.fit)
 
 
-@app.command()
-@with_problem
 def audit(
     problem: RitzProblem,
+    context: typer.Context,
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE.py:DENSITY]",
+            help="Audit your own model instead: a Python file (it is run, like a test file) that defines `model`, "
+            "`domain` and the energy's density L(x, u, du) by this name; and if you like `training_loss(model, n)` or "
+            "`quadrature(n)`, `ends(u)` and `parameters`.",
+            show_default=False,
+        ),
+    ] = None,
     width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
     rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
@@ -55,19 +64,30 @@ def audit(
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
     picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
+    points: Annotated[int, typer.Option(help="With a model of yours: the points it is trained on.")] = 100,
+    pdf: Annotated[Path | None, typer.Option(help="With a model of yours: file for the report, .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Which gradients of the energy do torch, JAX and others get wrong, by how much, and why?
 
     Exits with 1 if the independent derivations disagree, or a verdict is not the one that theory predicts, or a
-    backend fails. An AD system that is not installed is shown as such.
+    backend fails. An AD system that is not installed is shown as such. With FILE.py:DENSITY: is autodiff's gradient of
+    your own loss that of its integral? Exits with 1 if it is not, and says what to change.
     """
+    if subject is not None:
+        from .model_command import audit_file, refuse_others
+
+        refuse_others(context)
+        audit_file(subject, rule, points, pdf, as_json)
+        return
     from ..verify.backends.discovery import discover
     from ..verify.errors import InputError
     from ..verify.network import ShallowNetwork
     from ..verify.refinement import audit as run_audit
     from .tables import AUDIT_STEPS, audit_tables, steps
 
+    if pdf is not None:
+        raise InputError("pdf: it is for a model of yours, FILE.py:DENSITY; --save FOLDER would be right")
     if width < 1:
         raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
     if seed < 0:
@@ -98,6 +118,9 @@ def audit(
         audit_tables(result, save)
     if not result.passed:
         raise typer.Exit(1)
+
+
+app.command("audit")(with_problem(audit, instead="subject"))
 
 
 @app.command()

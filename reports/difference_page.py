@@ -15,7 +15,8 @@ from ..solver.closed_form import closed_form
 from ..solver.differences import advise_step, central_differences
 from ..solver.energies import Energy, grid_energy
 from ..solver.statement import mesh
-from ..verify.refinement import Audit, family
+from ..verify.findings import Audit
+from ..verify.study import family
 from .style import BLACK, BLUE, ORANGE, RED, Page
 
 Array = NDArray[Any]

@@ -18,8 +18,8 @@ from ..verify.blocks import BLOCKS
 from ..verify.derivation import derive
 from ..verify.errors import InputError
 from ..verify.files import write_whole
+from ..verify.findings import OWN, Audit, Row
 from ..verify.quadrature import quadrature_gradient
-from ..verify.refinement import OWN, Audit, Row
 from .neuron_page import compare_neuron, neuron_page
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf

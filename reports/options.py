@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import runpy
+import sys
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,17 +59,21 @@ def one_sentence() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def with_problem(command: Callable[..., None]) -> Callable[..., None]:
+def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..., None]:
     """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
 
     The subcommand runs inside `one_sentence`.
+
+    Args:
+        command: the subcommand.
+        instead: an argument of it; where that is given no problem is stated, and the subcommand gets `None`.
     """
 
     @wraps(command)
     def run(**options: Any) -> None:
         with one_sentence():
             stated = {n: options.pop(n) for n in inspect.signature(_stated).parameters}
-            command(_stated(**stated), **options)
+            command(None if options.get(instead) is not None else _stated(**stated), **options)
 
     # The problem's own class is imported only when a command runs.
     own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
@@ -119,9 +125,40 @@ def _from_file(reference: str) -> RitzProblem:
     from ..verify.problem import RitzProblem
 
     path, _, name = reference.rpartition(":")
-    if not Path(path).is_file():
-        raise InputError(f"problem: there is no file {path}; FILE.py:NAME with an existing file would be right")
-    found = runpy.run_path(path).get(name)
+    found = run_file(path, "problem").get(name)
     if not isinstance(found, RitzProblem):
         raise InputError(f"problem: {name} in {path} is a {type(found).__name__}; a RitzProblem would be right")
     return found
+
+
+def run_file(path: str, what: str) -> dict[str, Any]:
+    """The names that a file of the user's own defines, having run it as pytest would run a test file.
+
+    It can import what lies beside it; what it does under `if __name__ == "__main__"` is left out.
+
+    Args:
+        path: the file.
+        what: what it is to define, for messages.
+
+    Raises:
+        InputError: there is no such file, or it raises; the message names its line.
+    """
+    from ..verify.errors import InputError
+
+    if not Path(path).is_file():
+        raise InputError(f"{what}: there is no file {path}; FILE.py:NAME with an existing file would be right")
+    beside = str(Path(path).resolve().parent)
+    sys.path.insert(0, beside)
+    try:
+        return runpy.run_path(path)
+    except (Exception, SystemExit) as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        line = error.lineno if isinstance(error, SyntaxError) and not lines else (lines or [None])[-1]
+        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise InputError(
+            f"{what}: {path} raises {type(error).__name__}{': ' if said else ''}{said} ({path}:{line}); a file that "
+            f"`python {path}` runs would be right"
+        ) from None
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(beside)

@@ -13,8 +13,8 @@ from ..solver.experiments import EXPERIMENTS, Outcome, run_experiment
 from ..solver.free_knots import BestNetwork, solve
 from ..solver.runs import Run
 from ..solver.training import fit
+from ..verify.findings import Audit
 from ..verify.named import problems
-from ..verify.refinement import Audit
 from .audit_data import audit_study
 from .cache import Cache, recall_run
 from .gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table

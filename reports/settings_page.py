@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..verify.findings import versions
 from ..verify.problem import RitzProblem
-from ..verify.refinement import versions
 from .style import Page
 
 # Where the lines begin and end, in shares of the page's height, and the most that one takes.

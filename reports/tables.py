@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from ..verify.blocks import BLOCKS
+from ..verify.findings import Audit, Row
 from ..verify.problem import RitzProblem
-from ..verify.refinement import Audit, Row
 
 _COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
 _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from kinkproof.verify import ShallowNetwork, audit, problems
-from kinkproof.verify.refinement import Audit
+from kinkproof.verify.findings import Audit
 
 # Runs pytest inside a test: how the plugin is tested.
 pytest_plugins = ["pytester"]

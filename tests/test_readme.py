@@ -9,8 +9,8 @@ import pytest
 from kinkproof.reports.command import app
 from kinkproof.solver import solve
 from kinkproof.verify import problems
+from kinkproof.verify.findings import Audit
 from kinkproof.verify.oracles import load, packs
-from kinkproof.verify.refinement import Audit
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parent.parent

@@ -11,10 +11,11 @@ import numpy as np
 from .blocks import BLOCKS
 from .crosscheck import Agreement
 from .errors import InputError
+from .findings import SCHEMA_VERSION, Audit, Row
 from .gradient import exact_gradient
 from .network import ShallowNetwork
 from .problem import RitzProblem
-from .refinement import SCHEMA_VERSION, Audit, Row, Study
+from .study import Study
 
 
 def read_audit(text: str) -> Audit:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from importlib import metadata
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import sympy
@@ -16,200 +14,83 @@ from numpy.typing import NDArray
 
 from .backends import Method, Unavailable
 from .backends.answer import answer
-from .backends.discovery import backends, describe, discover
+from .backends.discovery import describe, discover
 from .blocks import BLOCKS
-from .crosscheck import REQUIRED_DIGITS, Agreement, crosscheck
+from .crosscheck import crosscheck
 from .errors import InputError, NondifferentiableError
 from .expressions import NUMPY_MODULES, X
+from .findings import OWN, Audit, Row
 from .gradient import Gradient, exact_gradient
 from .network import ShallowNetwork
 from .problem import RitzProblem
-from .quadrature import Grid, grid, quadrature_gradient
+from .quadrature import Grid, quadrature_gradient
+from .study import ROUNDING, family, study
+
+if TYPE_CHECKING:
+    from .models.model_findings import ModelAudit
 
 Array = NDArray[Any]
 
-SCHEMA_VERSION = 1
-# The system's name of our own quadratures.
-OWN = "kinkproof"
 POINTS = (100, 1_000, 10_000, 100_000)
 WIDTH = 20
-# What rounding may leave of an exact gradient. float64: sums of 10⁵ terms lose three to four digits of sixteen, the
-# rest is margin. float32: the same of seven and a half.
-ROUNDING = {"float64": 1e-10, "float32": 1e-4}
-# A kink lies luckily in its cell on one grid and unluckily on the next. The largest error over four neighbouring
-# grids takes that luck out, so that one neuron suffices for a verdict.
-_FAMILY = (1.0, 1.1, 1.2, 1.3)
-# Error × n keeps its size where the error has order 1 (kinks anywhere in their cells) and grows tenfold from decade to
-# decade where it stands still: the geometric mean of the two decides.
-_MOST_GROWTH = 10**0.5
 
 
-@dataclass(frozen=True)
-class Study:
-    """Relative errors for one block of parameters (or all), the fitted order, and the verdict.
-
-    Attributes:
-        errors: for each n, the largest over the grids of n to 1.3 n points.
-        order: slope of the fit through those above rounding, None with fewer than two.
-        verdict: "exact", "consistent" or "inconsistent"; see `study`.
-    """
-
-    errors: tuple[float, ...]
-    order: float | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the audit found for one method in one precision.
-
-    Attributes:
-        system: the AD system, "kinkproof" for our own quadratures.
-        method: its name, "" for a system that could not be asked at all.
-        precision: "float64" or "float32", "" where nothing was run.
-        total: the study over all parameters, `None` where there is none.
-        blocks: the same for each block.
-        expected: verdict over all parameters that theory predicts for this problem and network.
-        expected_blocks: likewise by block.
-        reason: why.
-        attribution: |missing − Dirac part| / |Dirac part| at the finest grid, for an inconsistent method.
-        unavailable: why the method could not be run here, else "".
-        failed: what went wrong when it was run, else "".
-        conforming: does its quadrature follow the kinks?
-        delta: the discrete delta it uses, if any.
-    """
-
-    system: str
-    method: str
-    precision: str
-    total: Study | None
-    blocks: dict[str, Study]
-    expected: str
-    expected_blocks: dict[str, str]
-    reason: str
-    attribution: float | None
-    unavailable: str = ""
-    failed: str = ""
-    conforming: bool = False
-    delta: str | None = None
-
-    @property
-    def label(self) -> str:
-        """System, method and precision, for messages."""
-        return ", ".join(p for p in (": ".join(q for q in (self.system, self.method) if q), self.precision) if p)
-
-    @property
-    def as_expected(self) -> bool:
-        """Do all verdicts equal the expected ones? What is not installed is held against nobody, a failure is."""
-        if self.total is None:
-            return not self.failed
-        pairs = [(self.total.verdict, self.expected)]
-        pairs += [(s.verdict, self.expected_blocks[n]) for n, s in self.blocks.items()]
-        # Rounding on every grid, where a vanishing error was expected, is no surprise but a coarse precision.
-        return all(found == wanted or (found, wanted) == ("exact", "consistent") for found, wanted in pairs)
-
-
-@dataclass(frozen=True)
-class Audit:
-    """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected."""
-
-    problem: RitzProblem
-    network: ShallowNetwork
-    rule: str
-    points: tuple[int, ...]
-    exact: Gradient
-    agreements: tuple[Agreement, ...]
-    rows: tuple[Row, ...]
-    dirac_shares: dict[str, float]
-
-    @property
-    def routes_agree(self) -> bool:
-        """Do the independent derivations agree? If not, no method was judged."""
-        return all(a.passed for a in self.agreements)
-
-    @property
-    def judged_systems(self) -> tuple[str, ...]:
-        """The AD systems of which at least one method was judged."""
-        return tuple(dict.fromkeys(r.system for r in self.rows if r.total is not None and r.system != OWN))
-
-    @property
-    def passed(self) -> bool:
-        """Routes agree and every verdict is as expected."""
-        return self.routes_agree and all(r.as_expected for r in self.rows)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every number of the audit, ready for JSON."""
-        p, g = self.problem, self.exact
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "versions": versions(),
-            "problem": {
-                "name": p.name,
-                **{n: str(getattr(p, n)) for n in ("coefficient", "source", "distance", "lift", "solution")},
-                "fluxes": {str(k): str(v) for k, v in p.fluxes.items()},
-                "essential": {str(k): str(v) for k, v in p.essential.items()},
-                "penalty": str(p.penalty),
-                "domain": [str(e) for e in p.domain],
-            },
-            "network": {n: [str(v) for v in self.network.rational(n)] for n in BLOCKS},
-            "rule": self.rule,
-            "points": list(self.points),
-            "crosscheck": {
-                "required_digits": REQUIRED_DIGITS,
-                "routes": [
-                    {"routes": list(a.routes), "digits": a.digits, "parameter": a.parameter} for a in self.agreements
-                ],
-            },
-            "exact": {
-                "energy": float(g.energy),
-                "route": g.route,
-                "error_estimate": g.error_estimate,
-                "distance_to_degeneracy": float(g.distance) if np.isfinite(g.distance) else None,
-                **{part: getattr(g, part).ravel().tolist() for part in ("bulk", "dirac", "total")},
-            },
-            "dirac_shares": self.dirac_shares,
-            "methods": [_row_dict(r) for r in self.rows],
-            "passed": self.passed,
-        }
-
-
-def _row_dict(row: Row) -> dict[str, Any]:
-    def numbers(s: Study) -> dict[str, Any]:
-        errors = [e if np.isfinite(e) else None for e in s.errors]
-        return {"errors": errors, "order": s.order, "verdict": s.verdict}
-
-    return {
-        "system": row.system,
-        "method": row.method,
-        "precision": row.precision,
-        "unavailable": row.unavailable,
-        "failed": row.failed,
-        "conforming": row.conforming,
-        "delta": row.delta,
-        "total": numbers(row.total) if row.total else None,
-        "blocks": {n: numbers(s) for n, s in row.blocks.items()},
-        "expected": row.expected,
-        "expected_blocks": row.expected_blocks,
-        "reason": row.reason,
-        "attribution": row.attribution,
-        "as_expected": row.as_expected,
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of everything that computes or draws."""
-    out = {"python": platform.python_version()}
-    computing = ("kinkproof", "numpy", "sympy", "mpmath", "scipy", "torch", "jax", "jaxlib", "autograd")
-    showing = ("matplotlib", "pypdf")
-    for name in dict.fromkeys([*computing, *showing, *(e.dist.name for e in backends() if e.dist is not None)]):
-        try:
-            out[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            out[name] = "not installed"
-    return out
-
-
+@overload
 def audit(
+    problem: RitzProblem,
+    network: ShallowNetwork | None = None,
+    methods: Iterable[Method] | None = None,
+    points: tuple[int, ...] = POINTS,
+    rule: str = "midpoint",
+    progress: Callable[[str], None] = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    model: Callable[..., Any],
+    density: Callable[..., Any],
+    domain: tuple[float, float] = (0.0, 1.0),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    rule: str = "midpoint",
+    quadrature: Callable[[int], Any] | None = None,
+    loss: Callable[[Any, int], Any] | None = None,
+    ends: Callable[[Any], Any] | None = None,
+    points: int | tuple[int, ...] = 100,
+    progress: Callable[[str], None] = ...,
+) -> ModelAudit: ...
+
+
+def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
+    """Is autodiff's gradient that of the integral? Asked of AD systems for a problem of ours, or of a user's own model.
+
+    `audit(problem, network, …)` judges AD systems, see `audit_systems`; `audit(model, density, domain, …)` judges a
+    model in torch, see `models.model_audit.audit_model`.
+
+    Args:
+        subject: a `RitzProblem` and what goes with it, or a `torch.nn.Module` (or a function of parameters and x) and
+            its density.
+        options: see there.
+
+    Raises:
+        InputError: see there.
+        NondifferentiableError: the energy has no gradient at the network of ours.
+    """
+    first = subject[0] if subject else options.get("problem", options.get("model"))
+    if isinstance(first, RitzProblem):
+        return audit_systems(*subject, **options)
+    if not callable(first):
+        raise InputError(
+            f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, is right"
+        )
+    # torch is imported only for those who bring a model.
+    from .models.model_audit import audit_model
+
+    return audit_model(*subject, **options)
+
+
+def audit_systems(
     problem: RitzProblem,
     network: ShallowNetwork | None = None,
     methods: Iterable[Method] | None = None,
@@ -279,13 +160,6 @@ def _own_methods(rule: str) -> tuple[Method, ...]:
     )
 
 
-def family(rule: str, points: int, domain: tuple[Any, Any]) -> list[Grid]:
-    """Neighbouring grids of `points` to 1.3 `points` nodes, the first with exactly `points`."""
-    # Multiples of five suit every rule.
-    sizes = dict.fromkeys([points, *(5 * max(1, round(points * f / 5)) for f in _FAMILY[1:])])
-    return [grid(rule, n, domain) for n in sizes]
-
-
 def judge(
     problem: RitzProblem,
     network: ShallowNetwork,
@@ -345,36 +219,6 @@ def _gradients(
         chosen = of_n[:1] if method.conforming else of_n
         found.append([answer(method, problem, vector, g, precision) for g in chosen])
     return found
-
-
-def study(found: list[list[Array]], target: Array, sizes: list[int], precision: str) -> Study:
-    """Relative errors over the grids → order and verdict.
-
-    `exact`: rounding only, on every grid. `consistent`: the error vanishes under refinement. `inconsistent`: it does
-    not.
-
-    Args:
-        found: for each n the gradients (K,) on its family of grids.
-        target: the exact gradient, (K,).
-        sizes: n, ascending.
-        precision: in which the gradients were computed.
-    """
-    scale = float(np.linalg.norm(target)) or 1.0
-    errors = [max(float(np.linalg.norm(f - target)) for f in of_n) / scale for of_n in found]
-    rounding = ROUNDING[precision]
-    if not np.isfinite(np.concatenate([f for of_n in found for f in of_n])).all():
-        return Study(tuple(errors), None, "inconsistent")
-    if max(errors) <= rounding:
-        return Study(tuple(errors), None, "exact")
-    # Errors that have reached rounding fall no further and would bend the fit.
-    above = [(n, e) for n, e in zip(sizes, errors, strict=True) if e > rounding]
-    order = None
-    if len(above) > 1:
-        logarithms = np.log(np.array(above))
-        order = float(-np.polyfit(logarithms[:, 0], logarithms[:, 1], 1)[0])
-    scaled = [n * e for n, e in zip(sizes, errors, strict=True)]
-    vanishes = errors[-1] <= rounding or scaled[-1] <= _MOST_GROWTH * max(scaled[:-1])
-    return Study(tuple(errors), order, "consistent" if vanishes else "inconsistent")
 
 
 def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, dict[str, str], str]:

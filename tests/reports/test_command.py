@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from kinkproof.reports.command import app
 from kinkproof.reports.tables import audit_tables
-from kinkproof.verify import problems, refinement
+from kinkproof.verify import problems, study
 from kinkproof.verify.backends import discovery, pytorch
-from kinkproof.verify.refinement import Audit
+from kinkproof.verify.findings import Audit
 from typer.testing import CliRunner
 
 RUNNER = CliRunner()
@@ -87,7 +87,7 @@ def test_json_goes_to_stdout_alone_for_a_users_own_problem() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_an_unexpected_verdict_ends_with_code_1_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refinement, "_MOST_GROWTH", 1e-9)
+    monkeypatch.setattr(study, "_MOST_GROWTH", 1e-9)
     done = RUNNER.invoke(app, ["audit", "--width", "5"])
     assert done.exit_code == 1
     assert "unexpected:" in done.output

@@ -7,7 +7,7 @@ import pytest
 from kinkproof.reports import discrepancy_report
 from kinkproof.reports.discrepancy import _missing, errors_page, finding_picture
 from kinkproof.verify import InputError
-from kinkproof.verify.refinement import Audit
+from kinkproof.verify.findings import Audit
 from pypdf import PdfReader
 
 PAGES = 8

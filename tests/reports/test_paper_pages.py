@@ -12,7 +12,7 @@ from kinkproof.reports.paper_data import PaperStudy
 from kinkproof.reports.paper_pages import findings
 from kinkproof.reports.training_figures import training_page
 from kinkproof.verify import InputError, problems
-from kinkproof.verify.refinement import Audit
+from kinkproof.verify.findings import Audit
 
 from .pdf import assert_whole_report
 

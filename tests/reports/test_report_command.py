@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from kinkproof.reports.command import app
-from kinkproof.verify.refinement import Audit
+from kinkproof.verify.findings import Audit
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
@@ -29,13 +29,13 @@ def test_a_landscape_report_is_written_and_the_second_is_the_same(tmp_path: Path
 
 
 def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kinkproof.reports.audit_data.audit", lambda *_: paper_audit)
+    monkeypatch.setattr("kinkproof.reports.audit_data.audit_systems", lambda *_: paper_audit)
     command = ["report", "discrepancy", "-o", str(tmp_path / "d.pdf")]
     done = RUNNER.invoke(app, command)
     assert done.exit_code == 0, done.output
     first = (tmp_path / "d.pdf").read_bytes()
     # Without an audit at hand it is read from the cache.
-    monkeypatch.setattr("kinkproof.reports.audit_data.audit", None)
+    monkeypatch.setattr("kinkproof.reports.audit_data.audit_systems", None)
     assert RUNNER.invoke(app, command).exit_code == 0
     assert (tmp_path / "d.pdf").read_bytes() == first
 

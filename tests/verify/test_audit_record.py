@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, audit
 from kinkproof.verify.audit_record import read_audit
-from kinkproof.verify.refinement import Audit
+from kinkproof.verify.findings import Audit
 
 
 def test_an_audit_comes_back_from_its_json(paper_audit: Audit) -> None:

@@ -9,8 +9,10 @@ import pytest
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, audit, exact_gradient, problems
 from kinkproof.verify.backends import Method, Unavailable
 from kinkproof.verify.blocks import BLOCKS
+from kinkproof.verify.findings import Audit
 from kinkproof.verify.quadrature import Grid
-from kinkproof.verify.refinement import Audit, family, judge, near_solution, study
+from kinkproof.verify.refinement import judge, near_solution
+from kinkproof.verify.study import family, study
 from numpy.typing import NDArray
 
 from tests.faults import FAULTS

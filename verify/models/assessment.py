@@ -1,0 +1,191 @@
+"""From exact gradient and judged sum to findings: verdicts with their reasons, offenders, settings."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..study import ROUNDING
+from .density import Density
+from .discretisation import Discretisation
+from .exact_side import ExactSide, Located
+from .gradcheck import Gradcheck
+from .judgement import DRAWN, Judged, Target, on_grids, over_draws
+from .model import Model
+from .model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
+from .pieces import ORDER
+from .remedy import remedy
+
+Array = NDArray[Any]
+
+# Below this a part of the gradient is rounding: of its norm, and of ∫|L| over the parameters' norm.
+_FLOOR = 1e-6
+_OFFENDERS = 3
+# Places for a picture of u and u′, besides those at the kinks.
+_PICTURED = 600
+# A strong form that sees less than this share of the variation of u′ loses curvature.
+_SEEN = 1 - 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What is known before the user's sum is judged, and how it becomes findings."""
+
+    model: Model
+    density: Density
+    domain: tuple[float, float]
+    located: Located
+    exact: ExactSide
+    trained: Discretisation
+    sizes: tuple[int, ...]
+    routes: tuple[Route, ...]
+    has_ends: bool
+
+    @property
+    def _ranges(self) -> list[slice]:
+        """Of each parameter in a row, then of all."""
+        stops = list(accumulate(p.numel() for p in self.model.tensors))
+        return [*(slice(a, b) for a, b in zip([0, *stops], stops, strict=False)), slice(0, stops[-1])]
+
+    def judge(self) -> tuple[list[Judged], Array, int]:
+        """Verdicts by range, autodiff's gradient, draws."""
+        formula = self.exact.formula
+        floor = rounding_floor(self.model, self.exact)
+        target = Target(formula.bulk.numpy(), formula.jump.numpy(), floor)
+        energy, magnitude = formula.energy, formula.magnitude
+        if not self.trained.random:
+            return (*on_grids(self.trained, target, self._ranges, self.sizes, energy, magnitude), 0)
+        return over_draws(self.trained, target, self._ranges, DRAWN * self.sizes[0], energy, magnitude)
+
+    def findings(
+        self, judged: list[Judged], autodiff: Array, draws: int, notes: tuple[str, ...], checked: Gradcheck
+    ) -> ModelAudit:
+        """The audit's outcome."""
+        names = [*self.model.parameters, "all"]
+        shapes = [*(tuple(p.shape) for p in self.model.tensors), (len(self.model.vector()),)]
+        found = [
+            self._finding(name, shape, part, seen, k)
+            for k, (name, shape, part, seen) in enumerate(zip(names, shapes, self._ranges, judged, strict=True))
+        ]
+        verdicts = {f.verdict for f in found}
+        verdict = next(v for v in ("inconsistent", "consistent", "exact") if v in verdicts)
+        verdict = "inconsistent" if self._blind else verdict
+        points = (DRAWN * self.sizes[0],) if draws else self.sizes
+        reason = self._reason(verdict)
+        return self._audit(verdict, reason, points, draws, tuple(found), autodiff, notes, checked)
+
+    def without_verdict(self, notes: tuple[str, ...]) -> ModelAudit:
+        """The routes disagree: nobody is judged."""
+        worst = next(r for r in self.routes if not r.passed)
+        reason = (
+            f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient, so that what "
+            "is exact is not known; a density that jumps in u would do that, or a model whose derivative in x or its "
+            "parameters is not that of its values"
+        )
+        blank = np.full(len(self.model.vector()), np.nan)
+        return self._audit(NO_VERDICT, reason, self.sizes, 0, (), blank, notes, None)
+
+    def _finding(self, name: str, shape: tuple[int, ...], part: slice, judged: Judged, k: int) -> TensorFinding:
+        formula = self.exact.formula
+        norm = float(formula.total[part].norm())
+        dirac = float(formula.jump[part].norm())
+        parts = self.exact.parts
+        column = parts[:, k] if k < parts.shape[1] else parts.norm(dim=1)
+        offenders = []
+        if dirac > ROUNDING["float64"] * max(norm, rounding_floor(self.model, self.exact)):
+            for r in column.argsort(descending=True)[:_OFFENDERS].tolist():
+                index = int(self.exact.ranked[r])
+                original = self.located.indices[index]
+                breaks = self.located.breaks
+                offenders.append(
+                    Offender(
+                        int(breaks.layers[original]),
+                        int(breaks.neurons[original]),
+                        self.located.label(original),
+                        float(self.located.places[index]),
+                        float(column[r]) / dirac,
+                    )
+                )
+        missing = dirac / norm if norm else (math.inf if dirac else 0.0)
+        return TensorFinding(
+            name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict, tuple(offenders)
+        )
+
+    @property
+    def _blind(self) -> bool:
+        curved = self.exact.limits.curved
+        return curved is not None and curved < _SEEN
+
+    def _reason(self, verdict: str) -> str:
+        kinks, jumps = len(self.located.places), bool(self.exact.parts.any())
+        if self._blind:
+            seen = self.exact.limits.curved or 0.0
+            return (
+                f"u″ as autograd has it holds {seen:.2g} of the variation of u′; the rest sits in the kinks, where no "
+                "node sees it (ReLU's second derivative vanishes almost everywhere): the loss measures the density "
+                f"with u″ {'= 0' if seen < 1e-9 else 'less what the kinks bend'}, not the residual of the equation"
+            )
+        if verdict == "inconsistent":
+            if not jumps:
+                return "autodiff's gradient of this sum does not tend to that of the integral, and no kink explains it"
+            return (
+                "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "
+                "move with the parameters, and points that stay where they are do not see them move"
+            )
+        if not kinks:
+            return "u is smooth in x: L has nowhere to jump, and the derivative of the sum tends to the integral's"
+        if not jumps:
+            return f"u has {kinks} breaks, but L does not jump at them: moving them changes nothing at first order"
+        if verdict == "exact":
+            return "the sum's nodes follow the kinks, so that autodiff sees them move"
+        return "the Dirac terms of the kinks are there, or smaller than what can be told from rounding"
+
+    def _audit(
+        self, verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...],
+        autodiff: Array, notes: tuple[str, ...], checked: Gradcheck | None,
+    ) -> ModelAudit:  # fmt: skip
+        formula, inside = self.exact.formula, self.located.inside
+        operations = Counter(o for o, k in zip(self.located.breaks.operations, inside.tolist(), strict=True) if k)
+        model = self.model
+        function = not isinstance(model.original, torch.nn.Module)
+        name = getattr(model.original, "__name__", "function") if function else type(model.original).__name__
+        type_name, kinks = str(model.dtype).removeprefix("torch."), f"{len(self.located.places):,} inside the domain"
+        settings = {
+            "model": name,
+            "parameters": f"{len(model.vector()):,} in {len(model.parameters)} tensors, {type_name}",
+            "density": f"L({', '.join(['x', 'u', 'du', *self.density.extra])})",
+            "domain": f"({self.domain[0]:g}, {self.domain[1]:g})",
+            "trained on": self.trained.name + (" (drawn anew)" if self.trained.random else ""),
+            "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
+            "exact side": f"float64, {ORDER} Gauss points a piece, {len(self.exact.pieces.marks) - 1:,} pieces",
+            "exact energy": f"{formula.energy:.15g}",
+            "kinks": kinks + (f" ({', '.join(operations)})" if operations else ""),
+        }
+        text = remedy(model, self.density, self.trained.name, self.domain, self.has_ends)
+        return ModelAudit(
+            verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
+            formula.energy, formula.bulk.numpy(), formula.jump.numpy(), autodiff, self.located.places.numpy(),
+            self.exact.heights.numpy(), self._profile(), dict(operations), notes, checked, text, settings, self._blind,
+        )  # fmt: skip
+
+    def _profile(self) -> Array:
+        """X, u and u′, with two points beside each kink so that u′ steps."""
+        left, right = self.domain
+        x = torch.linspace(left, right, _PICTURED, dtype=torch.float64)
+        beside = 1e-7 * (right - left)
+        kinks = self.located.places[:_PICTURED]
+        x = torch.cat([x[1:-1], kinks - beside, kinks + beside]).clamp(left + beside, right - beside).sort().values
+        u, du, _ = self.model.fields(x)
+        return torch.stack([x, u.detach(), du.detach()]).numpy()
+
+
+def rounding_floor(model: Model, exact: ExactSide) -> float:
+    """A norm below which a gradient of this energy is rounding."""
+    return _FLOOR * exact.formula.magnitude / (float(model.vector().norm()) or 1.0) + float(np.finfo(float).tiny)

@@ -1,0 +1,205 @@
+"""The gradient by the jump formula (MATH 1): bulk with the kinks held still, less Σ ⟦L⟧ dξ/dθ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .density import Density
+from .model import Model
+from .pieces import ORDER, Pieces, chunks, to_ends
+
+Ends = Callable[[Tensor], Tensor]
+# u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
+_CONTINUOUS = 1e-8
+# A jump of L below this share of the largest |L| is what the extrapolation leaves of none.
+_LEAST_JUMP = 1e-12
+# Where u′ bends by less than this share of the largest slope, its bend says nothing about the kink's speed.
+_BENDS = 1e-6
+# Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
+MOST_RANKED = 2_000
+# Rows of the Jacobian of the positions that are had at once: as many numbers as are cheap to keep.
+_ROWS, _NUMBERS = 64, 10**7
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """One-sided limits at the marks of a cut domain, each (M,), nil at the two ends.
+
+    Attributes:
+        height: ⟦L⟧ = L(ξ⁺) − L(ξ⁻).
+        bend: ⟦u′⟧.
+        curved: ∫|u″| as autograd has it, over ∫|u″| + Σ|⟦u′⟧|; None if L does not depend on u″.
+        steepest: the largest |u′|.
+    """
+
+    height: Tensor
+    bend: Tensor
+    curved: float | None
+    steepest: float
+
+
+@dataclass(frozen=True, eq=False)
+class JumpGradient:
+    """The exact gradient in two parts, rows (P,).
+
+    Attributes:
+        energy: ∫ L dx and what the ends add.
+        bulk: the integral of ∂L/∂θ with the kinks held still.
+        jump: −Σ ⟦L⟧ dξ/dθ.
+        continued: the same from the continuity of u, which has ⟦∂u/∂θ⟧ = −⟦u′⟧ dξ/dθ at a kink that moves.
+        comparable: those terms of `jump` that `continued` has too: where u′ bends.
+        magnitude: ∫ |L| dx, to compare energies with.
+    """
+
+    energy: float
+    bulk: Tensor
+    jump: Tensor
+    continued: Tensor
+    comparable: Tensor
+    magnitude: float
+
+    @property
+    def total(self) -> Tensor:
+        """Bulk and jump, (P,)."""
+        return self.bulk + self.jump
+
+
+def fields(model: Model, density: Density) -> Callable[[Tensor], Tensor]:
+    """Points (n,) → L, u, u′ (and u″ if L depends on it), (3 or 4, n), without graphs."""
+
+    def rows(x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        u, du, ddu = model.fields(x, density.second)
+        found = [density.at(model, x, u, du, ddu), u, du, *([] if ddu is None else [ddu])]
+        return torch.stack([f.detach() for f in found])
+
+    return rows
+
+
+def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
+    """The limits at all marks from both sides, each by the polynomial through the Gauss nodes of its piece.
+
+    Raises:
+        InputError: u itself jumps.
+    """
+    x, weights = pieces.nodes()
+    rows = [fields(model, density)(x[k].reshape(-1)) for k in chunks(len(x), ORDER)]
+    values = torch.cat([v.reshape(len(v), -1, ORDER) for v in rows], dim=1)
+    to_left, to_right = to_ends(ORDER)
+    after, before = values @ to_left, values @ to_right
+    jumps = torch.zeros(len(values), len(pieces.marks), dtype=x.dtype)
+    jumps[:, 1:-1] = after[:, 1:] - before[:, :-1]
+    size, steepest = float(values[1].abs().max()), float(values[2].abs().max())
+    length = float(pieces.marks[-1] - pieces.marks[0])
+    leaps = jumps[1].abs() > _CONTINUOUS * (size + steepest * length)
+    if leaps.any():
+        where = float(pieces.marks[leaps][0])
+        raise InputError(
+            f"model: u itself jumps at x = {where:.6g}, so that u′ is not a function there; a continuous model would "
+            "be right"
+        )
+    curved = None
+    if density.second:
+        smooth = float((values[3].abs() * weights).sum())
+        whole = smooth + float(jumps[2].abs().sum())
+        curved = smooth / whole if whole else 1.0
+    least = _LEAST_JUMP * float(values[0].abs().max())
+    height = torch.where(jumps[0].abs() > least, jumps[0], torch.zeros_like(jumps[0]))
+    return Sides(height, jumps[2], curved, steepest)
+
+
+def jump_gradient(
+    model: Model, density: Density, pieces: Pieces, limits: Sides, places: Tensor, ends: Ends | None = None
+) -> JumpGradient:
+    """Energy and gradient by the jump formula.
+
+    Args:
+        model: whose u.
+        density: L.
+        pieces: the domain, cut at the breaks.
+        limits: what `sides` found there.
+        places: the breaks, (K,), as functions of the parameters.
+        ends: u at both ends (2,) → what is added to the integral.
+    """
+    x, weights = pieces.nodes()
+    height = at_breaks(limits.height, pieces, len(places))
+    bends = limits.bend.abs() > _BENDS * limits.steepest
+    comparable = at_breaks(limits.height * bends, pieces, len(places))
+    # ⟦L⟧/⟦u′⟧ at each mark, which ⟦∂u/∂θ⟧ is to be multiplied by.
+    ratio = torch.where(bends, limits.height / torch.where(bends, limits.bend, torch.ones_like(limits.bend)), 0.0)
+    ratio = torch.where(pieces.owners >= 0, ratio, torch.zeros_like(ratio))
+    to_left, to_right = to_ends(ORDER)
+    continuity = ratio[:-1, None] * to_left - ratio[1:, None] * to_right
+    size = len(model.vector())
+    energy, magnitude = 0.0, 0.0
+    bulk, continued = torch.zeros(size, dtype=x.dtype), torch.zeros(size, dtype=x.dtype)
+    for k in chunks(len(x), ORDER):
+        points = x[k].reshape(-1).requires_grad_()
+        u, du, ddu = model.fields(points, density.second)
+        density_values = density.at(model, points, u, du, ddu)
+        terms = density_values * weights[k].reshape(-1)
+        energy += float(terms.detach().sum())
+        magnitude += float(terms.detach().abs().sum())
+        bulk += model.gradient(terms.sum(), keep=True)
+        if ratio.any():
+            continued += model.gradient((u * continuity[k].reshape(-1)).sum())
+    if ends is not None:
+        added = end_terms(model, pieces, ends)
+        energy += float(added.detach())
+        bulk += model.gradient(added)
+    return JumpGradient(
+        energy, bulk, -pulled(model, places, height), continued, -pulled(model, places, comparable), magnitude
+    )
+
+
+def end_terms(model: Model, pieces: Pieces, ends: Ends) -> Tensor:
+    """What the ends add to the integral, a number with its graph."""
+    found = ends(model.value(pieces.marks[[0, -1]]))
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise InputError(f"ends: it returns {what}; one number from u at both ends, (2,), would be right")
+    return found.reshape(())
+
+
+def at_breaks(values: Tensor, pieces: Pieces, breaks: int) -> Tensor:
+    """Values at marks (M,) as values at breaks (K,): each belongs to the first of the breaks that share a mark."""
+    out = torch.zeros(breaks, dtype=values.dtype)
+    own = pieces.owners >= 0
+    out[pieces.owners[own]] = values[own]
+    return out
+
+
+def pulled(model: Model, places: Tensor, weights: Tensor) -> Tensor:
+    """Σ weights dξ/dθ, (P,)."""
+    if not len(places) or not weights.any():
+        return torch.zeros_like(model.vector())
+    return model.gradient((places * weights).sum(), keep=True)
+
+
+def rows_at_once(model: Model) -> int:
+    """How many rows of P numbers are kept at a time."""
+    return max(1, min(_ROWS, _NUMBERS // len(model.vector())))
+
+
+def speeds(model: Model, places: Tensor, chosen: Tensor) -> Tensor:
+    """dξ/dθ of some breaks, one row each, (len(chosen), P)."""
+    rows = [torch.zeros(0, len(model.vector()), dtype=torch.float64)]
+    for part in chosen.split(rows_at_once(model)):
+        pick = torch.zeros(len(part), len(places), dtype=places.dtype)
+        pick[torch.arange(len(part)), part] = 1
+        try:
+            found = torch.autograd.grad(
+                places, model.tensors, pick, retain_graph=True, allow_unused=True, is_grads_batched=True
+            )
+        except RuntimeError:
+            # Not every backward of a user's own can be vectorised.
+            rows.append(torch.stack([model.gradient(places[k], keep=True) for k in part]))
+            continue
+        blank = [torch.zeros(len(part), *p.shape, dtype=p.dtype) for p in model.tensors]
+        rows.append(torch.cat([(b if g is None else g).flatten(1) for b, g in zip(blank, found, strict=True)], dim=1))
+    return torch.cat(rows).detach()

@@ -1,0 +1,206 @@
+"""The audit of a user's own model and energy: is autodiff's gradient of the loss the gradient of the integral?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..quadrature import grid
+from ..study import family_sizes
+from .assessment import Assessment, rounding_floor
+from .density import Density, bind, check
+from .discretisation import Discretisation, on_loss, on_quadrature, on_rule
+from .exact_side import ExactSide, Located, by_differences, degenerate, exact_side, locate
+from .gradcheck import gradcheck
+from .jump import MOST_RANKED, Ends
+from .model import Model, prepare
+from .model_findings import ModelAudit, Route
+
+# Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
+ROUTES = 1e-9
+# Extrapolated from both sides and divided by bends down to a millionth of the slope, six digits fewer.
+_CONTINUITY = 1e-5
+# Differences of the energy, between which kinks cross, catch what is missing altogether.
+_DIFFERENCES = 1e-3
+# Where the energy has no derivative, one is taken beside: parameters displaced by this share of their size.
+DISPLACEMENT = 1e-2
+# Kinks up to which an audit is about as fast as its grids; it goes on beyond.
+MANY_KINKS = 1_000
+
+
+def audit_model(
+    model: Callable[..., Any],
+    density: Callable[..., Any],
+    domain: tuple[float, float] = (0.0, 1.0),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    rule: str = "midpoint",
+    quadrature: Callable[[int], Any] | None = None,
+    loss: Callable[[Any, int], Any] | None = None,
+    ends: Ends | None = None,
+    points: int | tuple[int, ...] = 100,
+    progress: Callable[[str], None] = lambda what: None,
+) -> ModelAudit:
+    """Compare autodiff's gradient of a loss with the gradient of the integral that the loss approximates.
+
+    The exact gradient comes from the jump formula, dE/dθ = bulk − Σ ⟦L⟧ dξ/dθ, and independently from quadrature nodes
+    that move with the kinks; the speeds of the kinks are checked against the continuity of u, and all of it against
+    differences of the energy. Only if these agree, the user's own sum is judged, in the user's own precision.
+
+    Args:
+        model: a `torch.nn.Module` of x, or with `parameters` a function of (parameters, x); piecewise smooth in x. It
+            is given x of shape (n, 1), or (n,) if it does not take that, and returns one number a point.
+        density: L(x, u, du), elementwise in torch, all of shape (n,); it may also take `ddu` and `parameters` (name →
+            tensor), by these names.
+        domain: the interval.
+        parameters: name → tensor, for a function.
+        rule: the named rule that is trained on, see `quadrature.grid`.
+        quadrature: instead of a rule: n → nodes and weights; where they differ from call to call (Monte Carlo), the
+            mean over draws is judged.
+        loss: instead of both: the whole loss of (model, n). Its value has to tend to the integral of the density.
+        ends: u at both ends, (2,) → a number that is added to the integral, a penalty for instance.
+        points: n that is trained with; the study goes on to 10 n and 100 n. Or all numbers, ascending.
+        progress: called with the name of each step before it starts.
+
+    Raises:
+        InputError: a model, density or sum that cannot be judged; the message names the line to look at.
+    """
+    left, right = _interval(domain)
+    sizes = _sizes(points)
+    given = sum(a is not None for a in (quadrature, loss))
+    if given > 1:
+        raise InputError("quadrature, loss: both say what is trained; one of the two would be right")
+    progress("the model")
+    prepared = prepare(model, (left, right), parameters)
+    bound = bind(density)
+    check(bound, prepared, (left, right))
+    progress("kinks")
+    notes = _notes_on_precision(prepared)
+    prepared, located, moving, said = _differentiable(prepared, (left, right))
+    notes += [*said, *_notes_on_breaks(located)]
+    trained = _discretisation(prepared, bound, (left, right), rule, quadrature, loss, ends, sizes)
+    # gradcheck needs float64; where the user's sum does not take that, it says so.
+    double = partial(_discretisation, prepared.double(), bound, (left, right), rule, quadrature, loss, ends, sizes[:1])
+    progress("exact gradient by two routes")
+    exact = exact_side(prepared, bound, (left, right), located, moving, ends)
+    if len(exact.ranked) == MOST_RANKED:
+        notes.append(f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked")
+    progress("differences of the energy")
+    routes = _routes(prepared, bound, (left, right), exact, ends)
+    study = Assessment(prepared, bound, (left, right), located, exact, trained, sizes, tuple(routes), ends is not None)
+    if not all(r.passed for r in routes):
+        return study.without_verdict(tuple(notes))
+    progress(f"autodiff of {trained.name}")
+    judged, autodiff, draws = study.judge()
+    progress("torch.autograd.gradcheck")
+    return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, sizes[0]))
+
+
+def _interval(domain: Any) -> tuple[float, float]:
+    try:
+        left, right = (float(e) for e in domain)
+    except (TypeError, ValueError):
+        raise InputError(f"domain: {domain!r} is no pair of numbers; (0, 1), for instance, would be right") from None
+    if not (math.isfinite(left) and math.isfinite(right) and left < right):
+        raise InputError(f"domain: ({left:g}, {right:g}) is no interval; finite ends in ascending order are right")
+    return left, right
+
+
+def _sizes(points: int | tuple[int, ...]) -> tuple[int, ...]:
+    sizes = (points, 10 * points, 100 * points) if isinstance(points, int) else tuple(points)
+    if len(sizes) < 3 or sizes[0] < 5 or any(a >= b for a, b in pairwise(sizes)):
+        raise InputError(f"points: {points!r} does not refine; a number from 5 on, or three ascending ones, is right")
+    return sizes
+
+
+def _notes_on_precision(model: Model) -> list[str]:
+    if model.dtype == torch.float64:
+        return []
+    name = str(model.dtype).removeprefix("torch.")
+    return [f"the model is {name}: the exact side uses a copy in float64, autodiff is judged in {model.precision}"]
+
+
+def _notes_on_breaks(located: Located) -> list[str]:
+    notes = []
+    inside = located.inside
+    bracketed = int((~located.breaks.exact[inside]).sum())
+    count = len(located.places)
+    if bracketed:
+        notes.append(f"{bracketed} of {count} kinks were bracketed and refined, the others solved for exactly")
+    if located.breaks.unknown:
+        names = ", ".join(sorted(set(located.breaks.unknown)))
+        notes.append(f"{names}: not known to be smooth or how they break, so that jumps of u′ were searched for")
+    if count > MANY_KINKS:
+        notes.append(f"{count:,} kinks are more than the {MANY_KINKS:,} that this is fast for; it takes its time")
+    return notes
+
+
+def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, Located, Tensor, list[str]]:
+    """The model, or if its energy has no derivative a displaced one, which then is judged, and said to be."""
+    located = locate(model, domain)
+    moving = located.moving(model)
+    why = degenerate(model, located, moving, domain)
+    if not why:
+        return model, located, moving, []
+    generator = torch.Generator().manual_seed(0)
+    vector = model.vector()
+    size = float(vector.square().mean().sqrt()) or 1.0
+    noise = torch.randn(len(vector), generator=generator, dtype=vector.dtype)
+    # The user's type holds the displaced parameters too, so that both sides are at the same.
+    moved = model.at(model.split((vector + DISPLACEMENT * size * noise).to(model.dtype).double()))
+    found = locate(moved, domain)
+    speeds = found.moving(moved)
+    still = degenerate(moved, found, speeds, domain)
+    if still:
+        raise InputError(
+            f"model: its energy has no derivative, only one-sided ones: {still}, even with all parameters displaced; "
+            "kinks that are apart from each other and from the ends would be right"
+        )
+    note = (
+        f"at these parameters the energy has only one-sided derivatives: {why} (as biases that start at zero make it). "
+        f"Judged beside them, all parameters displaced by {DISPLACEMENT:.0%} of their size (normal, seed 0)"
+    )
+    return moved, found, speeds, [note]
+
+
+def _discretisation(
+    model: Model,
+    density: Density,
+    domain: tuple[float, float],
+    rule: str,
+    quadrature: Callable[[int], Any] | None,
+    loss: Callable[[Any, int], Any] | None,
+    ends: Ends | None,
+    sizes: tuple[int, ...],
+) -> Discretisation:
+    if loss is not None:
+        return on_loss(model, loss, sizes[0])
+    if quadrature is not None:
+        return on_quadrature(model, density, domain, quadrature, ends, sizes[0])
+    for n in {k for size in sizes for k in family_sizes(size)}:
+        grid(rule, n, domain)
+    return on_rule(model, density, domain, rule, ends)
+
+
+def _routes(
+    model: Model, density: Density, domain: tuple[float, float], exact: ExactSide, ends: Ends | None
+) -> list[Route]:
+    formula = exact.formula
+    energy, conforming = exact.conforming
+    scale = max(float(formula.bulk.norm()), float(formula.jump.norm()), rounding_floor(model, exact))
+    names = ("jump formula", "nodes that follow the kinks")
+    error = max(float((formula.total - conforming).norm()) / scale, abs(energy - formula.energy) / formula.magnitude)
+    routes = [Route(*names, error, ROUTES)]
+    if len(exact.located.places):
+        off = float((formula.continued - formula.comparable).norm()) / scale
+        routes.append(Route("speeds of the kinks by layer", "by continuity of u", off, _CONTINUITY))
+    off = by_differences(model, density, domain, ends, formula.total) / scale
+    routes.append(Route("exact gradient", "differences of the energy", off, _DIFFERENCES))
+    return routes

@@ -1,0 +1,143 @@
+"""The domain cut where the integrand is not smooth, and Gauss points on the pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+# Gauss points a piece: with halving where they do not suffice, to rounding for smooth fields.
+ORDER = 16
+# Share of ∫|L| that a piece may be off by before it is halved: some hundred roundings of the sums that L is made of.
+_TOLERANCE = 1e-13
+# Halving a piece so often reaches neighbouring numbers of float64.
+_MOST_HALVINGS = 50
+# A break takes one piece at a time, so more pieces than this at one depth are not breaks but a rough integrand.
+_MOST_ROUGH = 400
+# Points evaluated at once: a few hundred MB for layers of a thousand.
+CHUNK = 20_000
+# Breaks closer than this share of the domain are one place: positions are known to some roundings.
+SAME_PLACE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The domain cut at ascending marks.
+
+    Attributes:
+        marks: (M,), the ends of the domain included.
+        owners: for each mark the first of the breaks that lie there, −1 for the ends and fixed cuts, (M,).
+        gathered: for each break the mark at which it lies, (K,).
+        residual: what halving could not bring down, share of ∫|L|.
+    """
+
+    marks: Tensor
+    owners: Tensor
+    gathered: Tensor
+    residual: float
+
+    def nodes(self, order: int = ORDER) -> tuple[Tensor, Tensor]:
+        """Gauss nodes and weights, (M − 1, order)."""
+        return stretched(self.marks, order)
+
+
+def stretched(marks: Tensor, order: int) -> tuple[Tensor, Tensor]:
+    """Gauss nodes and weights between ascending marks (M,), both (M − 1, order), functions of the marks."""
+    node, weight = legendre(order)
+    half, middle = (marks[1:] - marks[:-1])[:, None] / 2, (marks[1:] + marks[:-1])[:, None] / 2
+    return middle + half * node, half * weight
+
+
+@lru_cache(maxsize=8)
+def legendre(order: int) -> tuple[Tensor, Tensor]:
+    """Gauss–Legendre nodes and weights on (−1, 1)."""
+    node, weight = np.polynomial.legendre.leggauss(order)
+    return torch.from_numpy(node), torch.from_numpy(weight)
+
+
+@lru_cache(maxsize=8)
+def to_ends(order: int) -> tuple[Tensor, Tensor]:
+    """Rows (order,) that take values at the Gauss nodes of a piece to the polynomial's values at −1 and 1."""
+    node, _ = np.polynomial.legendre.leggauss(order)
+    matrix = np.linalg.inv(np.polynomial.legendre.legvander(node, order - 1))
+    right = np.ones(order) @ matrix
+    left = (-1.0) ** np.arange(order) @ matrix
+    return torch.from_numpy(left), torch.from_numpy(right)
+
+
+def cut(places: Tensor, domain: tuple[float, float], fields: Callable[[Tensor], Tensor]) -> Pieces:
+    """Cut the domain at the breaks, and halve pieces until all fields are integrated to rounding.
+
+    Args:
+        places: of the breaks, (K,), inside the domain.
+        domain: its ends.
+        fields: points (n,) → what is to be integrated, (m, n).
+
+    Raises:
+        InputError: the fields are too rough for that.
+    """
+    left, right = domain
+    order = torch.argsort(places, stable=True)
+    ascending = places[order]
+    new = torch.ones(len(places), dtype=torch.bool)
+    if len(places):
+        new[1:] = ascending[1:] - ascending[:-1] > SAME_PLACE * (right - left)
+    edges = torch.cat([places.new_tensor([left]), ascending[new], places.new_tensor([right])])
+    owners = torch.cat([order.new_tensor([-1]), order[new], order.new_tensor([-1])])
+    added, residual = _halvings(edges, fields)
+    marks, rank = torch.cat([edges, added]).sort()
+    owners = torch.cat([owners, owners.new_full((len(added),), -1)])[rank]
+    gathered = torch.empty_like(order)
+    gathered[order] = torch.searchsorted(marks, ascending[new])[new.cumsum(0) - 1] if len(places) else order
+    return Pieces(marks, owners, gathered, residual)
+
+
+def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:
+    """Places at which to cut further, and the share of ∫|L| that is still uncertain."""
+    starts, ends = edges[:-1], edges[1:]
+    whole, size = _integrals(starts, ends, fields)
+    scale = size.sum(1, keepdim=True)
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    added: list[Tensor] = []
+    residual = 0.0
+    for _ in range(_MOST_HALVINGS):
+        middles = (starts + ends) / 2
+        halves, _ = _integrals(torch.cat([starts, middles]), torch.cat([middles, ends]), fields)
+        first, second = halves.chunk(2, dim=1)
+        off = ((first + second - whole).abs() / scale).amax(0)
+        rough = (off > _TOLERANCE) & (middles > starts) & (middles < ends)
+        residual = float(off[~rough].max()) if (~rough).any() else 0.0
+        if not rough.any():
+            return torch.cat(added) if added else starts.new_zeros(0), residual
+        if rough.sum() > _MOST_ROUGH + len(edges):
+            where = float(middles[rough][0])
+            raise InputError(
+                f"density: between the kinks it is not smooth near x = {where:.6g}, so that its integral cannot be had "
+                "to rounding; a density that is piecewise smooth in x would be right"
+            )
+        added.append(middles[rough])
+        starts, ends = torch.cat([starts[rough], middles[rough]]), torch.cat([middles[rough], ends[rough]])
+        whole = torch.cat([first[:, rough], second[:, rough]], dim=1)
+    return torch.cat(added), float(off.max())
+
+
+def _integrals(starts: Tensor, ends: Tensor, fields: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Gauss sums of the fields and of their absolute values on each piece, both (m, pieces)."""
+    node, weight = legendre(ORDER)
+    half, middle = (ends - starts)[:, None] / 2, (starts + ends)[:, None] / 2
+    x = middle + half * node
+    rows = [fields(x[k].reshape(-1)) for k in chunks(len(x), ORDER)]
+    values = torch.cat([v.reshape(len(v), -1, ORDER) for v in rows], dim=1)
+    return (values * weight).sum(-1) * half[:, 0], (values.abs() * weight).sum(-1) * half[:, 0]
+
+
+def chunks(pieces: int, order: int) -> list[slice]:
+    """Slices of pieces with about `CHUNK` points each."""
+    step = max(1, CHUNK // order)
+    return [slice(k, k + step) for k in range(0, pieces, step)]
