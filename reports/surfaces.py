@@ -94,7 +94,7 @@ def roughness_page(scapes: Mapping[str, tuple[Landscape, str, str]], title: str,
         axes.plot(places, scape.roughness, marker, color=colour, markersize=9, linestyle="none", label=name)
         median = float(np.median(scape.roughness))
         axes.axhline(median, color=colour, linewidth=1, alpha=0.6)
-        names = [_name(scape, k) for k in places]
+        names = [plane.label for plane in scape.planes]
     smooth = next(iter(scapes.values()))[0].parabola_roughness
     axes.axhline(smooth, color=BLACK, linestyle=":", linewidth=1.4, label="a parabola")
     axes.set_yscale("log")
