@@ -10,6 +10,7 @@ from ..verify.first_use import first_use
 if TYPE_CHECKING:
     from .certificate import certify as certify
     from .convergence_table import convergence as convergence
+    from .degeneracy import NoSecondDerivativeError as NoSecondDerivativeError
     from .free_knots import solve as solve
     from .landscapes import Landscape as Landscape
     from .landscapes import landscape as landscape
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Landscape": "landscapes",
+    "NoSecondDerivativeError": "degeneracy",
     "Plane": "planes",
     "Run": "runs",
     "Spectrum": "spectra",

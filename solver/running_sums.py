@@ -3,6 +3,9 @@
 Between two kinks the network is a polynomial Σ pₖ xᵏ, of degree 1 for ReLU and 2 for ReLU². Its energy there is a
 quadratic form in the p whose coefficients are moments of the problem alone. Running sums of the moments, over the nodes
 of a grid or as antiderivatives, serve all networks: O(N log n) each, whatever the number n of nodes.
+
+`closed_form` has the integral for piecewise linear layers too, with its gradient written out, as training needs it;
+here is the energy alone, for ReLU² and grids as well, and in a form of which autograd makes second derivatives.
 """
 
 from __future__ import annotations
@@ -70,7 +73,7 @@ class NodeSums:
             return (w * self.nodes[index] + b > 0) == falling
 
         # w = 0 gives ∓∞, or NaN where b = 0 too: any place will do, see below.
-        count = torch.searchsorted(self.nodes, torch.nan_to_num(-b / w).detach())
+        count = torch.searchsorted(self.nodes, torch.nan_to_num(-b.detach() / w.detach()))
         # Division and wx + b may round a node that is all but on the kink to different sides: wx + b has the last word.
         count = count + (on_left(count.clamp(max=points - 1)) & (count < points))
         count = count - (~on_left((count - 1).clamp(min=0)) & (count > 0)).long()

@@ -78,8 +78,9 @@ def evaluate(chunk: Chunk) -> Array:
     """Energies of the points of a chunk, (stop − start,)."""
     row, column = np.divmod(np.arange(chunk.start, chunk.stop), chunk.axes.shape[1])
     first, second = chunk.axes[0, row, None], chunk.axes[1, column, None]
-    # Element by element, in this order: the same bits whatever the chunk.
-    theta = (chunk.centre + first * chunk.directions[0]) + second * chunk.directions[1]
+    # Far out parameters may leave the range of float64; the energy there is infinite or NaN, and shown as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        theta = (chunk.centre + first * chunk.directions[0]) + second * chunk.directions[1]
     return chunk.recipe.make().evaluate(theta)
 
 
