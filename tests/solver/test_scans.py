@@ -300,4 +300,7 @@ def test_chunks_are_as_large_as_the_memory_lets_them_be() -> None:
     # What is said to be taken: a tile, and the parameters with their copies.
     for size, memory in ((small, 2**26), (large, 2**27)):
         assert made.tile * made.bytes_each + size * 3 * 8 * 3000 <= memory
-    assert scans._LARGEST_CHUNK - made.tile < chunk_size(made, 3000, 2**40) <= scans._LARGEST_CHUNK
+    # Costly networks come in small tiles, and a chunk of them takes no longer than one of cheap ones.
+    assert chunk_size(made, 3000, 2**40) == 64 * made.tile < scans._LARGEST_CHUNK
+    cheap = scanned_energy.scanned_energy(TWO, Architecture.of(20, "relu"), "quadrature", "midpoint", 1000)
+    assert chunk_size(cheap, 60, 2**40) == scans._LARGEST_CHUNK
