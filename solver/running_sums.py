@@ -158,7 +158,7 @@ class RunningSums:
             start = (power * (self.leak + (1 - self.leak) * falling)).sum(-1, keepdim=True)
             change = (power * ((1 - self.leak) * (1 - 2 * falling))).gather(-1, order)
             polynomial.append(torch.cat([start, change], -1).cumsum(-1))
-        # Horner in spirit: the quadratic terms that share a factor are summed before they are multiplied by it.
+        # Terms that share a factor are summed before they are multiplied by it.
         density = torch.zeros_like(polynomial[0])
         row, size = 0, len(powers)
         linear = size * (size + 1) // 2

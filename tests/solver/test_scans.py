@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kinkproof.solver import archive, chosen_plane, fit, landscape, scanned_energy, scans
-from kinkproof.solver.landscapes import Landscape
+from kinkproof.solver import Landscape, archive, chosen_plane, fit, landscape, scanned_energy, scans
 from kinkproof.solver.scans import Chunk, chunk_size, chunks
 from kinkproof.verify import InputError, ShallowNetwork, problems
 from numpy.typing import NDArray
