@@ -51,6 +51,12 @@ class LandscapeStudy:
     path_gaps: tuple[float, float]
 
     @property
+    def grid_share(self) -> float:
+        """How much of ReLU's noise (roughness without curvature) goes with the fixed grid; median over the planes."""
+        grid, exact = (self.scans["relu", energy].noise for energy in ("quadrature", "exact"))
+        return float(np.median(1 - exact / grid))
+
+    @property
     def roughness(self) -> dict[tuple[str, str], float]:
         """Median over the planes of each scan."""
         return {scan: float(np.median(scape.roughness)) for scan, scape in self.scans.items()}

@@ -55,7 +55,7 @@ def noise_page(study: LandscapeStudy) -> Page:
     smooth = study.scans[SCANS[0]].parabola_roughness
     caption = (
         f"On {study.settings['points']} nodes the energy of ReLU is {grid / exact:.3g} times as rough as the integral: "
-        f"{1 - exact / grid:.1%} of the roughness go with the fixed grid, {exact / grid:.1%} are left.\nIn parabolas: "
+        f"of its noise, the roughness that is no curvature, {study.grid_share:.1%} go with the fixed grid.\nIn parabolas: "
         f"ReLU on the grid {grid / smooth:.3g}, ReLU's integral {exact / smooth:.3g}, ReLU² on the grid "
         f"{medians['relu2', 'quadrature'] / smooth:.3g}. Medians over nine planes."
     )

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from .certificate import certify as certify
     from .conforming_quadrature import ConformingQuadrature as ConformingQuadrature
     from .convergence_table import convergence as convergence
+    from .degeneracy import NoSecondDerivativeError as NoSecondDerivativeError
     from .free_knots import solve as solve
     from .integration import integrate as integrate
-    from .landscapes import Landscape as Landscape
     from .landscapes import landscape as landscape
     from .planes import Plane as Plane
     from .planes import chosen_plane as chosen_plane
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from .spectra import eigenplanes as eigenplanes
     from .spectra import plane_angles as plane_angles
     from .spectra import spectrum as spectrum
+    from .surfaces import Landscape as Landscape
     from .training import fit as fit
 
 _HOME = {
-    "Landscape": "landscapes",
+    "Landscape": "surfaces",
+    "NoSecondDerivativeError": "degeneracy",
     "Plane": "planes",
     "ConformingQuadrature": "conforming_quadrature",
     "Run": "runs",

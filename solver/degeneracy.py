@@ -74,8 +74,8 @@ def require_second_derivative(problem: RitzProblem, architecture: Architecture, 
     moves = nearest[biases] - theta[biases]
     named = ", ".join(f"hidden_biases[{i}] moved by {moves[i]:+.2g}" for i in np.flatnonzero(moves))
     raise NoSecondDerivativeError(
-        f"exact Hessian: there is none here because of {', '.join(map(str, found))}; the nearest network that has one, "
-        f"with {named}, would be right",
+        f"exact Hessian: there is none here because of {', '.join(map(str, found))}; a network close by that "
+        f"has one, with {named}, would be right",
         found,
         nearest,
     )

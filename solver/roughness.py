@@ -67,9 +67,11 @@ def _over_lines(values: ArrayLike, least: int, measure: Callable[[Array], Array]
     if min(surface.shape[-2:]) < least:
         return np.full(surface.shape[:-2], np.nan)
     found = []
-    for lines in (surface, np.swapaxes(surface, -1, -2)):
-        span = np.ptp(lines, axis=-1)
-        flat = span <= _FLAT * np.finfo(np.float64).eps * np.abs(lines).max(axis=-1)
-        shares = np.where(flat, 0.0, measure(np.diff(lines, 2, axis=-1)) / np.where(flat, 1.0, span))
-        found.append(shares.mean(axis=-1))
+    # Where energies are infinite the figure is NaN.
+    with np.errstate(invalid="ignore", over="ignore"):
+        for lines in (surface, np.swapaxes(surface, -1, -2)):
+            span = np.ptp(lines, axis=-1)
+            flat = np.isfinite(span) & (span <= _FLAT * np.finfo(np.float64).eps * np.abs(lines).max(axis=-1))
+            shares = np.where(flat, 0.0, measure(np.diff(lines, 2, axis=-1)) / np.where(flat, 1.0, span))
+            found.append(shares.mean(axis=-1))
     return np.asarray((found[0] + found[1]) / 2)

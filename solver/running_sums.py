@@ -3,6 +3,9 @@
 Between two kinks the network is a polynomial Σ pₖ xᵏ, of degree 1 for ReLU and 2 for ReLU². Its energy there is a
 quadratic form in the p whose coefficients are moments of the problem alone. Running sums of the moments, over the nodes
 of a grid or as antiderivatives, serve all networks: O(N log n) each, whatever the number n of nodes.
+
+`closed_form` has the integral for piecewise linear layers too, with its gradient written out, as training needs it;
+here is the energy alone, for ReLU² and grids as well, and in a form of which autograd makes second derivatives.
 """
 
 from __future__ import annotations
@@ -70,7 +73,7 @@ class NodeSums:
             return (w * self.nodes[index] + b > 0) == falling
 
         # w = 0 gives ∓∞, or NaN where b = 0 too: any place will do, see below.
-        count = torch.searchsorted(self.nodes, torch.nan_to_num(-b / w).detach())
+        count = torch.searchsorted(self.nodes, torch.nan_to_num(-b.detach() / w.detach()))
         # Division and wx + b may round a node that is all but on the kink to different sides: wx + b has the last word.
         count = count + (on_left(count.clamp(max=points - 1)) & (count < points))
         count = count - (~on_left((count - 1).clamp(min=0)) & (count > 0)).long()
@@ -155,7 +158,7 @@ class RunningSums:
             start = (power * (self.leak + (1 - self.leak) * falling)).sum(-1, keepdim=True)
             change = (power * ((1 - self.leak) * (1 - 2 * falling))).gather(-1, order)
             polynomial.append(torch.cat([start, change], -1).cumsum(-1))
-        # Horner in spirit: the quadratic terms that share a factor are summed before they are multiplied by it.
+        # Terms that share a factor are summed before they are multiplied by it.
         density = torch.zeros_like(polynomial[0])
         row, size = 0, len(powers)
         linear = size * (size + 1) // 2

@@ -19,8 +19,10 @@ from .scanned_energy import ScannedEnergy, scanned_energy
 
 Array = NDArray[np.float64]
 
-# Networks a chunk at most, so that progress is seen, a pool is busy to the end, and little is lost with a process.
+# A chunk at most, so that progress is seen, a pool is busy to the end, and little is lost with a process: in networks,
+# and in tiles, which hold the fewer networks the more work each of them is.
 _LARGEST_CHUNK = 4096
+_MOST_TILES = 64
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ def evaluate(chunk: Chunk) -> Array:
     """Energies of the points of a chunk, (stop − start,)."""
     row, column = np.divmod(np.arange(chunk.start, chunk.stop), chunk.axes.shape[1])
     first, second = chunk.axes[0, row, None], chunk.axes[1, column, None]
-    # Element by element, in this order: the same bits whatever the chunk.
-    theta = (chunk.centre + first * chunk.directions[0]) + second * chunk.directions[1]
+    # Far out parameters may leave the range of float64; the energy there is infinite or NaN, and shown as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        theta = (chunk.centre + first * chunk.directions[0]) + second * chunk.directions[1]
     return chunk.recipe.make().evaluate(theta)
 
 
@@ -100,7 +103,7 @@ def chunk_size(energy: ScannedEnergy, parameters: int, memory: int) -> int:
     if isinstance(memory, bool) or not isinstance(memory, int | np.integer) or memory < least:
         raise InputError(f"memory: {memory!r} bytes do not hold one tile of networks; at least {least} would be right")
     room = (int(memory) - energy.tile * energy.bytes_each) // each
-    return max(1, min(_LARGEST_CHUNK, room) // energy.tile) * energy.tile
+    return max(1, min(_MOST_TILES, min(_LARGEST_CHUNK, room) // energy.tile)) * energy.tile
 
 
 def chunks(

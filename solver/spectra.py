@@ -72,7 +72,8 @@ def spectrum(
         problem: whose energy.
         network: as for `landscape`.
         kind: "exact": of the integral, by autograd twice through its closed form, in which the kinks move.
-            "autodiff": of the sum over a fixed grid, by autograd twice, for which they stand still.
+            "autodiff": of the sum over a fixed grid, by autograd twice, for which they stand still. That loses Dirac
+            terms also of ReLU², whose third derivative has them.
             "finite-difference": of that same sum,
             (E(θ + εeᵢ + εeⱼ) − E(θ + εeᵢ − εeⱼ) − E(θ − εeᵢ + εeⱼ) + E(θ − εeᵢ − εeⱼ)) / 4ε².
         activation: None: the run's, else "relu".

@@ -65,3 +65,10 @@ def test_noise_leaves_out_curvature_and_keeps_jumps() -> None:
     assert noise(random) == pytest.approx(0.75 * roughness(random), rel=0.02)
     assert noise(np.full((9, 9), 2.0)) == 0
     assert np.isnan(noise(np.zeros((4, 4))))
+
+
+def test_infinite_energies_are_not_smoothed_over() -> None:
+    values = np.zeros((9, 9))
+    values[3, 4] = np.inf
+    assert np.isnan(roughness(values))
+    assert np.isnan(noise(values))

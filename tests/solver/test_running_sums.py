@@ -12,7 +12,7 @@ from kinkproof.solver.running_sums import NodeSums, RunningSums, exact_sums, gri
 from kinkproof.solver.statement import mesh
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, exact_energy, problems
 
-from .statements import ALL, ROOT, ROOT_RIGHT, names
+from .statements import ALL, FRONT, ROOT, ROOT_RIGHT, names
 
 CPU = torch.device("cpu")
 BROKEN = ["relu", "leaky-relu", "relu2"]
@@ -80,7 +80,8 @@ def test_neurons_without_a_kink_inside_count_as_they_should(name: str, which: st
     torch.testing.assert_close(found(theta), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("problem", ALL, ids=names)
+# The front's oracle takes SymPy half a dozen seconds; its sums are compared on the grid.
+@pytest.mark.parametrize("problem", [p for p in ALL if p is not FRONT], ids=names)
 def test_the_integral_is_the_oracles(problem: RitzProblem) -> None:
     network = ShallowNetwork.random(20, seed=5, batch=(50,))
     found = exact_sums(problem, Architecture.of(20, "relu"))(torch.tensor(network.ravel()))

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kinkproof.solver import archive, chosen_plane, fit, landscape, scanned_energy, scans
-from kinkproof.solver.landscapes import Landscape
+from kinkproof.solver import Landscape, archive, chosen_plane, fit, landscape, scanned_energy, scans
 from kinkproof.solver.scans import Chunk, chunk_size, chunks
 from kinkproof.verify import InputError, ShallowNetwork, problems
 from numpy.typing import NDArray
@@ -112,8 +111,9 @@ def test_a_tile_takes_no_more_than_is_said(width: Any, activation: str, energy: 
         made.evaluate(theta)
     events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
     held = np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())])
-    assert held.max() > 0.1 * made.tile * made.bytes_each * (1 if energy == "quadrature" or made.points == 0 else 0.1)
     assert held.max() <= made.tile * made.bytes_each
+    # Nor is it a figure that holds for anything; of a deep network the number of pieces is known when it is too late.
+    assert held.max() > (0.01 if made.rule == "conforming" else 0.3) * made.tile * made.bytes_each
 
 
 def test_what_is_sent_to_workers_is_plain_data() -> None:
@@ -178,6 +178,7 @@ def test_after_ctrl_c_it_goes_on_bit_for_bit(pooled: bool, tmp_path: Path) -> No
         more: dict[str, Any] = {"executor": pool} if pooled else {}
         with pytest.raises(KeyboardInterrupt):
             scan(checkpoint=file, progress=interrupt, **more)
+        assert sorted(tmp_path.iterdir()) == [file]
         kept = archive.read(file, "landscape checkpoint")[1]["done"]
         assert kept.sum() == seen[-1] > kept.size / 3
         seen.clear()
@@ -192,7 +193,8 @@ def test_after_ctrl_c_it_goes_on_bit_for_bit(pooled: bool, tmp_path: Path) -> No
     assert np.array_equal(again.values, resumed.values)
 
 
-def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed_by", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(killed_by: int, tmp_path: Path) -> None:
     file = tmp_path / "part.npz"
     code = (
         "import time\nfrom kinkproof.solver import landscape, scan_checkpoint, scans, chosen_plane\n"
@@ -202,7 +204,7 @@ def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(tmp_pat
         "landscape(problems['two-materials'], ShallowNetwork.random(6, seed=0), planes, resolution=41, "
         f"checkpoint={str(file)!r}, progress=lambda done, total: time.sleep(0.05))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     try:
         for _ in range(1200):
             if file.exists() and archive.read(file, "landscape checkpoint")[1]["done"].any():
@@ -210,8 +212,8 @@ def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(tmp_pat
             assert process.poll() is None
             time.sleep(0.05)
     finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        os.kill(process.pid, killed_by)
+        assert process.wait() != 0
     assert 0 < archive.read(file, "landscape checkpoint")[1]["done"].mean() < 1
     assert scan(checkpoint=file, resume=True).values.tobytes() == scan().values.tobytes()
 
@@ -297,4 +299,7 @@ def test_chunks_are_as_large_as_the_memory_lets_them_be() -> None:
     # What is said to be taken: a tile, and the parameters with their copies.
     for size, memory in ((small, 2**26), (large, 2**27)):
         assert made.tile * made.bytes_each + size * 3 * 8 * 3000 <= memory
-    assert scans._LARGEST_CHUNK - made.tile < chunk_size(made, 3000, 2**40) <= scans._LARGEST_CHUNK
+    # Costly networks come in small tiles, and a chunk of them takes no longer than one of cheap ones.
+    assert chunk_size(made, 3000, 2**40) == 64 * made.tile < scans._LARGEST_CHUNK
+    cheap = scanned_energy.scanned_energy(TWO, Architecture.of(20, "relu"), "quadrature", "midpoint", 1000)
+    assert chunk_size(cheap, 60, 2**40) == scans._LARGEST_CHUNK

@@ -79,6 +79,8 @@ def difference_hessian(problem: RitzProblem, network: ShallowNetwork) -> NDArray
 
 def agrees_with_differences(problem: RitzProblem, network: ShallowNetwork) -> None:
     expected, found = difference_hessian(problem, network), exact_hessian(problem, network)
+    # A network that is silent throughout the domain would prove nothing.
+    assert np.abs(expected).max() > 1e-3
     # The figure; measured are 1e-15.
     assert np.linalg.norm(found - expected) <= 1e-9 * np.linalg.norm(expected)
     # Products of the same numbers in another order.
@@ -99,4 +101,4 @@ def test_a_hessian_without_its_dirac_part_is_not() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(50))
 def test_it_is_the_derivative_of_the_exact_gradient_at_50_networks(seed: int) -> None:
-    agrees_with_differences(problems[NAMED[seed % len(NAMED)]], ShallowNetwork.random(2 + seed % 5, seed))
+    agrees_with_differences(problems[NAMED[seed % len(NAMED)]], ShallowNetwork.random(4 + seed % 3, seed))
