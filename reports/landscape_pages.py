@@ -55,7 +55,7 @@ def noise_page(study: LandscapeStudy) -> Page:
     smooth = study.scans[SCANS[0]].parabola_roughness
     caption = (
         f"On {study.settings['points']} nodes the energy of ReLU is {grid / exact:.3g} times as rough as the integral: "
-        f"of its noise, the roughness that is no curvature, {study.grid_share:.1%} go with the fixed grid.\nIn parabolas: "
+        f"of its noise (roughness without curvature) {study.grid_share:.1%} go with the grid.\nIn parabolas: "
         f"ReLU on the grid {grid / smooth:.3g}, ReLU's integral {exact / smooth:.3g}, ReLU² on the grid "
         f"{medians['relu2', 'quadrature'] / smooth:.3g}. Medians over nine planes."
     )

@@ -116,8 +116,8 @@ def _noise_of_relu(study: PaperStudy) -> Iterable[Check]:
         of_exact > _NOISY,
     )
     yield Check(
-        f"The noise is the fixed grid's: {study.landscape.grid_share:.1%} of it (roughness without curvature) go with the "
-        "grid.",
+        f"The noise (roughness without curvature) is the fixed grid's: {study.landscape.grid_share:.1%} of it go with "
+        "the grid.",
         of_exact <= _NOISY < of_grid,
         papers=False,
     )
