@@ -6,11 +6,12 @@ import pkgutil
 
 import kinkproof.solver
 import kinkproof.verify
+import kinkproof.verify.deep
 import pytest
 
 MODULES = [
     m.name
-    for room in (kinkproof.verify, kinkproof.solver)
+    for room in (kinkproof.verify, kinkproof.verify.deep, kinkproof.solver)
     for m in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
     if not m.ispkg
 ]
