@@ -35,7 +35,7 @@ def as_deep_vector(gradient: Any, tensors: Tensors) -> Array:
         if absent:
             raise ValueError(f"gradient: tensor {absent[0]} is missing; a mapping with {', '.join(named)} is right")
         gradient = [gradient[n] for n in named]
-    if isinstance(gradient, list | tuple) and len(gradient) == len(named) != size:
+    if isinstance(gradient, list | tuple) and len(gradient) == len(named):
         parts = []
         for name, value in zip(named, gradient, strict=True):
             part = comparison.as_array(value, f"gradient of {name}", wanted)

@@ -31,34 +31,34 @@ CASES: list[tuple[RitzProblem, DeepNetwork, Any]] = [
 ]
 
 
-def _difference_hessian(problem: RitzProblem, network: DeepNetwork, density: Any) -> Any:
+def _difference_rows(problem: RitzProblem, network: DeepNetwork, density: Any, rows: range) -> Any:
     step = Fraction(1, 10**30)
     with mpmath.workdps(120):
-        columns = []
-        for k in range(len(network.ravel())):
+        out = []
+        for k in rows:
             sides = []
             for sign in (1, -1):
                 vector = network.rational.ravel()
                 vector[k] += sign * step
                 moved = DeepNetwork.from_vector(vector, network.widths, network.output_bias is not None)
                 sides.append(gradient_at_working_precision(problem, moved, density))
-            columns.append((sides[0] - sides[1]) * mpmath.mpf(10) ** 30 / 2)
-        return np.array(columns)
+            out.append((sides[0] - sides[1]) * mpmath.mpf(10) ** 30 / 2)
+        return np.array(out)
 
 
 @pytest.mark.parametrize(("problem", "network", "density"), CASES, ids=["sine", "quartic", "wide", "ends", "surface"])
-def test_the_hessian_is_the_derivative_of_the_gradient(
-    problem: RitzProblem, network: DeepNetwork, density: Any
-) -> None:
-    reference = _difference_hessian(problem, network, density)
-    found = hessian_parts(problem, network, 50, density)
+def test_it_is_the_derivative_of_the_gradient(problem: RitzProblem, network: DeepNetwork, density: Any) -> None:
+    # 120 digits of a density are many Gauss points: there each fifth row, which meets every tensor.
+    rows = range(0, len(network.ravel()), 1 if density is None else 5)
+    reference = _difference_rows(problem, network, density, rows)
+    parts = hessian_parts(problem, network, 50, density)
     with mpmath.workdps(60):
         largest = np.abs(reference).max()
-        assert np.abs(found.total - reference).max() < largest * mpmath.mpf(10) ** -44
-        assert np.abs(found.total - found.total.T).max() < largest * mpmath.mpf(10) ** -48
+        assert np.abs(parts.total[rows] - reference).max() < largest * mpmath.mpf(10) ** -44
+        assert np.abs(parts.total - parts.total.T).max() < largest * mpmath.mpf(10) ** -48
         # What autodiff has of it is not the whole.
-        assert np.abs(found.bulk - reference).max() > largest / 1000
-    expected = found.total.astype(float)
+        assert np.abs(parts.bulk[rows] - reference).max() > largest / 1000
+    expected = parts.total.astype(float)
     # Ten times what was seen.
     few = exact_hessian(problem, network, density=density)
     np.testing.assert_allclose(few, expected, atol=1e-13 * np.abs(expected).max())
