@@ -39,6 +39,12 @@ def deep_hessian_parts(
         return HessianParts(+bulk, +dirac, +total)
 
 
+def hessian_at_working_precision(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> Array:
+    """The Hessian (P, P) at mpmath's present precision."""
+    bulk, dirac = _split(sweep(problem, network, density, exact=True, order=2))
+    return bulk + dirac
+
+
 def _split(swept: Swept) -> tuple[Array, Array]:
     """Bulk and Dirac part."""
     refuse_degenerate(swept.integrand, swept.regions, 2)
