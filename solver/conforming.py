@@ -75,7 +75,7 @@ def on_pieces(architecture: Architecture, theta: Tensor, marks: Tensor, x: Tenso
     middle = ((marks[:, 1:] + marks[:, :-1]) / 2).detach()
     value, slope = architecture.value_and_slope(theta, middle)
     shape = (*middle.shape, x.shape[-1] // middle.shape[-1])
-    away = x.unflatten(-1, shape[1:]) - middle[..., None]
+    away = x.reshape(shape) - middle[..., None]
     slope = slope[..., None]
     return torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(shape).flatten(1)
 

@@ -84,7 +84,7 @@ def _evaluated(
     # Piecewise linear: one evaluation a piece tells what all others would.
     marks, middle, value, rise = straight_pieces(models, domain, lambda breaks: quadrature.still(domain, breaks))
     x, weights = gauss_on_pieces(marks, order := quadrature.per_piece(middle.shape[1]))
-    away, slope = x.unflatten(1, (-1, order)) - middle[..., None], rise[..., None]
+    away, slope = x.reshape(*middle.shape, order) - middle[..., None], rise[..., None]
     return x, weights, torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(away.shape).flatten(1)
 
 
@@ -112,8 +112,8 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
         try:
             points = x.detach().requires_grad_()
         except RuntimeError:
-            found: tuple[Tensor, Tensor] = torch.func.jvp(model, (x,), (torch.ones_like(x),))
-            return found
+            u, slope, *_ = torch.func.jvp(model, (x,), (torch.ones_like(x),))
+            return u, slope
     with torch.enable_grad():
         u = model(points)
         if not u.requires_grad:

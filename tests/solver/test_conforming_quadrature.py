@@ -54,6 +54,15 @@ def test_plain_autograd_gives_the_exact_gradient(widths: tuple[int, ...], activa
     assert error(model, by_hand(model, ConformingQuadrature(order=4)), activation) < 1e-13
 
 
+def test_activations_in_place_are_seen_before_they_overwrite() -> None:
+    model = network(11, (5, 4))
+    expected = torch.autograd.grad(integrate(density, model, (0, 1)), list(model.parameters()))
+    model[1], model[3] = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
+    for energy in (integrate(density, model, (0, 1)), by_hand(model, ConformingQuadrature())):
+        for a, b in zip(torch.autograd.grad(energy, list(model.parameters())), expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
 def test_detached_nodes_lose_the_dirac_terms_again() -> None:
     model = network(11, (5, 4))
     assert error(model, by_hand(model, ConformingQuadrature()), "relu") < WANTED

@@ -50,14 +50,16 @@ class Stacked:
             found = function(self.single(self.parameters), *(a[0] for a in arguments))
             return found[None]
 
-        def one(parameters: Parameters, *rows: Tensor) -> Any:
+        def one(parameters: Any, *rows: Tensor) -> Any:
             return function(self.single(parameters), *rows)
 
-        return torch.vmap(one, in_dims=(self.stacked, *(0 for _ in arguments)))(self.parameters, *arguments)
+        over_all: Any = torch.vmap(one, in_dims=(self.stacked, *(0 for _ in arguments)))
+        return over_all(self.parameters, *arguments)
 
     def value(self, x: Tensor) -> Tensor:
         """All models at points (B, n) → (B, n)."""
-        return self.over(lambda f, points: self.trace.value(f, points), x)
+        found: Tensor = self.over(self.trace.value, x)
+        return found
 
 
 def stack(model: Function, domain: tuple[float, float], parameters: Parameters | None = None) -> Stacked:
