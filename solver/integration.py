@@ -34,6 +34,10 @@ def integrate(
 ) -> Tensor:
     """∫ L(x, u, u′) dx over the domain, exact up to the Gauss order; its gradient by autograd is that of the integral.
 
+    A model of nothing but linear layers and piecewise linear activations is evaluated once on each of its linear
+    pieces, which is as good as at all nodes; plain autograd then gives exact second derivatives too. Of other models,
+    and under torch.func, second derivatives lack a part, the curvature of the motion of the breaks.
+
     Args:
         density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument, needed or called
             `parameters`, also of the parameters by name.

@@ -123,7 +123,8 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
 
     z is what changes its sign at the break; one Newton step whose value is nil carries the derivative. For a break that
     only the output shows, z is what the two sides make of the model there, extrapolated; that holds if its value does
-    not jump. First derivatives only.
+    not jump. A break that coincides with one of an earlier call has no slope of its own, and is taken not to move.
+    First derivatives only. The graph holds all units of a call at all breaks: 3,000 of 3,000 neurons take 72 MB.
 
     Args:
         function: the model, at the parameters at which the breaks were found.
@@ -140,7 +141,8 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
     if bool(known.any()):
         columns = breaks.branches * units + breaks.neurons
         own, slope = own_and_slope(lambda x: seen.own(function, x, breaks.layers, columns), places)
-        moved = moved - torch.where(known, own - own.detach(), 0) / torch.where(known, slope, 1)
+        moves = known & (slope != 0)
+        moved = moved - torch.where(moves, own - own.detach(), 0) / torch.where(moves, slope, 1)
     if not bool(known.all()):
         step = jump_motion(lambda x: seen.value(function, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)

@@ -122,8 +122,13 @@ def _seen(
     return seen
 
 
-def moving_breaks(models: Stacked, domain: tuple[float, float]) -> Tensor:
+def moving_breaks(models: Stacked, domain: tuple[float, float], still: Sequence[float] = ()) -> Tensor:
     """Breaks of all models, (B, K) in the models' type, as functions of their parameters; padded with the right end.
+
+    Args:
+        models: which.
+        domain: its two ends.
+        still: places inside where something breaks that does not move; unknown operations are not searched there.
 
     Raises:
         InputError: see `find_breaks` and `attach`.
@@ -133,7 +138,7 @@ def moving_breaks(models: Stacked, domain: tuple[float, float]) -> Tensor:
     if moving.shape[1]:
         own, slope = own_and_slope(lambda x: models.over(models.trace.own, x, found.layers, found.columns), moving)
         moving = _moved(moving, found, own, slope)
-    return _with_jumps(models, domain, found, moving) if models.trace.unknown else moving
+    return _with_jumps(models, domain, found, moving, still) if models.trace.unknown else moving
 
 
 def straight_pieces(
@@ -142,7 +147,8 @@ def straight_pieces(
     """Models that are piecewise linear in x: their pieces, and the straight line on each.
 
     One evaluation at all breaks and at a point of each piece gives the motion of the breaks and the lines. The points
-    hold still: the line through them is the same wherever on the piece it is asked for.
+    hold still: the line through them is the same wherever on the piece it is asked for. Second derivatives are exact
+    too: those of a zero of a straight line are in its Newton step.
 
     Args:
         models: with `trace.straight`.
@@ -165,7 +171,7 @@ def straight_pieces(
     with torch.enable_grad():
         value = models.over(models.trace.own, x, layers, columns)
         (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
-    moving = _moved(places, found, value[:, :count], slope[:, :count].detach())
+    moving = _moved(places, found, value[:, :count], slope[:, :count])
     return torch.cat([still, moving], 1).sort(1).values, middle, value[:, count:], slope[:, count:]
 
 
@@ -183,16 +189,23 @@ def _zeros(models: Stacked, domain: tuple[float, float]) -> Zeros:
 
 
 def _moved(places: Tensor, found: Zeros, own: Tensor, slope: Tensor) -> Tensor:
-    """A Newton step of nil value; padding has nothing that vanishes there, and stays where it is."""
-    real = found.layers >= 0
+    """A Newton step of nil value; padding has nothing that vanishes there, and stays where it is.
+
+    So does a break whose pre-activation has no slope there: it coincides with an earlier one, as all breaks of a
+    network without biases do at x = 0.
+    """
+    real = (found.layers >= 0) & (slope != 0)
     return places - torch.where(real, own - own.detach(), 0) / torch.where(real, slope, 1)
 
 
-def _with_jumps(models: Stacked, domain: tuple[float, float], found: Zeros, moving: Tensor) -> Tensor:
+def _with_jumps(
+    models: Stacked, domain: tuple[float, float], found: Zeros, moving: Tensor, still: Sequence[float]
+) -> Tensor:
     """Breaks of unknown operations as well, which are looked for one model after the other."""
     if models.batch is None:
         function = models.single(models.parameters)
-        more = jumping_breaks(lambda x: models.trace.value(function, x), found.places[0], domain, models.trace.dtype)
+        known = torch.cat([found.places[0], found.places.new_tensor(still)]).sort().values
+        more = jumping_breaks(lambda x: models.trace.value(function, x), known, domain, models.trace.dtype)
         return torch.cat([moving, more[None]], 1)
     raise InputError(
         f"model: {models.trace.unknown[0]} may break smoothness in ways that are not known, and stacked models are "
