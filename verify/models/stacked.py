@@ -136,7 +136,7 @@ def moving_breaks(models: Stacked, domain: tuple[float, float], still: Sequence[
     found = _zeros(models, domain)
     moving = found.places.to(models.trace.dtype)
     if moving.shape[1]:
-        own, slope = own_and_slope(lambda x: models.over(models.trace.own, x, found.layers, found.columns), moving)
+        own, slope = own_and_slope(lambda x: models.over(_own(models, found), x, found.columns), moving)
         moving = _moved(moving, found, own, slope)
     return _with_jumps(models, domain, found, moving, still) if models.trace.unknown else moving
 
@@ -165,11 +165,9 @@ def straight_pieces(
     marks = torch.cat([still, places], 1).sort(1).values
     middle = (marks[:, 1:] + marks[:, :-1]) / 2
     count = places.shape[1]
-    nothing = torch.full_like(middle, -1, dtype=torch.long)
-    layers, columns = torch.cat([found.layers, nothing], 1), torch.cat([found.columns, nothing], 1).clamp(min=0)
     x = torch.cat([places, middle], 1).requires_grad_()
     with torch.enable_grad():
-        value = models.over(models.trace.own, x, layers, columns)
+        value = models.over(_own(models, found), x, found.columns)
         (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
     moving = _moved(places, found, value[:, :count], slope[:, :count])
     return torch.cat([still, moving], 1).sort(1).values, middle, value[:, count:], slope[:, count:]
@@ -188,13 +186,17 @@ def _zeros(models: Stacked, domain: tuple[float, float]) -> Zeros:
     )
 
 
+def _own(models: Stacked, found: Zeros) -> Any:
+    return lambda f, x, columns: models.trace.own(f, x, columns, found.counts)
+
+
 def _moved(places: Tensor, found: Zeros, own: Tensor, slope: Tensor) -> Tensor:
     """A Newton step of nil value; padding has nothing that vanishes there, and stays where it is.
 
     So does a break whose pre-activation has no slope there: it coincides with an earlier one, as all breaks of a
     network without biases do at x = 0.
     """
-    real = (found.layers >= 0) & (slope != 0)
+    real = found.real & (slope != 0)
     return places - torch.where(real, own - own.detach(), 0) / torch.where(real, slope, 1)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -94,38 +95,32 @@ class Trace:
             raise InputError(_CHANGES)
         return kept[0]
 
-    def own(self, function: Function, x: Tensor, layers: Tensor, columns: Tensor) -> Tensor:
-        """At each point the one pre-activation that is asked for, (K,), with its graph; else the model's value.
+    def own(self, function: Function, x: Tensor, columns: Tensor, counts: Sequence[int]) -> Tensor:
+        """At the first points the one pre-activation that is asked for, at the rest the value; with graph, (n,).
 
-        That is where `layers` is negative.
-
-        Works under `torch.vmap`: which ones are asked for may differ from model to model.
+        Works under `torch.vmap`: which units are asked for may differ from model to model, how many in a call may not.
 
         Args:
             function: the model.
-            x: points, (K,).
-            layers: the call of each, (K,).
-            columns: which of its branches and units, branch · units + unit, (K,).
+            x: points, (n,): those of the first call, those of the second, …, those where the model's value is wanted.
+            columns: which branch and unit of the call, branch · units + unit, (K,), K ≤ n.
+            counts: how many of the K points belong to each call.
         """
         at = {call.event: layer for layer, call in enumerate(self.calls)}
-        seen = 0
-        out = x
         rows = torch.arange(len(x), device=x.device)
+        stops = [0, *accumulate(counts)]
+        out: list[Tensor] = []
 
         def take(found: list[Tensor], event: int) -> None:
-            nonlocal seen, out
             if event in at:
-                call = self.calls[at[event]]
-                seen += 1
-                z = _by_point(found, call)
+                mine = slice(stops[at[event]], stops[at[event] + 1])
                 # Taken out at once: the operation may overwrite it in place (and `gather` would keep all of it).
-                mine = z[rows, columns.clamp(max=z.shape[1] - 1)]
-                out = torch.where(layers == at[event], mine, out)
+                out.append(_by_point(found, self.calls[at[event]])[rows[mine], columns[mine]])
 
         value = self._watch(function, x, take)
-        if seen != len(self.calls):
+        if len(out) != len(self.calls):
             raise InputError(_CHANGES)
-        return torch.where(layers < 0, value.reshape(x.shape), out)
+        return torch.cat([*out, value.reshape(x.shape)[stops[-1] :]])
 
     def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> Tensor:
         event = -1
