@@ -122,7 +122,7 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
         u = model(points)
         if not u.requires_grad:
             raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
-        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True)
+        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
     return u, slope
 
 

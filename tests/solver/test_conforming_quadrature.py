@@ -79,6 +79,18 @@ def test_200_random_networks() -> None:
     assert max(errors) < WANTED
 
 
+def test_without_gradients_and_without_x() -> None:
+    model = network(11, (5, 4))
+    with torch.no_grad():
+        energy = integrate(density, model, (0, 1))
+    assert not energy.requires_grad
+    assert energy.item() == integrate(density, model, (0, 1)).item()
+    level = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    still = integrate(lambda x, u, slope: x * u**2 + slope, lambda x: level.expand(x.shape), (0, 1))
+    assert still.item() == pytest.approx(2.0, rel=1e-14)
+    assert torch.autograd.grad(still, level)[0].item() == pytest.approx(2.0, rel=1e-14)
+
+
 def test_second_derivatives_of_a_piecewise_linear_model_are_exact() -> None:
     model = network(11, (5, 4))
     parameters = list(model.parameters())

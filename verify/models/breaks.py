@@ -193,7 +193,7 @@ def own_and_slope(own: Function, places: Tensor) -> tuple[Tensor, Tensor]:
         return value, pull(torch.ones_like(value))[0].detach()
     with torch.enable_grad():
         value = own(x)
-        (slope,) = torch.autograd.grad(value.sum(), x, retain_graph=True)
+        (slope,) = torch.autograd.grad(value.sum(), x, retain_graph=True, materialize_grads=True)
     return value, slope
 
 

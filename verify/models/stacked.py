@@ -168,7 +168,7 @@ def straight_pieces(
     x = torch.cat([places, middle], 1).requires_grad_()
     with torch.enable_grad():
         value = models.over(_own(models, found), x, found.columns)
-        (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+        (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True, materialize_grads=True)
     moving = _moved(places, found, value[:, :count], slope[:, :count])
     return torch.cat([still, moving], 1).sort(1).values, middle, value[:, count:], slope[:, count:]
 
