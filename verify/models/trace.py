@@ -232,7 +232,7 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
     scripted = any(isinstance(m, torch.jit.ScriptModule) for _, held in _modules(function) for m in held.modules())
     if scripted or not anything:
         unknown.append("an operation that torch does not show")
-    return _Look(value, seen, unknown, straight and not unknown)
+    return _Look(value.detach(), seen, unknown, straight and not unknown)
 
 
 def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: _Look) -> Trace:
