@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from .first_use import first_use
 
 if TYPE_CHECKING:
+    from .deep.density import Density as Density
+    from .deep.network import DeepNetwork as DeepNetwork
     from .derivation import derive as derive
     from .energy import exact_energy as exact_energy
     from .errors import InputError as InputError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .refinement import audit as audit
 
 _HOME = {
+    "DeepNetwork": "deep.network",
+    "Density": "deep.density",
     "InputError": "errors",
     "NondifferentiableError": "errors",
     "RitzProblem": "problem",

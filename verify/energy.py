@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
@@ -18,6 +18,10 @@ from .kinks import Arrangement, arrange, arrange_exact
 from .moments import Moments, moments
 from .network import ShallowNetwork
 from .problem import RitzProblem
+
+if TYPE_CHECKING:
+    from .deep.density import Density
+    from .deep.network import DeepNetwork
 
 Array = NDArray[Any]
 
@@ -183,22 +187,35 @@ def single(network: ShallowNetwork) -> ShallowNetwork:
     return network
 
 
-def exact_energy(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> Any:
-    """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated.
+def exact_energy(
+    problem: RitzProblem | Density,
+    network: ShallowNetwork | DeepNetwork,
+    digits: int | None = None,
+    density: Any = None,
+) -> Any:
+    """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated; or ∫ L(x, û, û′) dx.
 
     Args:
-        problem: gives κ, f, D, lift and ends.
-        network: of any width N and batch shape (...).
+        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
         digits: None for float64, else the number of digits of an mpmath number (no batch).
+        density: L in x, u and du, text, SymPy or `Density`, in place of the problem's integrand; its D, lift, fluxes
+            and penalties stay.
 
     Returns:
-        (...) float64, or one `mpmath.mpf`. O(N log N).
+        (...) float64, or one `mpmath.mpf`. O(N log N), or as `linear_regions` says for deep networks.
 
     Examples:
         >>> from kinkproof.verify import problems
         >>> float(exact_energy(problems["sine-2"], ShallowNetwork([1.0], [-0.5], [0.0])))
         0.0
     """
+    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
+        # Imported here: one hidden layer needs none of it.
+        from .deep.energy import deep_energy
+        from .deep.network import deepened
+
+        return deep_energy(problem, deepened(network), digits, density)
     if digits is None:
         return _energy(problem, network, False)[()]
     with mpmath.workdps(digits + GUARD_DIGITS):

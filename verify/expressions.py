@@ -6,8 +6,9 @@ import ast
 import math
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import mpmath
@@ -21,7 +22,8 @@ X = sympy.Symbol("x", real=True)
 _ELEMENTARY = """sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt sign erf"""
 _FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(sympy, name) for name in _ELEMENTARY.split()}
 _FUNCTIONS |= {"Abs": sympy.Abs, "abs": sympy.Abs, "Max": sympy.Max, "Min": sympy.Min, "ln": sympy.log}
-_CONSTANTS = {"x": X, "pi": sympy.pi, "E": sympy.E}
+_VARIABLES: Mapping[str, sympy.Symbol] = MappingProxyType({"x": X})
+_CONSTANTS = {"pi": sympy.pi, "E": sympy.E}
 _BINARY = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -66,13 +68,14 @@ LONGEST_TEXT = 2000
 LARGEST_EXPONENT = 1000
 
 
-def parse(value: object, what: str = "expression") -> sympy.Expr:
+def parse(value: object, what: str = "expression", variables: Mapping[str, sympy.Symbol] = _VARIABLES) -> sympy.Expr:
     """Make a SymPy expression in the real symbol `X` from text, a number or SymPy.
 
     Args:
         value: text such as ``"Piecewise((1, x < 1/2), (10, True))"``, a number, or a SymPy expression in one symbol
             named x. Decimal numbers are read exactly: ``0.1`` is 1/10.
         what: what the expression is, for the error message.
+        variables: name → symbol; by default x alone.
 
     Raises:
         InputError: an unknown name, function or piece of syntax, or a value that is not finite and real.
@@ -86,9 +89,9 @@ def parse(value: object, what: str = "expression") -> sympy.Expr:
         kinkproof.verify.errors.InputError: expression: __import__ is not a known function; known are ...
     """
     if isinstance(value, sympy.Basic):
-        expression = _from_sympy(value, what)
+        expression = _from_sympy(value, what, variables)
     elif isinstance(value, str):
-        expression = _from_text(value, what)
+        expression = _from_text(value, what, variables)
     elif isinstance(value, bool) or not isinstance(value, int | float | sympy.Integer):
         raise InputError(f"{what}: {value!r} is a {type(value).__name__}; text, a number or SymPy would be right")
     else:
@@ -125,10 +128,11 @@ def _finite(value: int | float) -> bool:
     return value == value and abs(value) != float("inf")
 
 
-def _from_sympy(value: sympy.Basic, what: str) -> sympy.Basic:
-    strangers = {s for s in value.free_symbols if s.name != "x"}
+def _from_sympy(value: sympy.Basic, what: str, variables: Mapping[str, sympy.Symbol]) -> sympy.Basic:
+    strangers = {s for s in value.free_symbols if s.name not in variables}
     if strangers:
-        raise InputError(f"{what}: unknown symbol {min(map(str, strangers))}; x is the only one there is")
+        there = "x is the only one there is" if len(variables) == 1 else f"{', '.join(variables)} are known"
+        raise InputError(f"{what}: unknown symbol {min(map(str, strangers))}; {there}")
     for node in sympy.preorder_traversal(value):
         if not isinstance(node, (*_CLASSES, sympy.Symbol, sympy.Tuple)) and node not in (sympy.I, sympy.zoo, sympy.nan):
             raise InputError(
@@ -136,10 +140,10 @@ def _from_sympy(value: sympy.Basic, what: str) -> sympy.Basic:
                 f"known functions are {', '.join(sorted([*_FUNCTIONS, 'Piecewise']))}"
             )
     exact = {f: sympy.Rational(str(f)) for f in value.atoms(sympy.Float)}
-    return value.subs(dict.fromkeys(value.free_symbols, X)).xreplace(exact)
+    return value.subs({s: variables[s.name] for s in value.free_symbols}).xreplace(exact)
 
 
-def _from_text(text: str, what: str) -> Any:
+def _from_text(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> Any:
     if len(text) > LONGEST_TEXT:
         raise InputError(f"{what}: {len(text)} characters are too many; at most {LONGEST_TEXT} would be right")
     try:
@@ -147,7 +151,7 @@ def _from_text(text: str, what: str) -> Any:
             # Python warns of odd but legal text such as 1if; what is odd here is refused below.
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(text.strip(), mode="eval")
-        return _Reader(text, what).read(tree.body)
+        return _Reader(text, what, variables).read(tree.body)
     except (SyntaxError, RecursionError, MemoryError):
         raise InputError(f"{what}: {text!r} is not an expression; something like 2*sin(pi*x) would be right") from None
     except ZeroDivisionError:
@@ -157,8 +161,9 @@ def _from_text(text: str, what: str) -> Any:
 class _Reader:
     """Reads one text; kept as a class only to carry the text and its role into every message."""
 
-    def __init__(self, text: str, what: str) -> None:
-        self.text, self.what = text, what
+    def __init__(self, text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> None:
+        self.text, self.what, self.variables = text, what, variables
+        self.names = {**variables, **_CONSTANTS}
 
     def read(self, node: ast.expr) -> Any:
         match node:
@@ -167,10 +172,10 @@ class _Reader:
             case ast.Constant(value=int() | float()):
                 # The digits as they were typed: 0.1 means one tenth, not the nearest binary number.
                 return sympy.Rational((ast.get_source_segment(self.text.strip(), node) or "").replace("_", ""))
-            case ast.Name(id=name) if name in _CONSTANTS:
-                return _CONSTANTS[name]
+            case ast.Name(id=name) if name in self.names:
+                return self.names[name]
             case ast.Name(id=name):
-                raise InputError(f"{self.what}: unknown symbol {name}; x, pi and E are known")
+                raise InputError(f"{self.what}: unknown symbol {name}; {', '.join(self.variables)}, pi and E are known")
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.read(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
@@ -185,8 +190,8 @@ class _Reader:
                 return self._call(name, arguments)
         shown = ast.unparse(node)
         raise InputError(
-            f"{self.what}: {shown!r} is not allowed; numbers, x, pi, E, + - * / **, comparisons and the elementary "
-            "functions are"
+            f"{self.what}: {shown!r} is not allowed; numbers, {', '.join(self.variables)}, pi, E, + - * / **, "
+            "comparisons and the elementary functions are"
         )
 
     def _binary(self, op: type[ast.operator], left: Any, right: Any) -> Any:

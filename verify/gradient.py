@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 import mpmath
 import numpy as np
@@ -16,6 +16,11 @@ from .kinks import Arrangement, Degeneracy, arrange_exact, clearance, degeneraci
 from .moments import Moments
 from .network import ShallowNetwork
 from .problem import RitzProblem
+
+if TYPE_CHECKING:
+    from .deep.density import Density
+    from .deep.gradient import DeepGradient
+    from .deep.network import DeepNetwork
 
 Array = NDArray[Any]
 
@@ -43,13 +48,42 @@ class Gradient:
     distance: Any
 
 
-def exact_gradient(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> Gradient:
-    """The exact gradient of `exact_energy` in all 3N parameters; Eqs. (5)–(9) with the Dirac terms sifted.
+@overload
+def exact_gradient(
+    problem: RitzProblem, network: ShallowNetwork, digits: int | None = None, density: None = None
+) -> Gradient: ...
+
+
+@overload
+def exact_gradient(
+    problem: RitzProblem | Density, network: DeepNetwork, digits: int | None = None, density: Any = None
+) -> DeepGradient: ...
+
+
+@overload
+def exact_gradient(
+    problem: RitzProblem | Density, network: ShallowNetwork, digits: int | None = None, density: Any = ...
+) -> Gradient | DeepGradient: ...
+
+
+def exact_gradient(
+    problem: RitzProblem | Density,
+    network: ShallowNetwork | DeepNetwork,
+    digits: int | None = None,
+    density: Any = None,
+) -> Gradient | DeepGradient:
+    """The exact gradient of `exact_energy` in all parameters; Eqs. (5)–(9) with the Dirac terms sifted.
+
+    For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1.
 
     Args:
-        problem: gives κ, f, D, lift and ends.
-        network: of any width N and batch shape (...).
+        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
         digits: None for float64, else the number of digits of mpmath numbers (no batch).
+        density: see `exact_energy`.
+
+    Returns:
+        A `Gradient` of three blocks, or a `DeepGradient` whose parts are `Tensors`.
 
     Raises:
         NondifferentiableError: there is no derivative here; carries the two one-sided ones.
@@ -60,6 +94,12 @@ def exact_gradient(problem: RitzProblem, network: ShallowNetwork, digits: int | 
         >>> bool(np.allclose(g.total.ravel(), (g.bulk.ravel() + g.dirac.ravel())))
         True
     """
+    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
+        # Imported here: one hidden layer needs none of it.
+        from .deep.gradient import deep_gradient
+        from .deep.network import deepened
+
+        return deep_gradient(problem, deepened(network), digits, density)
     if digits is None:
         swept, table, parameters = lebesgue_sweep(problem, network)
         distance = clearance(problem, network, swept.arrangement)

@@ -31,6 +31,7 @@ class Degeneracy:
         position: x, `None` for a dead neuron (w = b = 0), which has no kink.
         distance: |Δx| to the place; for a dead neuron √(w² + b²). 0 means: right there.
         index: which network of a batch.
+        layers: of a deep network, from 0: the layer of each of the neurons.
     """
 
     kind: str
@@ -38,9 +39,13 @@ class Degeneracy:
     position: float | None
     distance: float
     index: tuple[int, ...] = ()
+    layers: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         who = f"neuron{'s' if len(self.neurons) > 1 else ''} {' and '.join(map(str, self.neurons))}"
+        if self.layers:
+            pairs = zip(self.neurons, self.layers, strict=True)
+            who = " and ".join(f"neuron {i} of hidden layer {k}" for i, k in pairs)
         where = "" if self.position is None else f" at x = {self.position:.12g}"
         batch = f" of network {self.index}" if self.index else ""
         return f"{self.kind}: {who}{batch}{where}"
@@ -162,11 +167,11 @@ class _Preactivation:
 def _affine_sign(w: Fraction, b: Fraction, place: Any) -> int:
     """Sign of w·place + b."""
     if w == 0:
-        return _compare(b, 0)
-    return _compare(-b / w, place) * (-1 if w > 0 else 1)
+        return compare(b, 0)
+    return compare(-b / w, place) * (-1 if w > 0 else 1)
 
 
-def _compare(value: Fraction, other: Any) -> int:
+def compare(value: Fraction, other: Any) -> int:
     """Sign of value − other for a Fraction and an exact number (Fraction, int or SymPy, also irrational)."""
     if isinstance(other, sympy.Basic):
         if not isinstance(other, sympy.Rational):
@@ -177,7 +182,7 @@ def _compare(value: Fraction, other: Any) -> int:
 
 def _region(problem: RitzProblem, kink: Fraction, velocity: Fraction) -> int:
     """−1, 0, +1: is the kink left of, inside or right of the domain, after an infinitesimal step?"""
-    at_left, at_right = (_compare(kink, end) for end in problem.domain)
+    at_left, at_right = (compare(kink, end) for end in problem.domain)
     if at_left < 0 or (at_left == 0 and velocity <= 0):
         return -1
     return 1 if at_right > 0 or (at_right == 0 and velocity >= 0) else 0
@@ -239,21 +244,22 @@ def _degeneracies_of_one(
         elif w[i] != 0:
             at.setdefault(Fraction(-b[i]) / Fraction(w[i]), []).append(i)
     for kink, neurons in at.items():
-        if any(_compare(kink, end) * sign > 0 for end, sign in zip(problem.domain, (-1, 1), strict=True)):
+        if any(compare(kink, end) * sign > 0 for end, sign in zip(problem.domain, (-1, 1), strict=True)):
             continue
         heard = tuple(i for i in neurons if c[i] != 0)
-        inner = all(_compare(kink, end) for end in problem.domain)
+        inner = all(compare(kink, end) for end in problem.domain)
         involved = heard if order == 1 else tuple(neurons)
-        if len(involved) > 1 and heard and inner and not _distance_vanishes(problem, kink):
+        if len(involved) > 1 and heard and inner and not distance_vanishes(problem.distance, kink):
             out.append(Degeneracy("coincident kinks", involved, float(kink), 0.0, index))
         for kind, place in fixed_places(problem, order):
-            if involved and _compare(kink, place) == 0:
+            if involved and compare(kink, place) == 0:
                 out.append(Degeneracy(kind, involved, float(place), 0.0, index))
     return out
 
 
-def _distance_vanishes(problem: RitzProblem, kink: Fraction) -> bool:
-    return bool(problem.distance.subs(X, sympy.Rational(kink.numerator, kink.denominator)).is_zero)
+def distance_vanishes(distance: sympy.Expr, kink: Fraction) -> bool:
+    """Is D zero at the kink, so that it cannot be seen there?"""
+    return bool(distance.subs(X, sympy.Rational(kink.numerator, kink.denominator)).is_zero)
 
 
 @lru_cache(maxsize=256)

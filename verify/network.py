@@ -43,7 +43,7 @@ class ShallowNetwork:
 
     def __post_init__(self) -> None:
         for name in BLOCKS:
-            object.__setattr__(self, name, _exact(getattr(self, name), name))
+            object.__setattr__(self, name, exact_array(getattr(self, name), name))
         shapes = {name: getattr(self, name).shape for name in BLOCKS}
         if len(set(shapes.values())) > 1:
             listed = ", ".join(f"{n} {s}" for n, s in shapes.items())
@@ -85,12 +85,7 @@ class ShallowNetwork:
 
     def rational(self, block: str) -> Array:
         """One block as Fractions."""
-        values = getattr(self, block)
-        if values.dtype == object:
-            return np.asarray(values)
-        flat = np.empty(values.size, dtype=object)
-        flat[:] = [Fraction(v) for v in values.ravel().tolist()]
-        return flat.reshape(values.shape)
+        return rational_array(getattr(self, block))
 
     def member(self, index: tuple[int, ...]) -> ShallowNetwork:
         """One network of a batch."""
@@ -101,8 +96,21 @@ class ShallowNetwork:
         return np.concatenate(self.floats, axis=-1)
 
 
-def _exact(values: Any, name: str) -> Array:
-    """Float64 array as it is, anything else as Fractions."""
+def rational_array(values: Array) -> Array:
+    """What `exact_array` gives, as Fractions throughout."""
+    if values.dtype == object:
+        return np.asarray(values)
+    flat = np.empty(values.size, dtype=object)
+    flat[:] = [Fraction(v) for v in values.ravel().tolist()]
+    return flat.reshape(values.shape)
+
+
+def exact_array(values: Any, name: str) -> Array:
+    """Float64 array as it is, anything else as Fractions.
+
+    Raises:
+        InputError: ragged, not finite, or not numbers.
+    """
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         array: Array = values.astype(np.float64)
         if not np.isfinite(array).all():

@@ -1,0 +1,115 @@
+"""The exact energy of a deep network, region by region, with the derivatives by slope and intercept that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from ..energy import GUARD_DIGITS
+from ..errors import InputError
+from ..expressions import X, to_mpf
+from ..problem import RitzProblem
+from .density import Density
+from .expansion import Expansion, expand
+from .integrands import Integrand, integrand_of
+from .network import DeepNetwork
+from .regions import LinearRegions, linear_regions
+
+Array = NDArray[Any]
+
+# Fewer digits than float64 has would come with an error nobody asked for.
+FEWEST_DIGITS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """An energy and its derivatives by what the network is on each region.
+
+    Attributes:
+        regions: exact.
+        expansion: their numbers.
+        integrand: what was integrated.
+        energy: with the terms of the ends.
+        forces: ∂E/∂a and ∂E/∂g of each region, (2, R).
+        curvature: ∂²E/∂(a, g)² of each region, aa, ag and gg, (3, R), or empty.
+        error_estimate: absolute, of the integrals.
+    """
+
+    regions: LinearRegions
+    expansion: Expansion
+    integrand: Integrand
+    energy: Any
+    forces: Array
+    curvature: Array
+    error_estimate: float
+
+
+def sweep(
+    problem: RitzProblem | Density, network: DeepNetwork, density: Any = None, exact: bool = False, order: int = 1
+) -> Swept:
+    """Find the regions, integrate over each, add the ends; at mpmath's present precision if `exact`."""
+    integrand = integrand_of(problem, density)
+    regions = linear_regions(network, integrand.domain, order)
+    expansion = expand(regions, integrand.domain, exact)
+    a, g = expansion.slope, expansion.intercept
+    found, error = integrand.over(expansion.marks, a, g, 3 if order == 1 else 6)
+    energy, forces, curvature = found[0].sum(), found[1:3], found[3:]
+    if isinstance(problem, RitzProblem):
+        for which, end in ((0, problem.domain[0]), (-1, problem.domain[1])):
+            value, pull, stiffness, x, distance = _end(problem, end, which, a[which], g[which], exact)
+            energy = energy + value
+            forces[0, which] += pull * distance * x
+            forces[1, which] += pull * distance
+            if order == 2:
+                curvature[:, which] += stiffness * distance**2 * np.array([x * x, x, 1 + 0 * x])
+    return Swept(regions, expansion, integrand, energy, forces, curvature, error)
+
+
+def _end(
+    problem: RitzProblem, end: sympy.Expr, which: int, a: Any, g: Any, exact: bool
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Energy at one end, its first and second derivative by u there, the place and D there."""
+    number = to_mpf if exact else float
+    x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+    u = lift + distance * (a * x + g)
+    if end in problem.fluxes:
+        flux = (-1 if which else 1) * number(problem.fluxes[end])
+        return flux * u, flux, 0 * u, x, distance
+    if end in problem.essential:
+        stiffness = number(problem.penalty)
+        off = u - number(problem.essential[end])
+        return stiffness * off**2 / 2, stiffness * off, stiffness, x, distance
+    return 0 * u, 0 * u, 0 * u, x, distance
+
+
+def deep_energy(
+    problem: RitzProblem | Density, network: DeepNetwork, digits: int | None = None, density: Any = None
+) -> Any:
+    """`exact_energy` for a network of any depth; see there."""
+    if digits is None:
+        return float(sweep(problem, network, density).energy)
+    with mpmath.workdps(working_digits(digits)):
+        value = sweep(problem, network, density, exact=True).energy
+    with mpmath.workdps(digits):
+        return +value
+
+
+def energy_at_working_precision(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> Any:
+    """The energy at mpmath's present precision."""
+    return sweep(problem, network, density, exact=True).energy
+
+
+def working_digits(digits: int) -> int:
+    """Digits to compute with.
+
+    Raises:
+        InputError: no whole number of digits, or fewer than float64 has.
+    """
+    if isinstance(digits, bool) or not isinstance(digits, int) or digits < FEWEST_DIGITS:
+        raise InputError(f"digits: {digits!r} are too few; a whole number from {FEWEST_DIGITS} on would be right")
+    return digits + GUARD_DIGITS
