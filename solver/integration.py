@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..verify.errors import InputError
 from ..verify.models.breaks import ends
-from ..verify.models.eager import eagerly
+from ..verify.models.eager import eagerly, may_require_gradients
 from ..verify.models.stacked import Parameters, Stacked, stack, straight_pieces
 from .conforming_quadrature import ConformingQuadrature
 from .gauss import gauss_on_pieces
@@ -34,6 +34,10 @@ def integrate(
 ) -> Tensor:
     """∫ L(x, u, u′) dx over the domain, exact up to the Gauss order; its gradient by autograd is that of the integral.
 
+    A model of nothing but linear layers and piecewise linear activations is evaluated once on each of its linear
+    pieces, which is as good as at all nodes; plain autograd then gives exact second derivatives too. Of other models,
+    and under torch.func, second derivatives lack a part, the curvature of the motion of the breaks.
+
     Args:
         density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument, needed or called
             `parameters`, also of the parameters by name.
@@ -50,6 +54,7 @@ def integrate(
             the parameters.
 
     Examples:
+        >>> _ = torch.manual_seed(0)
         >>> model = torch.nn.Sequential(torch.nn.Linear(1, 9), torch.nn.ReLU(), torch.nn.Linear(9, 1)).double()
         >>> energy = integrate(lambda x, u, du: du**2 / 2 - torch.sin(x) * u, model, (0, 1), order=8)
         >>> energy.backward()   # exact, Dirac terms included
@@ -78,23 +83,14 @@ def _evaluated(
     models: Stacked, quadrature: ConformingQuadrature, domain: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Nodes, weights, u and u′, all (B, n)."""
-    if not models.trace.straight or not _may_require_gradients():
+    if not models.trace.straight or not may_require_gradients():
         x, weights = quadrature.of(models, domain)
         return x, weights, *value_and_slope(models.value, x)
     # Piecewise linear: one evaluation a piece tells what all others would.
     marks, middle, value, rise = straight_pieces(models, domain, lambda breaks: quadrature.still(domain, breaks))
     x, weights = gauss_on_pieces(marks, order := quadrature.per_piece(middle.shape[1]))
-    away, slope = x.unflatten(1, (-1, order)) - middle[..., None], rise[..., None]
+    away, slope = x.reshape(*middle.shape, order) - middle[..., None], rise[..., None]
     return x, weights, torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(away.shape).flatten(1)
-
-
-def _may_require_gradients() -> bool:
-    """Inside the transforms of torch.func nothing may be made to."""
-    try:
-        torch.zeros(0).requires_grad_()
-    except RuntimeError:
-        return False
-    return True
 
 
 def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,13 +108,13 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
         try:
             points = x.detach().requires_grad_()
         except RuntimeError:
-            found: tuple[Tensor, Tensor] = torch.func.jvp(model, (x,), (torch.ones_like(x),))
-            return found
+            u, slope, *_ = torch.func.jvp(model, (x,), (torch.ones_like(x),))
+            return u, slope
     with torch.enable_grad():
         u = model(points)
         if not u.requires_grad:
             raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
-        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True)
+        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
     return u, slope
 
 

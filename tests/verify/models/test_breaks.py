@@ -56,6 +56,7 @@ def z(x: Tensor) -> Tensor:
         (lambda x: F.relu(z(x)), [0.5], "relu"),
         (lambda x: torch.relu_(z(x)), [0.5], "relu"),
         (lambda x: z(x).relu(), [0.5], "relu"),
+        (lambda x: F.relu(x.sub_(0.25)), [0.25], "relu"),
         (lambda x: F.relu(z(x), inplace=True), [0.5], "relu"),
         (lambda x: z(x).clamp(min=-0.5, max=0.5), [0.25, 0.75], "clamp"),
         (lambda x: torch.clamp(z(x), torch.tensor(-0.5)), [0.25], "clamp"),
@@ -107,6 +108,34 @@ def test_breaks_say_where_they_come_from() -> None:
     breaks = find_breaks(model, (-3, 3))
     layers = breaks.layers.tolist()
     assert [breaks.names[layers.index(k)] for k in range(3)] == ["act", "act, call 2", "relu call 1"]
+
+
+def test_a_function_around_a_module_says_where_in_the_module() -> None:
+    model = network(0, (10, 10))
+    breaks = find_breaks(lambda x: x * (1 - x) * model(x), (0, 1))
+    assert set(breaks.names) == {"1", "3"}
+    assert breaks.trace.dtype == torch.float64
+    model.float()
+    assert find_breaks(lambda x: x * model(x), (0, 1)).trace.dtype == torch.float32
+
+
+def test_what_is_done_to_parameters_alone_does_not_matter() -> None:
+    model = nn.utils.parametrizations.weight_norm(network(0, (10, 10))[0])
+    whole = nn.Sequential(model, nn.ReLU(), nn.Linear(10, 1)).double()
+    breaks = find_breaks(lambda x: whole(x) + F.relu(whole[0].bias).sum(), (0, 1))
+    assert breaks.unknown == ()
+    assert set(breaks.names) == {"1"}
+
+
+def test_what_a_model_does_out_of_sight_is_found_in_the_slopes() -> None:
+    weight = torch.tensor(3.0, dtype=torch.float64)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.vmap(lambda t: F.relu(weight * t - 1).sum())(x)
+
+    breaks = find_breaks(function, (0, 1))
+    assert breaks.unknown == ("torch.vmap",)
+    torch.testing.assert_close(breaks.places, torch.tensor([1 / 3], dtype=torch.float64), rtol=0, atol=1e-15)
 
 
 def test_what_is_not_linear_is_bracketed_and_refined() -> None:
