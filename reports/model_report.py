@@ -207,10 +207,7 @@ def _remedy(audit: ModelAudit) -> Page:
     figure = Figure()
     y = 0.88
     paragraphs = [_capital(f"{said}.") for said in (audit.reason, *audit.notes)]
-    paragraphs += [
-        f"{_capital(r.first)} and {r.second} {'agree' if r.passed else 'DISAGREE'} to {r.error:.1e} (at most {r.tolerance:.0e})."
-        for r in audit.routes
-    ]
+    paragraphs += [_capital(f"{r}.") for r in audit.routes]
     if audit.gradcheck is not None:
         paragraphs.append(str(audit.gradcheck))
     for paragraph in paragraphs:

@@ -20,13 +20,12 @@ from .gradcheck import Gradcheck
 from .judgement import DRAWN, Judged, Target, on_grids, over_draws
 from .model import Model
 from .model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
-from .pieces import ORDER
 from .remedy import remedy
 
 Array = NDArray[Any]
 
 # Below this a part of the gradient is rounding: of its norm, and of ∫|L| over the parameters' norm.
-_FLOOR = 1e-6
+_FLOOR = 1e-4
 _OFFENDERS = 3
 # Places for a picture of u and u′, besides those at the kinks.
 _PICTURED = 600
@@ -151,7 +150,7 @@ class Assessment:
         self, verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...],
         autodiff: Array, notes: tuple[str, ...], checked: Gradcheck | None,
     ) -> ModelAudit:  # fmt: skip
-        formula, inside = self.exact.formula, self.located.inside
+        formula, inside, cuts = self.exact.formula, self.located.inside, self.exact.pieces
         operations = Counter(o for o, k in zip(self.located.breaks.operations, inside.tolist(), strict=True) if k)
         model = self.model
         function = not isinstance(model.original, torch.nn.Module)
@@ -164,7 +163,7 @@ class Assessment:
             "domain": f"({self.domain[0]:g}, {self.domain[1]:g})",
             "trained on": self.trained.name + (" (drawn anew)" if self.trained.random else ""),
             "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
-            "exact side": f"float64, {ORDER} Gauss points a piece, {len(self.exact.pieces.marks) - 1:,} pieces",
+            "exact side": f"float64, {cuts.order} Gauss points a piece, {len(cuts.marks) - 1:,} pieces",
             "exact energy": f"{formula.energy:.15g}",
             "kinks": kinks + (f" ({', '.join(operations)})" if operations else ""),
         }

@@ -20,7 +20,7 @@ from ..quadrature import grid
 from .density import Density
 from .jump import Ends
 from .model import Model
-from .pieces import CHUNK
+from .pieces import at_once
 from .seeds import seeded
 from .source_lines import at, line_of, line_of_error, sentence
 
@@ -194,7 +194,8 @@ def _weighted(
 ) -> Iterator[Tensor]:
     dtype = torch.float64 if model.precision == "float64" else torch.float32
     x, weights = (a.to(dtype) for a in nodes(points))
-    for part, weight in zip(x.split(CHUNK), weights.split(CHUNK), strict=True):
+    size = at_once(model.widest)
+    for part, weight in zip(x.split(size), weights.split(size), strict=True):
         yield (density(model, part if part.requires_grad else part.clone().requires_grad_()) * weight).sum()
     if ends is not None:
         yield ends(model.value(torch.tensor(domain, dtype=dtype))).reshape(())

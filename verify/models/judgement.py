@@ -176,6 +176,6 @@ def _other_integral(discretisation: Discretisation, value: float, energy: float,
     hint = f", {value / energy:.4g} times it" if energy else ""
     return InputError(
         f"{name}: its value is {value:.6g} {where}, but the integral of the density is {energy:.6g}{hint}; a {name} "
-        "and a density of the same energy would be right (a mean needs the length of the domain as a factor, ends= what "
-        "is added at the ends)"
+        "and a density of the same energy would be right (a mean needs the length of the domain as a factor, ends= "
+        "is for what is added at the ends)"
     )

@@ -78,6 +78,11 @@ class Model:
         original = self.function if isinstance(self.function, torch.nn.Module) else self.original
         return replace(self, dtype=torch.float64, original=original)
 
+    @property
+    def widest(self) -> int:
+        """The largest extent of a parameter, which bounds the numbers a point needs in a layer."""
+        return max(max(p.shape, default=1) for p in self.tensors)
+
     def vector(self) -> Tensor:
         """All parameters in one row, (P,)."""
         return torch.cat([p.detach().reshape(-1) for p in self.tensors])
@@ -175,6 +180,10 @@ def _module(
     except RuntimeError as error:
         raise InputError(f"model: it cannot be copied ({sentence(error)}); a module of leaf tensors is right") from None
     own = own.to(device="cpu", dtype=torch.float64)
+    for part in own.modules():
+        # The same numbers, and what an in-place activation overwrites is still there to be looked at.
+        if getattr(part, "inplace", False) is True:
+            part.inplace = False  # type: ignore[assignment, unused-ignore]
     leaves = {n: p for n, p in own.named_parameters() if n in parameters}
     with torch.no_grad():
         for name, leaf in leaves.items():
