@@ -5,9 +5,6 @@ Autograd through it gives the exact gradient; the same nodes detached lose the D
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +12,7 @@ from ..verify.errors import InputError
 from ..verify.problem import RitzProblem
 from .architecture import Architecture
 from .energies import Energy
+from .gauss import gauss_on_pieces
 from .statement import data, end_terms
 
 # Gauss points a piece: rounding for the named problems on pieces of the length that 20 neurons leave.
@@ -44,9 +42,12 @@ def conforming_energy(problem: RitzProblem, architecture: Architecture, order: i
     names = ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
     coefficient, distance, distance_slope, lift_slope, load, constant = (data(problem, n) for n in names)
 
+    linear = architecture.activation.kinked
+
     def energy(theta: Tensor) -> Tensor:
-        x, weights = conforming_nodes(problem, architecture, theta, order)
-        value, slope = architecture.value_and_slope(theta, x)
+        marks = conforming_marks(problem, architecture, theta)
+        x, weights = gauss_on_pieces(marks, order)
+        value, slope = on_pieces(architecture, theta, marks, x) if linear else architecture.value_and_slope(theta, x)
         gradient = lift_slope(x) + distance_slope(x) * value + distance(x) * slope
         density = coefficient(x) * gradient**2 / 2 - load(x) * value - constant(x)
         ends = end_terms(problem, theta.dtype, theta.device)
@@ -56,23 +57,27 @@ def conforming_energy(problem: RitzProblem, architecture: Architecture, order: i
     return energy
 
 
-def conforming_nodes(
-    problem: RitzProblem, architecture: Architecture, theta: Tensor, order: int = ORDER
-) -> tuple[Tensor, Tensor]:
-    """Nodes and weights between the kinks of each network of a batch, both (B, n), functions of theta."""
+def conforming_marks(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Tensor:
+    """Ends of the smooth pieces, ascending, (B, m): of the domain, the interfaces, and the kinks."""
     fixed = torch.tensor(
         [float(e) for e in (*problem.domain, *problem.interfaces)], dtype=theta.dtype, device=theta.device
     )
     moving = kinks(problem, architecture, theta)
-    marks = torch.cat([fixed.expand(len(theta), -1), moving], dim=-1).sort(-1).values
-    node, weight = (torch.tensor(a, dtype=theta.dtype, device=theta.device) for a in _legendre(order))
-    half, middle = (marks[:, 1:] - marks[:, :-1])[..., None] / 2, (marks[:, 1:] + marks[:, :-1])[..., None] / 2
-    return (middle + half * node).flatten(1), (half * weight).flatten(1)
+    return torch.cat([fixed.expand(len(theta), -1), moving], dim=-1).sort(-1).values
 
 
-@lru_cache(maxsize=16)
-def _legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.polynomial.legendre.leggauss(order)
+def on_pieces(architecture: Architecture, theta: Tensor, marks: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Value and slope (B, n) of a piecewise linear network at n nodes, equally many on each piece.
+
+    On a piece the network is a straight line, which its value and slope at one point tell: one evaluation a piece, and
+    at a point that need not move with the kinks.
+    """
+    middle = ((marks[:, 1:] + marks[:, :-1]) / 2).detach()
+    value, slope = architecture.value_and_slope(theta, middle)
+    shape = (*middle.shape, x.shape[-1] // middle.shape[-1])
+    away = x.unflatten(-1, shape[1:]) - middle[..., None]
+    slope = slope[..., None]
+    return torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(shape).flatten(1)
 
 
 def kinks(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Tensor:

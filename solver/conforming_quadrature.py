@@ -88,12 +88,7 @@ class ConformingQuadrature:
 
     def of(self, models: Stacked, domain: tuple[float, float]) -> tuple[Tensor, Tensor]:
         """Nodes and weights of all models, both (B, n)."""
-        left, right = domain
-        outside = [float(e) for e in self.interfaces if not left < e < right]
-        if outside:
-            raise InputError(
-                f"interfaces: {outside[0]:g} does not lie inside ({left:g}, {right:g}); one that does is right"
-            )
+        self.still(domain, 0)
         try:
             moving = moving_breaks(models, domain)
         except RuntimeError as error:
@@ -103,13 +98,10 @@ class ConformingQuadrature:
                 "model: under torch.vmap no breaks can be searched for; parameters= with those of all models stacked, "
                 "outside of it, would be right"
             ) from None
-        fixed = [left, *(float(e) for e in self.interfaces), right]
-        if not moving.shape[1] and not self.interfaces:
-            fixed = torch.linspace(left, right, SMOOTH_PIECES + 1, dtype=torch.float64).tolist()
-        marks = torch.tensor(fixed, dtype=moving.dtype, device=moving.device).expand(len(moving), -1)
-        nodes, weights = gauss_on_pieces(
-            torch.cat([marks, moving], 1).sort(1).values, self._order(moving, len(fixed) - 1)
-        )
+        still = self.still(domain, moving.shape[1])
+        marks = torch.tensor(still, dtype=moving.dtype, device=moving.device).expand(len(moving), -1)
+        order = self.per_piece(len(still) - 1 + moving.shape[1])
+        nodes, weights = gauss_on_pieces(torch.cat([marks, moving], 1).sort(1).values, order)
         if not nodes.requires_grad:
             # Nothing moves: u′ by autograd needs nodes that it can differentiate by all the same. The transforms of
             # torch.func do not allow it, and do not need it.
@@ -117,7 +109,23 @@ class ConformingQuadrature:
                 nodes.requires_grad_()
         return nodes, weights
 
-    def _order(self, moving: Tensor, pieces: int) -> int:
-        if self.points is None:
-            return self.order or ORDER
-        return max(LEAST_ORDER, round(self.points / (pieces + moving.shape[1])))
+    def still(self, domain: tuple[float, float], breaks: int) -> list[float]:
+        """Ends of pieces that do not move: of the domain, the interfaces, or a subdivision if nothing breaks.
+
+        Raises:
+            InputError: an interface does not lie inside the domain.
+        """
+        left, right = domain
+        places = [float(e) for e in self.interfaces]
+        for place in places:
+            if not left < place < right:
+                raise InputError(
+                    f"interfaces: {place:g} does not lie inside ({left:g}, {right:g}); one that does would be right"
+                )
+        if not places and not breaks:
+            return [left + (right - left) * k / SMOOTH_PIECES for k in range(SMOOTH_PIECES)] + [right]
+        return [left, *places, right]
+
+    def per_piece(self, pieces: int) -> int:
+        """Gauss points a piece, where there are so many pieces."""
+        return (self.order or ORDER) if self.points is None else max(LEAST_ORDER, round(self.points / pieces))

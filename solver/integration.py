@@ -12,8 +12,9 @@ from torch import Tensor
 from ..verify.errors import InputError
 from ..verify.models.breaks import ends
 from ..verify.models.eager import eagerly
-from ..verify.models.stacked import Parameters, stack
+from ..verify.models.stacked import Parameters, Stacked, stack, straight_pieces
 from .conforming_quadrature import ConformingQuadrature
+from .gauss import gauss_on_pieces
 
 # (x, u, u′) or (x, u, u′, parameters by name) → L, elementwise.
 Density = Callable[..., Tensor]
@@ -34,7 +35,8 @@ def integrate(
     """∫ L(x, u, u′) dx over the domain, exact up to the Gauss order; its gradient by autograd is that of the integral.
 
     Args:
-        density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument also of the parameters by name.
+        density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument, needed or called
+            `parameters`, also of the parameters by name.
         model: a module or any function of one number.
         domain: its two ends.
         order: Gauss points a piece; see `ConformingQuadrature`.
@@ -57,20 +59,42 @@ def integrate(
     elif order is not None or points is not None or len(interfaces):
         raise InputError("quadrature: it has an order and interfaces of its own; either it or these would be right")
     models = stack(model, ends(domain), parameters)
-    x, weights = quadrature.of(models, ends(domain))
-    u, slope = value_and_slope(models.value, x)
+    x, weights, u, slope = _evaluated(models, quadrature, ends(domain))
     if models.batch is None:
         x, weights, u, slope = x[0], weights[0], u[0], slope[0]
     named = parameters
     if named is None:
         named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
     values = density(x, u, slope, named) if _takes_parameters(density) else density(x, u, slope)
-    if not isinstance(values, Tensor) or values.shape not in (x.shape, torch.Size([])):
+    if not isinstance(values, Tensor) or values.shape != x.shape:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"density: for x of shape {tuple(x.shape)} it gives {got}; one number a point would be right")
     if (u.requires_grad or slope.requires_grad) and torch.is_grad_enabled() and not values.requires_grad:
         raise InputError("density: what it returns is cut off from u and u′; no detach() or no_grad() would be right")
     return (weights * values).sum(-1)
+
+
+def _evaluated(
+    models: Stacked, quadrature: ConformingQuadrature, domain: tuple[float, float]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Nodes, weights, u and u′, all (B, n)."""
+    if not models.trace.straight or not _may_require_gradients():
+        x, weights = quadrature.of(models, domain)
+        return x, weights, *value_and_slope(models.value, x)
+    # Piecewise linear: one evaluation a piece tells what all others would.
+    marks, middle, value, rise = straight_pieces(models, domain, lambda breaks: quadrature.still(domain, breaks))
+    x, weights = gauss_on_pieces(marks, order := quadrature.per_piece(middle.shape[1]))
+    away, slope = x.unflatten(1, (-1, order)) - middle[..., None], rise[..., None]
+    return x, weights, torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(away.shape).flatten(1)
+
+
+def _may_require_gradients() -> bool:
+    """Inside the transforms of torch.func nothing may be made to."""
+    try:
+        torch.zeros(0).requires_grad_()
+    except RuntimeError:
+        return False
+    return True
 
 
 def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,10 +123,10 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
 
 
 def _takes_parameters(density: Any) -> bool:
+    """Does it need a fourth argument, or call one `parameters`? A fourth with a default may be anything else."""
     try:
-        inspect.signature(density).bind(0, 0, 0, 0)
-    except TypeError:
+        named = inspect.signature(density).parameters.values()
+    except (TypeError, ValueError):
         return False
-    except ValueError:
-        return False
-    return True
+    needed = [p for p in named if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
+    return len(needed) > 3 or any(p.name == "parameters" for p in list(named)[3:4])

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from kinkproof.solver import Run, fit, solve
+from kinkproof.solver import ConformingQuadrature, Run, fit, integrate, solve
 from kinkproof.solver.adam import Adam
 from kinkproof.solver.architecture import Architecture
+from kinkproof.solver.conforming import conforming_energy, kinks
 from kinkproof.solver.differences import central_differences
-from kinkproof.solver.gradients import objective
+from kinkproof.solver.gradients import autodiff, objective
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_energy, exact_gradient, problems
 from kinkproof.verify.backends.pytorch import methods
 from kinkproof.verify.oracles.standalone import standalone_text
@@ -91,6 +92,66 @@ def training() -> None:
     print(f"memory: {used[1000] / 2**20:.1f} MiB after 1,000 epochs, {used[10_000] / 2**20:.1f} MiB after 10,000")
 
 
+def conforming() -> None:
+    """A step of training on nodes that follow the kinks against one on the fixed grid, at the same number of points."""
+    torch.set_num_threads(1)
+    print("\nEnergy and gradient on the conforming rule ÷ on a fixed grid of as many points, 1 thread")
+    for widths, points in (((64, 64, 64), 1000), ((64, 64, 64), 200), ((10, 10), 1000)):
+        model = user_model(widths)
+        quadrature = ConformingQuadrature(points=points)
+        count = len(quadrature(model, (0, 1))[0])
+        grid_nodes = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+        grid_weights = torch.full_like(grid_nodes, 1 / count)
+
+        def on_grid(m: Any = model, x: Any = grid_nodes, w: Any = grid_weights) -> None:
+            ritz_step(m, x.detach().requires_grad_(), w)
+
+        def on_kinks(m: Any = model, q: Any = quadrature) -> None:
+            ritz_step(m, *q(m, (0, 1)))
+
+        def integrated(m: Any = model, q: Any = quadrature) -> None:
+            integrate(ritz_density, m, (0, 1), quadrature=q).backward()
+
+        title = f"{'-'.join(map(str, widths))}, {count} points"
+        fixed = median_seconds(on_grid)
+        line(f"ConformingQuadrature, a user's {title}", median_seconds(on_kinks), fixed, "≤ 1.5")
+        line(f"integrate, a user's {title}", median_seconds(integrated), fixed, "≤ 1.5")
+    problem = problems["sine-2"]
+    for widths, seeds, points in (((10, 10), 16, 200), ((10, 10), 1, 200), ((64, 64, 64), 1, 1000)):
+        architecture = Architecture.of(widths, "relu")
+        theta = architecture.initial(range(seeds))
+        pieces = kinks(problem, architecture, theta).shape[1] + 1
+        rule = autodiff(conforming_energy(problem, architecture, -(-points // pieces)))
+        on_fixed = objective(problem, architecture, points=points).gradient
+        title = f"fit, {seeds} of {'-'.join(map(str, widths))}, {points} points"
+        first, second = median_seconds(lambda r=rule, t=theta: r(t)), median_seconds(lambda f=on_fixed, t=theta: f(t))
+        line(title, first, second, "≤ 1.5")
+
+
+def user_model(widths: tuple[int, ...]) -> torch.nn.Sequential:
+    """A network as a user writes it, with torch's own initial parameters but kinks spread over the domain."""
+    torch.manual_seed(0)
+    modules: list[torch.nn.Module] = []
+    for inputs, width in zip((1, *widths), widths, strict=False):
+        modules += [torch.nn.Linear(inputs, width), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*modules, torch.nn.Linear(widths[-1], 1)).double()
+    with torch.no_grad():
+        model[0].bias.copy_(-model[0].weight[:, 0] * torch.rand(widths[0]))
+    return model
+
+
+def ritz_density(x: torch.Tensor, u: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """½u′² − 4π² sin(2πx) u."""
+    return slope**2 / 2 - 4 * torch.pi**2 * torch.sin(2 * torch.pi * x) * u
+
+
+def ritz_step(model: torch.nn.Module, x: torch.Tensor, weights: torch.Tensor) -> None:
+    """Energy and gradient as a Deep Ritz loss is written, u′ by autograd."""
+    u = model(x[:, None])[:, 0]
+    slope = torch.autograd.grad(u.sum(), x, create_graph=True)[0]
+    (weights * ritz_density(x, u, slope)).sum().backward()
+
+
 def line(what: str, first: float, second: float, wanted: str) -> None:
     """One ratio beside the wanted one."""
     print(f"{what:<58} {first * 1e6:>9.0f} µs {second * 1e6:>9.0f} µs {first / second:>8.4f}  {wanted}")
@@ -110,6 +171,7 @@ def main() -> None:
     exact_gradients()
     standalone_gradients()
     training()
+    conforming()
     kink_solver()
 
 

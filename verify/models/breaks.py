@@ -92,6 +92,7 @@ def find_breaks(
         1,
         seen.dtype,
         seen.device,
+        seen.straight,
     )
     places, layers, columns, exact = (a[0] for a in (found.places, found.layers, found.columns, found.exact))
     if seen.unknown:
@@ -139,7 +140,7 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
     if bool(known.any()):
         columns = breaks.branches * units + breaks.neurons
         own, slope = own_and_slope(lambda x: seen.own(function, x, breaks.layers, columns), places)
-        moved = moved - (own - own.detach()) / torch.where(known, slope, 1)
+        moved = moved - torch.where(known, own - own.detach(), 0) / torch.where(known, slope, 1)
     if not bool(known.all()):
         step = jump_motion(lambda x: seen.value(function, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)

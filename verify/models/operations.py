@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -112,17 +112,40 @@ _SMOOTH = frozenset(
 )
 
 
-def breaking(name: str) -> bool:
-    """Is this an operation whose breakpoints are known?"""
-    return name in _BREAKING
-
-
-def smooth(name: str, arguments: tuple[Any, ...]) -> bool:
-    """Is this an operation that is known to break nothing? Powers are if they are whole and positive."""
+def understood(name: str, arguments: tuple[Any, ...]) -> bool:
+    """Is this an operation that breaks nothing, or whose breakpoints are known? Whole positive powers break nothing."""
     if name in ("pow", "ipow"):
         exponent = arguments[1] if len(arguments) > 1 else None
         return isinstance(exponent, int | float) and exponent == int(exponent) and exponent >= 0
-    return name in _SMOOTH
+    return name in _SMOOTH or name in _BREAKING
+
+
+# Keep what is piecewise linear in x so, if all but one of their arguments do not depend on x.
+_LINEAR = frozenset(
+    """
+    linear matmul mm mv mul div truediv rmul
+    add sub neg negative positive radd rsub iadd isub subtract sum mean
+    relu leaky_relu prelu abs absolute clamp clip clamp_min clamp_max hardtanh relu6 hardsigmoid softshrink
+    maximum minimum max min amax amin dropout
+    get getitem select narrow cat concat stack hstack reshape view expand squeeze unsqueeze flatten unflatten
+    transpose permute t movedim contiguous clone size dim
+    """.split()  # noqa: SIM905
+)
+_PRODUCTS = frozenset(("matmul", "mm", "mv", "mul", "div", "truediv", "rmul"))
+
+
+def linear(name: str, arguments: tuple[Any, ...]) -> bool:
+    """Is this an operation that is known to keep what is piecewise linear so?
+
+    Of a product all factors but one must be numbers or parameters of a module; others may depend on x.
+    """
+    if name not in _LINEAR:
+        return False
+    return name not in _PRODUCTS or sum(map(_varying, arguments[:2])) < 2
+
+
+def _varying(argument: Any) -> bool:
+    return isinstance(argument, Tensor) and not isinstance(argument, torch.nn.Parameter)
 
 
 def called(name: str) -> str:
@@ -135,13 +158,17 @@ class Interception(TorchFunctionMode):
 
     Args:
         take: called with the operation's name and a list of tensors, one a breakpoint.
-        other: called with the name of any operation that may break smoothness in ways not known here.
+        every: called with the name and the arguments of every operation, the breaking ones too.
     """
 
-    def __init__(self, take: Callable[[str, list[Tensor]], None], other: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        take: Callable[[str, list[Tensor]], None],
+        every: Callable[[str, tuple[Any, ...]], None] | None = None,
+    ) -> None:
         super().__init__()
         self._take = take
-        self._other = other
+        self._every = every
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -150,21 +177,19 @@ class Interception(TorchFunctionMode):
         kwargs = kwargs or {}
         # `relu_`, `Tensor.__gt__` and `_threshold` are called like what they do.
         name = str(getattr(func, "__name__", "")).strip("_")
-        if name in _BREAKING:
-            if any(isinstance(a, Tensor) and a.is_floating_point() for a in _values(args, kwargs)):
-                found = _BREAKING[name](*args, **_renamed(kwargs))
-                if found:
-                    self._take(name, found)
-        elif self._other is not None and not smooth(name, args):
-            self._other(name)
+        if self._every is not None:
+            self._every(name, (*args, *kwargs.values()))
+        if name in _BREAKING and any(_real(a) for a in (*args, *kwargs.values())):
+            found = _BREAKING[name](*args, **_renamed(kwargs))
+            if found:
+                self._take(name, found)
         return func(*args, **kwargs)
+
+
+def _real(argument: Any) -> bool:
+    return isinstance(argument, Tensor) and argument.is_floating_point()
 
 
 def _renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a call as the functions above name them; `input=` is the first everywhere."""
     return {("z" if key == "input" else key): value for key, value in kwargs.items()}
-
-
-def _values(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Any]:
-    yield from args
-    yield from kwargs.values()

@@ -50,6 +50,7 @@ def zeros(
     batch: int,
     dtype: torch.dtype,
     device: torch.device,
+    straight: bool = False,
 ) -> Zeros:
     """Search call by call; the breaks of earlier calls are edges for the later ones.
 
@@ -60,6 +61,7 @@ def zeros(
         batch: number of models.
         dtype: of the models.
         device: of the models.
+        straight: it is known that pre-activations are linear between breaks; they are not looked at in between.
 
     Raises:
         InputError: NaN or inf on the way.
@@ -69,7 +71,7 @@ def zeros(
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for layer, width in enumerate(columns):
         chunk = max(16, _HELD // (3 * batch * max(width, 1)))
-        row, place, column, exact = _one_call(preactivations, layer, edges, dtype, chunk)
+        row, place, column, exact = _one_call(preactivations, layer, edges, dtype, chunk, straight)
         if len(row):
             place = _packed(row, place, batch, right)
             column = _packed(row, column, batch, -1)
@@ -93,7 +95,7 @@ def zeros(
 
 
 def _one_call(
-    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, chunk: int
+    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, chunk: int, known: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Rows of the batch, places, columns and whether a straight line was crossed, each (Q,)."""
     found: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -104,21 +106,19 @@ def _one_call(
         # One edge more than the intervals have, so that a zero on the last edge shows on which sides it lies.
         edge = edges[:, start : start + m + 2]
         low, high = edge[:, :m], edge[:, 1 : m + 1]
-        z = preactivations(torch.cat([edge, torch.lerp(low, high, _FRACTION)], 1).to(dtype), layer)
+        points = edge if known else torch.cat([edge, torch.lerp(low, high, _FRACTION)], 1)
+        z = preactivations(points.to(dtype), layer)
         at_edge = z[:, : edge.shape[1]]
         before, after = at_edge[:, :m], at_edge[:, 1 : m + 1]
-        off = torch.lerp(before, after, _FRACTION).sub_(z[:, edge.shape[1] :]).abs_()
-        straight = off <= z.abs().amax((1, 2), keepdim=True) * (_ROUNDINGS * torch.finfo(dtype).eps)
-        signs = before * after
-        crossing = signs < 0
-        # Where there is NaN, it is neither straight nor bent, and dealt with as bent.
-        if not bool(straight.all()):
-            bent.append(~straight)
+        crossing = before * after < 0
+        if known:
+            _finite(z.sum(), edge)
+        else:
+            off = torch.lerp(before, after, _FRACTION).sub_(z[:, edge.shape[1] :]).abs_()
+            straight = off <= z.abs().amax((1, 2), keepdim=True) * (_ROUNDINGS * torch.finfo(dtype).eps)
             crossing &= straight
-        elif bent:
+            # Where there is NaN, it is neither straight nor bent, and dealt with as bent.
             bent.append(~straight)
-        elif m < count:
-            bent.append(torch.zeros_like(straight))
         row, interval, column = crossing.nonzero(as_tuple=True)
         first, second = before[row, interval, column].double(), after[row, interval, column].double()
         share = first / (first - second)
@@ -131,7 +131,7 @@ def _one_call(
         start += m
     row, place, column = found[0] if len(found) == 1 else tuple(torch.cat(parts) for parts in zip(*found, strict=True))
     exact = torch.ones_like(row, dtype=torch.bool)
-    curved = torch.cat(bent, 1) if bent else None
+    curved = None if known else torch.cat(bent, 1)
     if curved is not None and bool(curved.any()):
         more = _by_bracketing(preactivations, layer, edges, curved, dtype, chunk)
         exact = torch.cat([exact, torch.zeros_like(more[0], dtype=torch.bool)])

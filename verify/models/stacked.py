@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -126,21 +126,64 @@ def moving_breaks(models: Stacked, domain: tuple[float, float]) -> Tensor:
     Raises:
         InputError: see `find_breaks` and `attach`.
     """
+    found = _zeros(models, domain)
+    moving = found.places.to(models.trace.dtype)
+    if moving.shape[1]:
+        own, slope = own_and_slope(lambda x: models.over(models.trace.own, x, found.layers, found.columns), moving)
+        moving = _moved(moving, found, own, slope)
+    return _with_jumps(models, domain, found, moving) if models.trace.unknown else moving
+
+
+def straight_pieces(
+    models: Stacked, domain: tuple[float, float], fixed: Callable[[int], Sequence[float]]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Models that are piecewise linear in x: their pieces, and the straight line on each.
+
+    One evaluation at all breaks and at a point of each piece gives the motion of the breaks and the lines. The points
+    hold still: the line through them is the same wherever on the piece it is asked for.
+
+    Args:
+        models: with `trace.straight`.
+        domain: its two ends.
+        fixed: the number of breaks → ends of pieces that do not move, those of the domain among them.
+
+    Returns:
+        ends of the pieces (B, p + 1), moving with the parameters; points on the pieces without graph, values and slopes
+        there, all (B, p).
+    """
+    found = _zeros(models, domain)
+    places = found.places.to(models.trace.dtype)
+    still = places.new_tensor(fixed(places.shape[1])).expand(len(places), -1)
+    marks = torch.cat([still, places], 1).sort(1).values
+    middle = (marks[:, 1:] + marks[:, :-1]) / 2
+    count = places.shape[1]
+    nothing = torch.full_like(middle, -1, dtype=torch.long)
+    layers, columns = torch.cat([found.layers, nothing], 1), torch.cat([found.columns, nothing], 1).clamp(min=0)
+    x = torch.cat([places, middle], 1).requires_grad_()
+    with torch.enable_grad():
+        value = models.over(models.trace.own, x, layers, columns)
+        (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+    moving = _moved(places, found, value[:, :count], slope[:, :count].detach())
+    return torch.cat([still, moving], 1).sort(1).values, middle, value[:, count:], slope[:, count:]
+
+
+def _zeros(models: Stacked, domain: tuple[float, float]) -> Zeros:
     seen = models.trace
-    found = zeros(
+    return zeros(
         lambda x, layer: models.over(lambda f, points: seen.preactivations(f, points, layer), x),
         [c.columns for c in seen.calls],
         domain,
         models.batch or 1,
         seen.dtype,
         seen.device,
+        seen.straight,
     )
-    moving = found.places.to(seen.dtype)
-    if moving.shape[1]:
-        own, slope = own_and_slope(lambda x: models.over(seen.own, x, found.layers, found.columns), moving)
-        # Padding has nothing that vanishes there, and stays where it is.
-        moving = moving - (own - own.detach()) / torch.where(found.layers < 0, 1, slope)
-    return _with_jumps(models, domain, found, moving) if seen.unknown else moving
+
+
+def _moved(places: Tensor, found: Zeros, own: Tensor, slope: Tensor) -> Tensor:
+    """A Newton step of nil value; padding has nothing that vanishes there, and stays where it is."""
+    real = found.layers >= 0
+    return places - torch.where(real, own - own.detach(), 0) / torch.where(real, slope, 1)
 
 
 def _with_jumps(models: Stacked, domain: tuple[float, float], found: Zeros, moving: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .operations import Interception, called
+from .operations import Interception, called, linear, understood
 
 Function = Callable[[Tensor], Tensor]
 # Two sizes of a batch of points, so that the axis that holds the points is the one that changes.
@@ -64,6 +64,7 @@ class Trace:
         dtype: of the points.
         device: of the points.
         unknown: operations that may break smoothness unseen.
+        straight: nothing but operations that keep what is piecewise linear in x so; the converse need not hold.
     """
 
     calls: tuple[Call, ...]
@@ -71,6 +72,7 @@ class Trace:
     dtype: torch.dtype
     device: torch.device
     unknown: tuple[str, ...]
+    straight: bool
 
     def value(self, function: Function, x: Tensor) -> Tensor:
         """The model at points (n,) → (n,)."""
@@ -93,7 +95,9 @@ class Trace:
         return kept[0]
 
     def own(self, function: Function, x: Tensor, layers: Tensor, columns: Tensor) -> Tensor:
-        """At each point the one pre-activation that is asked for, (K,), with its graph; 0 where `layers` is negative.
+        """At each point the one pre-activation that is asked for, (K,), with its graph; else the model's value.
+
+        That is where `layers` is negative.
 
         Works under `torch.vmap`: which ones are asked for may differ from model to model.
 
@@ -105,7 +109,7 @@ class Trace:
         """
         at = {call.event: layer for layer, call in enumerate(self.calls)}
         seen = 0
-        out = torch.zeros_like(x)
+        out = x
 
         def take(found: list[Tensor], event: int) -> None:
             nonlocal seen, out
@@ -117,12 +121,12 @@ class Trace:
                 mine = z.gather(1, columns.clamp(max=z.shape[1] - 1)[:, None])[:, 0]
                 out = torch.where(layers == at[event], mine, out)
 
-        self._watch(function, x, take)
+        value = self._watch(function, x, take)
         if seen != len(self.calls):
             raise InputError(_CHANGES)
-        return out
+        return torch.where(layers < 0, value.reshape(x.shape), out)
 
-    def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> None:
+    def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> Tensor:
         event = -1
 
         def count(_: str, found: list[Tensor]) -> None:
@@ -131,7 +135,7 @@ class Trace:
             take(found, event)
 
         with Interception(count):
-            function(x[:, None] if self.column else x)
+            return function(x[:, None] if self.column else x)
 
 
 _CHANGES = (
@@ -200,11 +204,13 @@ class _Look:
     value: Tensor
     seen: list[tuple[str, str, tuple[int, ...], int]]
     unknown: list[str]
+    straight: bool
 
 
 def _look(function: Function, points: Tensor, column: bool) -> _Look:
     seen: list[tuple[str, str, tuple[int, ...], int]] = []
     unknown: list[str] = []
+    straight = True
     with torch.no_grad(), _paths(function) as path:
         counts: dict[str, int] = {}
 
@@ -213,13 +219,19 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
             label = _name(path, operation, counts)
             seen.append((operation, label, tuple(found[0].shape), len(found)))
 
-        with Interception(take, unknown.append):
+        def judge(name: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal straight
+            straight = straight and linear(name, arguments)
+            if not understood(name, arguments):
+                unknown.append(name)
+
+        with Interception(take, judge):
             value = function(points[:, None] if column else points)
     if not isinstance(value, Tensor):
         raise InputError(f"model: it returns {type(value).__name__}; a tensor with one number a point would be right")
     if isinstance(function, torch.nn.Module) and any(isinstance(m, torch.jit.ScriptModule) for m in function.modules()):
         unknown.append("TorchScript")
-    return _Look(value, seen, unknown)
+    return _Look(value, seen, unknown, straight and not unknown)
 
 
 def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: _Look) -> Trace:
@@ -249,7 +261,7 @@ def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: 
         if changed:
             rest = tuple(n for k, n in enumerate(one[2]) if k != changed[0])
             calls.append(Call(event, one[0], one[1], changed[0] - len(one[2]), rest, one[3]))
-    return Trace(tuple(calls), column, points.dtype, points.device, tuple(dict.fromkeys(many.unknown)))
+    return Trace(tuple(calls), column, points.dtype, points.device, tuple(dict.fromkeys(many.unknown)), many.straight)
 
 
 def _tensors(function: Function) -> list[Tensor]:
