@@ -214,13 +214,14 @@ def _remedy(audit: ModelAudit) -> Page:
         lines = textwrap.wrap(paragraph, _LINE)
         figure.text(0.06, y, "\n".join(lines), fontsize=10.5, va="top", linespacing=1.3)
         y -= 0.026 * len(lines) + 0.012
-    if not audit.passed:
+    if audit.verdict == "inconsistent":
         remedy = [line for text in audit.remedy.splitlines() for line in textwrap.wrap(text, 110) or [""]]
         figure.text(
             0.06, y - 0.01, "\n".join(remedy), fontsize=10, va="top", family="monospace", linespacing=1.35,
             bbox={"facecolor": "#F4F4F4", "edgecolor": "#CCCCCC", "boxstyle": "round,pad=0.6"},
         )  # fmt: skip
-    title = "Why, and that nothing is to be changed" if audit.passed else "Why, and what to change"
+    titles = {"inconsistent": "Why, and what to change", "none": "Why there is no verdict"}
+    title = titles.get(audit.verdict, "Why, and that nothing is to be changed")
     return Page(title, "The exact side is evaluated in float64; the numbers themselves: `--json`.", figure)
 
 

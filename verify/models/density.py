@@ -58,9 +58,6 @@ class Density:
             raise self._raised(error) from None
         except Exception as error:
             raise self._raised(error) from None
-        if isinstance(found, int | float):
-            # A constant density is one too.
-            found = torch.full_like(x, float(found))
         if not isinstance(found, Tensor) or found.shape != x.shape:
             what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise InputError(

@@ -195,7 +195,7 @@ def _weighted(
     dtype = torch.float64 if model.precision == "float64" else torch.float32
     x, weights = (a.to(dtype) for a in nodes(points))
     size = at_once(model.widest)
-    for part, weight in zip(x.split(size), weights.split(size), strict=True):
+    for part, weight in zip(torch.split(x, size), torch.split(weights, size), strict=True):
         yield (density(model, part if part.requires_grad else part.clone().requires_grad_()) * weight).sum()
     if ends is not None:
         yield ends(model.value(torch.tensor(domain, dtype=dtype))).reshape(())

@@ -57,7 +57,7 @@ class Located:
         """dξ/dθ of some of the breaks inside, one row of P numbers each, a few rows at a time."""
         indices = torch.tensor(self.indices, dtype=torch.long)[chosen]
         rows = max(1, min(_ROWS, _NUMBERS // len(model.vector())))
-        for some in indices.split(rows) if len(indices) else ():
+        for some in torch.split(indices, rows) if len(indices) else ():
             # Attached anew, so that a row costs as many points as there are rows, not as there are breaks.
             places = attached(model, self._only(some))
             try:
@@ -240,7 +240,7 @@ def exact_side(
     sizes = [p.numel() for p in model.tensors]
     norms = [torch.zeros(0, len(sizes), dtype=torch.float64)]
     for rows in located.speeds(model, ranked):
-        norms.append(torch.stack([part.norm(dim=1) for part in rows.split(sizes, dim=1)], dim=1))
+        norms.append(torch.stack([part.norm(dim=1) for part in torch.split(rows, sizes, dim=1)], dim=1))
     parts = heights[ranked, None].abs() * torch.cat(norms)
     return ExactSide(located, pieces, limits, formula, conforming, heights, ranked, parts)
 

@@ -114,7 +114,9 @@ def over_draws(
     """
     directions = [target.dirac[p] for p in parts]
     size = len(target.bulk)
-    total, squares, projections, values = np.zeros(size), np.zeros(size), [], []
+    total, squares = np.zeros(size), np.zeros(size)
+    projections: list[list[float]] = []
+    values: list[float] = []
     wanted = _FIRST_DRAWS
     while True:
         while len(values) < wanted:

@@ -21,6 +21,8 @@ from .source_lines import at, line_of, line_of_backward, line_of_error, sentence
 _PROBES = 7
 # A batch and a part of it are summed in different orders.
 _SAME = 1e-6
+# Step of differences, the cube root of float64's rounding, and what they may be off by, of the largest.
+_STEP, _OFF = 6e-6, 1e-3
 
 _INPLACE = "modified by an inplace operation"
 
@@ -89,7 +91,7 @@ class Model:
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """A row (P,) as tensors of the parameters' shapes."""
-        parts = vector.split([p.numel() for p in self.tensors])
+        parts = torch.split(vector, [p.numel() for p in self.tensors])
         return {n: v.reshape(p.shape) for (n, p), v in zip(self.parameters.items(), parts, strict=True)}
 
     def gradient(self, scalar: Tensor, keep: bool = False) -> Tensor:
@@ -184,7 +186,7 @@ def _module(
         # The same numbers, and what an in-place activation overwrites is still there to be looked at.
         if getattr(part, "inplace", False) is True:
             part.inplace = False  # type: ignore[assignment, unused-ignore]
-    leaves = {n: p for n, p in own.named_parameters() if n in parameters}
+    leaves: dict[str, Tensor] = {n: p for n, p in own.named_parameters() if n in parameters}
     with torch.no_grad():
         for name, leaf in leaves.items():
             leaf.copy_(parameters[name])
@@ -275,6 +277,36 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
             f"model: u does not depend on its parameters as autograd sees it{at(line_of(original))}; a model without "
             "detach, numpy or no_grad between parameters and u would be right"
         )
+    _check_differences(model, domain)
+
+
+def _check_differences(model: Model, domain: tuple[float, float]) -> None:
+    """Autograd's derivatives in x, and in the parameters along a direction, against differences of the values."""
+    x = probes(domain).requires_grad_()
+    u, du, _ = model.fields(x)
+    length = domain[1] - domain[0]
+    generator = torch.Generator().manual_seed(1)
+    vector = model.vector()
+    direction = torch.randn(len(vector), generator=generator, dtype=vector.dtype)
+    direction *= (float(vector.norm()) or 1.0) / direction.norm()
+    steps = [(model.value(x.detach() + s * _STEP * length)).detach() for s in (1, -1)]
+    moved = [model.at(model.split(vector + s * _STEP * direction)).value(x.detach()).detach() for s in (1, -1)]
+    by_parameters = torch.stack([model.gradient(value, keep=True) @ direction for value in u])
+    compared = (
+        ("x", du.detach(), (steps[0] - steps[1]) / (2 * _STEP * length)),
+        ("its parameters", by_parameters, (moved[0] - moved[1]) / (2 * _STEP)),
+    )
+    for name, own, difference in compared:
+        # What rounding leaves of a difference of two values; a kink may lie between some of them, but not at most.
+        rounding = 1e-15 * float(u.detach().abs().max()) / _STEP / (length if name == "x" else 1.0)
+        off = (own - difference).abs() > _OFF * float(difference.abs().max()) + 10 * rounding
+        if off.sum() > len(x) // 2:
+            k = int(off.nonzero()[0])
+            raise InputError(
+                f"model: at x = {x[k].item():.6g} its derivative in {name} is {own[k].item():.6g} as autograd sees it and "
+                f"{difference[k].item():.6g} by differences{at(line_of(model.original))}; a model without detach, numpy "
+                "or no_grad between x, its parameters and u would be right"
+            )
 
 
 def _why_random(model: Any) -> str:

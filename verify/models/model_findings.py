@@ -196,7 +196,7 @@ class ModelAudit:
                 lines += [f"  {o.label}, x = {o.place:.6g}: {o.share:.0%} of it" for o in self.total.offenders]
         if self.gradcheck is not None:
             lines.append(str(self.gradcheck))
-        if self.remedy and not self.passed:
+        if self.verdict == "inconsistent":
             lines += ["", self.remedy]
         return "\n".join(lines)
 

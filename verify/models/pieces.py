@@ -115,7 +115,7 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
         """Gauss sums of the fields and of their absolute values on each piece, both (m, pieces)."""
         node, weight = legendre(order)
         half, middle = (ends - starts)[:, None] / 2, (starts + ends)[:, None] / 2
-        rows = [fields(x.reshape(-1)) for x in (middle + half * node).split(max(1, points // order))]
+        rows = [fields(x.reshape(-1)) for x in torch.split(middle + half * node, max(1, points // order))]
         values = torch.cat([v.reshape(len(v), -1, order) for v in rows], dim=1)
         return (values * weight).sum(-1) * half[:, 0], (values.abs() * weight).sum(-1) * half[:, 0]
 
