@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .model import Model, probes
+from .model import Model
+from .preparation import probes
 from .source_lines import at, line_of, line_of_error, sentence
 
 _WANTED = "density(x, u, du), and by name ddu and parameters, elementwise in torch, would be right"

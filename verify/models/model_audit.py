@@ -20,8 +20,9 @@ from .discretisation import Discretisation, on_loss, on_quadrature, on_rule
 from .exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
 from .gradcheck import gradcheck
 from .jump import Ends
-from .model import Model, prepare
+from .model import Model
 from .model_findings import ModelAudit, Route
+from .preparation import prepare
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9

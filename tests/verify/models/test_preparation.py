@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from kinkproof.verify import InputError, audit
-from kinkproof.verify.models.model import prepare
+from kinkproof.verify.models.preparation import prepare
 from torch import Tensor, nn
 
 HERE = __file__
@@ -119,7 +119,7 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], said: s
 
 @pytest.mark.parametrize("parameters", [None, {}, [1], {"w": "text"}, {"w": torch.ones(2, dtype=torch.long)}])
 def test_a_function_needs_a_dict_of_tensors(parameters: Any) -> None:
-    with pytest.raises(InputError, match="parameters: .*a dict such as"):
+    with pytest.raises(InputError, match=r"parameters: .*a dict such as"):
         prepare(lambda p, x: x * p["w"], (0, 1), parameters)
 
 
