@@ -70,7 +70,13 @@ class Discretisation:
                     f"{self.name}: as autograd sees it, it does not depend on the parameters; a loss without detach, "
                     "item or no_grad would be right"
                 )
-            found = torch.autograd.grad(part, self.tensors, allow_unused=True)
+            try:
+                found = torch.autograd.grad(part, self.tensors, allow_unused=True)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{self.name}: autograd's gradient of it fails ({sentence(error)}); a loss of which "
+                    "loss.backward() works would be right"
+                ) from None
             pairs = zip(self.tensors, found, strict=True)
             row += torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1).double().cpu() for p, g in pairs])
             value += float(part.detach())

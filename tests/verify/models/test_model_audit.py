@@ -199,6 +199,23 @@ def test_the_users_whole_loss_is_judged_and_its_remedy_is_exact() -> None:
     assert "follow the kinks" in mended.reason
 
 
+def test_a_loss_that_detaches_is_not_blamed_on_the_kinks() -> None:
+    def cut(model: nn.Module, n: int, keep: bool = True) -> Tensor:
+        x = ((torch.arange(n, dtype=torch.float64) + 0.5) / n).reshape(-1, 1).requires_grad_()
+        u = model(x)
+        (du,) = torch.autograd.grad(u.sum(), x, retain_graph=keep)
+        return bar(x, u, du).mean()
+
+    with pytest.raises(InputError, match=r"your loss: autograd's gradient of it fails \(RuntimeError: Trying to"):
+        audit(kinked(), bar, loss=partial(cut, keep=False))
+    found = audit(kinked(), bar, loss=cut)
+    assert found.verdict == "inconsistent"
+    assert "the kinks explain only part of it" in found.reason
+    smooth = audit(network(1, nn.Tanh), bar, loss=cut)
+    assert smooth.verdict == "inconsistent"
+    assert "the kinks explain none of it" in smooth.reason
+
+
 def test_a_loss_of_another_energy_is_refused() -> None:
     with pytest.raises(InputError, match=r"loss: its value is .*0\.4998 times it; .*length of the domain"):
         audit(kinked(), bar, domain=(-1, 1), loss=lambda m, n: _mean_on(m, n))
