@@ -77,7 +77,7 @@ class Assessment:
         verdict = next(v for v in ("inconsistent", "consistent", "exact") if v in verdicts)
         verdict = "inconsistent" if self._blind else verdict
         points = (DRAWN * self.sizes[0],) if draws else self.sizes
-        reason = self._reason(verdict, autodiff)
+        reason = self._reason(verdict, judged[-1].explained)
         return self._audit(verdict, reason, points, draws, tuple(found), autodiff, notes, checked)
 
     def without_verdict(self, notes: tuple[str, ...]) -> ModelAudit:
@@ -122,7 +122,7 @@ class Assessment:
         curved = self.exact.limits.curved
         return curved is not None and curved < _SEEN
 
-    def _reason(self, verdict: str, autodiff: Array) -> str:
+    def _reason(self, verdict: str, explained: bool) -> str:
         kinks, jumps = len(self.located.places), bool(self.exact.parts.any())
         if self._blind:
             seen = self.exact.limits.curved or 0.0
@@ -132,11 +132,7 @@ class Assessment:
                 f"with u″ {'= 0' if seen < 1e-9 else 'less what the kinks bend'}, not the residual of the equation"
             )
         if verdict == "inconsistent":
-            formula = self.exact.formula
-            dirac, lacking = formula.jump.numpy(), formula.total.numpy() - autodiff
-            beyond = float(np.linalg.norm(lacking - dirac))
-            # On a grid the rest is the sum's own error of order 1/n, over draws their noise.
-            if not jumps or (not self.trained.random and beyond > float(np.linalg.norm(dirac))):
+            if not (jumps and explained):
                 explains = "only part of it" if jumps else "none of it"
                 return (
                     "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "

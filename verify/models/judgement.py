@@ -38,12 +38,14 @@ class Judged:
         lacks: share of the Dirac part that is lacking; None if there is none.
         uncertainty: of that.
         verdict: of all that is known.
+        explained: the gradient tends to the bulk, so that the Dirac part is all that it lacks.
     """
 
     study: Study
     lacks: float | None
     uncertainty: float
     verdict: str
+    explained: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +93,10 @@ def _on_grids(
     own = [[f[part] for f in of_n] for of_n in found]
     seen = study(own, target.total[part], list(points), precision, scale)
     dirac = target.dirac[part]
+    to_bulk = study(own, target.bulk[part], list(points), precision, scale)
+    explained = to_bulk.verdict != "inconsistent"
     if np.linalg.norm(dirac) <= ROUNDING["float64"] * scale:
-        return Judged(seen, None, 0.0, seen.verdict)
+        return Judged(seen, None, 0.0, seen.verdict, explained)
     lacking = np.array([(target.total[part] - f) @ dirac for f in own[-1]]) / (dirac @ dirac)
     lacks, spread = float(lacking.mean()), float(np.ptp(lacking) / 2)
     verdict = seen.verdict
@@ -101,7 +105,7 @@ def _on_grids(
     elif discretisation.fixed:
         # Less than what the grids show, but nodes that stay where they are cannot see a kink move.
         verdict = "inconsistent"
-    return Judged(seen, lacks, spread, verdict)
+    return Judged(seen, lacks, spread, verdict, explained)
 
 
 def over_draws(
@@ -160,7 +164,8 @@ def _over_draws(off: Array, variance: Array, lacks: float, error: float, target:
         biased = True
     verdict = "inconsistent" if biased else "consistent"
     seen = Study((size / scale,), None, verdict)
-    return Judged(seen, lacks if has_dirac else None, error if has_dirac else 0.0, verdict)
+    explained = float(np.linalg.norm(off - target.dirac[part])) <= _SIGMAS * noise + ROUNDING["float64"] * scale
+    return Judged(seen, lacks if has_dirac else None, error if has_dirac else 0.0, verdict, explained)
 
 
 def _require_same_integral(
