@@ -5,6 +5,8 @@ Autograd through it gives the exact gradient; the same nodes detached lose the D
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -42,12 +44,12 @@ def conforming_energy(problem: RitzProblem, architecture: Architecture, order: i
     names = ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
     coefficient, distance, distance_slope, lift_slope, load, constant = (data(problem, n) for n in names)
 
-    linear = architecture.activation.kinked
-
     def energy(theta: Tensor) -> Tensor:
-        marks = conforming_marks(problem, architecture, theta)
-        x, weights = gauss_on_pieces(marks, order)
-        value, slope = on_pieces(architecture, theta, marks, x) if linear else architecture.value_and_slope(theta, x)
+        if architecture.activation.kinked:
+            x, weights, value, slope = on_lines(conforming_lines(problem, architecture, theta), order)
+        else:
+            x, weights = gauss_on_pieces(_marks(problem, theta, kinks(problem, architecture, theta)), order)
+            value, slope = architecture.value_and_slope(theta, x)
         gradient = lift_slope(x) + distance_slope(x) * value + distance(x) * slope
         density = coefficient(x) * gradient**2 / 2 - load(x) * value - constant(x)
         ends = end_terms(problem, theta.dtype, theta.device)
@@ -57,27 +59,51 @@ def conforming_energy(problem: RitzProblem, architecture: Architecture, order: i
     return energy
 
 
-def conforming_marks(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Tensor:
-    """Ends of the smooth pieces, ascending, (B, m): of the domain, the interfaces, and the kinks."""
-    fixed = torch.tensor(
-        [float(e) for e in (*problem.domain, *problem.interfaces)], dtype=theta.dtype, device=theta.device
-    )
-    moving = kinks(problem, architecture, theta)
-    return torch.cat([fixed.expand(len(theta), -1), moving], dim=-1).sort(-1).values
+@dataclass(frozen=True)
+class Lines:
+    """Piecewise linear networks as the straight lines that they are.
 
-
-def on_pieces(architecture: Architecture, theta: Tensor, marks: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Value and slope (B, n) of a piecewise linear network at n nodes, equally many on each piece.
-
-    On a piece the network is a straight line, which its value and slope at one point tell: one evaluation a piece, and
-    at a point that need not move with the kinks.
+    Attributes:
+        marks: ends of the pieces, ascending, (B, m): of the domain, the interfaces, the kinks, which move with theta.
+        middle: a point of each piece, which holds still, (B, m − 1).
+        value: there, (B, m − 1).
+        slope: there, (B, m − 1).
     """
-    middle = ((marks[:, 1:] + marks[:, :-1]) / 2).detach()
-    value, slope = architecture.value_and_slope(theta, middle)
-    shape = (*middle.shape, x.shape[-1] // middle.shape[-1])
-    away = x.unflatten(-1, shape[1:]) - middle[..., None]
-    slope = slope[..., None]
-    return torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(shape).flatten(1)
+
+    marks: Tensor
+    middle: Tensor
+    value: Tensor
+    slope: Tensor
+
+
+def conforming_lines(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Lines:
+    """The lines of each network of a batch; one evaluation of it at all kinks and at a point of each piece.
+
+    The point need not move with the kinks: the line through it is the same wherever on the piece it is asked for.
+    """
+    if architecture.shallow:
+        marks = _marks(problem, theta, kinks(problem, architecture, theta))
+        middle = ((marks[:, 1:] + marks[:, :-1]) / 2).detach()
+        return Lines(marks, middle, *architecture.value_and_slope(theta, middle))
+    found = _search(architecture, theta.detach(), *(float(e) for e in problem.domain))
+    still = _marks(problem, theta, found.places)
+    middle = (still[:, 1:] + still[:, :-1]) / 2
+    moving, value, slope = _walk(architecture, theta, found, torch.cat([found.places, middle], 1))
+    return Lines(_marks(problem, theta, moving), middle, value, slope)
+
+
+def on_lines(lines: Lines, order: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gauss nodes and weights, value and slope of the networks at them, all (B, n): as good as evaluations there."""
+    x, weights = gauss_on_pieces(lines.marks, order)
+    slope = lines.slope[..., None]
+    away = x.reshape(*lines.middle.shape, order) - lines.middle[..., None]
+    value = torch.addcmul(lines.value[..., None], slope, away)
+    return x, weights, value.flatten(1), slope.expand(away.shape).flatten(1)
+
+
+def _marks(problem: RitzProblem, theta: Tensor, moving: Tensor) -> Tensor:
+    fixed = theta.new_tensor([float(e) for e in (*problem.domain, *problem.interfaces)])
+    return torch.cat([fixed.expand(len(theta), -1), moving], dim=-1).sort(-1).values
 
 
 def kinks(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Tensor:
@@ -93,53 +119,70 @@ def kinks(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Te
         flat = w == 0
         place = -b / torch.where(flat, torch.ones_like(w), w)
         return torch.where(flat, torch.full_like(w, right), place).clamp(left, right)
-    place, layer, neuron = _search(architecture, theta.detach(), left, right)
-    return _attached(architecture, theta, place, layer, neuron)
+    found = _search(architecture, theta.detach(), left, right)
+    return _walk(architecture, theta, found, found.places)[0]
 
 
-def _preactivations(architecture: Architecture, theta: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """(z, dz/dx) of every layer at x (B, K), each (B, K, N_l)."""
-    layers, _ = architecture.split(theta)
-    h, slope = x[..., None], torch.ones_like(x)[..., None]
-    out = []
-    for layer in layers:
-        z, z_slope = h @ layer.weights.mT + layer.biases[..., None, :], slope @ layer.weights.mT
-        out.append((z, z_slope))
-        h, gate = architecture.activation.jet(z)
-        slope = gate * z_slope
-    return out
+@dataclass(frozen=True)
+class _Found:
+    """Kinks inside the domain, layer by layer, all (B, K): places, neurons, no padding? And how many of each layer."""
+
+    places: Tensor
+    neurons: Tensor
+    real: Tensor
+    counts: tuple[int, ...]
 
 
-def _search(architecture: Architecture, theta: Tensor, left: float, right: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions, layers (−1 for padding) and neurons of all kinks inside the domain, each (B, K)."""
+def _search(architecture: Architecture, theta: Tensor, left: float, right: float) -> _Found:
     batch = len(theta)
     edges = theta.new_tensor([left, right]).expand(batch, 2)
-    places, owners, neurons = [theta.new_zeros(batch, 0)], [], []
+    layers, _ = architecture.split(theta)
+    places, neurons, reals, counts = [], [], [], []
     for depth, width in enumerate(architecture.widths):
-        z = _preactivations(architecture, theta, edges)[depth][0]
+        z = edges[..., None]
+        for layer in layers[: depth + 1]:
+            if layer is not layers[0]:
+                z = architecture.activation.jet(z)[0]
+            z = z @ layer.weights.mT + layer.biases[..., None, :]
         before, after = z[:, :-1], z[:, 1:]
         crossing = (before * after < 0).flatten(1)
-        start, length = edges[:, :-1, None], (edges[:, 1:] - edges[:, :-1])[..., None]
-        # Where nothing crosses, the difference may be nil; what is divided there is not used.
-        drop = torch.where(before * after < 0, before - after, torch.ones_like(before))
-        found = (start + length * before / drop).flatten(1)
         count = int(crossing.sum(1).max())
+        counts.append(count)
         # Crossings first, the rest is cut off or pads with the right end.
         order = torch.argsort(crossing.to(torch.int8), dim=1, descending=True, stable=True)[:, :count]
         real = crossing.gather(1, order)
-        places.append(torch.where(real, found.gather(1, order), theta.new_full(order.shape, right)))
-        owners.append(torch.where(real, depth, -1))
+        first, second = (a.flatten(1).gather(1, order) for a in (before, after))
+        interval = order // width
+        start, stop = edges.gather(1, interval), edges.gather(1, interval + 1)
+        # Where nothing crosses, the difference may be nil; what is divided there is not used.
+        share = first / torch.where(real, first - second, 1)
+        places.append(torch.where(real, torch.lerp(start, stop, share), right))
         neurons.append(order % width)
+        reals.append(real)
         edges = torch.cat([edges, places[-1]], dim=1).sort(1).values
-    return torch.cat(places, 1), torch.cat(owners, 1), torch.cat(neurons, 1)
+    return _Found(torch.cat(places, 1), torch.cat(neurons, 1), torch.cat(reals, 1), tuple(counts))
 
 
-def _attached(architecture: Architecture, theta: Tensor, place: Tensor, layer: Tensor, neuron: Tensor) -> Tensor:
-    """The same positions with dξ/dθ = −∂z/∂θ ÷ ∂z/∂x (MATH 1): one Newton step whose value is nil."""
-    for depth, (z, z_slope) in enumerate(_preactivations(architecture, theta, place.detach())):
-        mine = layer == depth
-        own = z.gather(-1, neuron.clamp(max=z.shape[-1] - 1)[..., None])[..., 0]
-        own_slope = z_slope.expand(z.shape).gather(-1, neuron.clamp(max=z.shape[-1] - 1)[..., None])[..., 0].detach()
-        step = (own - own.detach()) / torch.where(mine, own_slope, torch.ones_like(own_slope))
-        place = torch.where(mine, place - step, place)
-    return place
+def _walk(architecture: Architecture, theta: Tensor, found: _Found, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The kinks, moving with theta; value and slope of the networks at the points of x that follow after the kinks.
+
+    The same positions with dξ/dθ = −∂z/∂θ ÷ ∂z/∂x (MATH 1): one Newton step whose value is nil.
+    """
+    layers, output = architecture.split(theta)
+    h, slope = x[..., None], torch.ones_like(x)[..., None]
+    own, own_slope, start = [], [], 0
+    for layer, count in zip(layers, found.counts, strict=True):
+        z, z_slope = h @ layer.weights.mT + layer.biases[..., None, :], slope @ layer.weights.mT
+        block = slice(start, start + count)
+        which = found.neurons[:, block, None]
+        own.append(z[:, block].gather(-1, which)[..., 0])
+        own_slope.append(z_slope[:, block].detach().gather(-1, which)[..., 0])
+        start += count
+        h, gate = architecture.activation.jet(z)
+        slope = gate * z_slope
+    zero, steep = torch.cat(own, 1), torch.cat(own_slope, 1)
+    # Where a kink meets one of an earlier layer it may have no slope of its own, and no motion either.
+    moves = found.real & (steep != 0)
+    step = torch.where(moves, zero - zero.detach(), 0) / torch.where(moves, steep, 1)
+    value, rise = (h[:, start:] @ output[..., None])[..., 0], (slope[:, start:] @ output[..., None])[..., 0]
+    return found.places - step, value, rise

@@ -38,7 +38,7 @@ class ConformingQuadrature:
     Works with plain autograd (backward, autograd.grad) and with torch.func: grad, jacrev, jacfwd and functional_call
     (`parameters=`); not under `torch.vmap`, where nothing can be searched for: hand over stacked parameters instead.
     torch.compile leaves it out (a graph break), and it evaluates a compiled model as if it were not. First derivatives
-    only: the motion of the nodes has none of its own.
+    only: the motion of the nodes carries no second one.
 
     Attributes:
         order: Gauss points a piece; by default 8.
@@ -88,9 +88,9 @@ class ConformingQuadrature:
 
     def of(self, models: Stacked, domain: tuple[float, float]) -> tuple[Tensor, Tensor]:
         """Nodes and weights of all models, both (B, n)."""
-        self.still(domain, 0)
+        inside = self.still(domain, 1)[1:-1]
         try:
-            moving = moving_breaks(models, domain)
+            moving = moving_breaks(models, domain, inside)
         except RuntimeError as error:
             if "vmap" not in str(error):
                 raise

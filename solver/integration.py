@@ -34,6 +34,10 @@ def integrate(
 ) -> Tensor:
     """∫ L(x, u, u′) dx over the domain, exact up to the Gauss order; its gradient by autograd is that of the integral.
 
+    A model of nothing but linear layers and piecewise linear activations is evaluated once on each of its linear
+    pieces, which is as good as at all nodes; plain autograd then gives exact second derivatives too. Of other models,
+    and under torch.func, second derivatives lack a part, the curvature of the motion of the breaks.
+
     Args:
         density: of x, u and u′, all (n,) or (B, n), elementwise; with a fourth argument, needed or called
             `parameters`, also of the parameters by name.
@@ -84,7 +88,7 @@ def _evaluated(
     # Piecewise linear: one evaluation a piece tells what all others would.
     marks, middle, value, rise = straight_pieces(models, domain, lambda breaks: quadrature.still(domain, breaks))
     x, weights = gauss_on_pieces(marks, order := quadrature.per_piece(middle.shape[1]))
-    away, slope = x.unflatten(1, (-1, order)) - middle[..., None], rise[..., None]
+    away, slope = x.reshape(*middle.shape, order) - middle[..., None], rise[..., None]
     return x, weights, torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(away.shape).flatten(1)
 
 
@@ -112,13 +116,13 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
         try:
             points = x.detach().requires_grad_()
         except RuntimeError:
-            found: tuple[Tensor, Tensor] = torch.func.jvp(model, (x,), (torch.ones_like(x),))
-            return found
+            u, slope, *_ = torch.func.jvp(model, (x,), (torch.ones_like(x),))
+            return u, slope
     with torch.enable_grad():
         u = model(points)
         if not u.requires_grad:
             raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
-        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True)
+        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
     return u, slope
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from kinkproof.solver import fit
 from kinkproof.solver.architecture import Architecture
-from kinkproof.solver.conforming import conforming_energy, conforming_marks, kinks, on_pieces
+from kinkproof.solver.conforming import conforming_energy, conforming_lines, kinks, on_lines
 from kinkproof.solver.differences import central_differences
 from kinkproof.solver.gauss import gauss_on_pieces
 from kinkproof.solver.gradients import autodiff
@@ -96,9 +96,8 @@ def test_training_16_deep_networks_for_10_000_steps_ends_lower() -> None:
 
 def test_one_evaluation_a_piece_is_what_evaluations_at_all_nodes_are() -> None:
     theta = DEEP.initial(range(4))
-    marks = conforming_marks(problems["sine-2"], DEEP, theta)
-    x, _ = gauss_on_pieces(marks, 5)
-    for few, all_nodes in zip(on_pieces(DEEP, theta, marks, x), DEEP.value_and_slope(theta, x), strict=True):
+    x, _, *few_evaluations = on_lines(conforming_lines(problems["sine-2"], DEEP, theta), order=5)
+    for few, all_nodes in zip(few_evaluations, DEEP.value_and_slope(theta, x), strict=True):
         torch.testing.assert_close(few, all_nodes, rtol=0, atol=1e-14)
 
 

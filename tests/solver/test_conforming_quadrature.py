@@ -54,6 +54,15 @@ def test_plain_autograd_gives_the_exact_gradient(widths: tuple[int, ...], activa
     assert error(model, by_hand(model, ConformingQuadrature(order=4)), activation) < 1e-13
 
 
+def test_activations_in_place_are_seen_before_they_overwrite() -> None:
+    model = network(11, (5, 4))
+    expected = torch.autograd.grad(integrate(density, model, (0, 1)), list(model.parameters()))
+    model[1], model[3] = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
+    for energy in (integrate(density, model, (0, 1)), by_hand(model, ConformingQuadrature())):
+        for a, b in zip(torch.autograd.grad(energy, list(model.parameters())), expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
 def test_detached_nodes_lose_the_dirac_terms_again() -> None:
     model = network(11, (5, 4))
     assert error(model, by_hand(model, ConformingQuadrature()), "relu") < WANTED
@@ -68,6 +77,78 @@ def test_200_random_networks() -> None:
         model = network(seed, random_widths(seed))
         errors.append(error(model, integrate(density, model, (0, 1)), "relu", number))
     assert max(errors) < WANTED
+
+
+def test_without_gradients_and_without_x() -> None:
+    model = network(11, (5, 4))
+    with torch.no_grad():
+        energy = integrate(density, model, (0, 1))
+    assert not energy.requires_grad
+    assert energy.item() == integrate(density, model, (0, 1)).item()
+    level = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    still = integrate(lambda x, u, slope: x * u**2 + slope, lambda x: level.expand(x.shape), (0, 1))
+    assert still.item() == pytest.approx(2.0, rel=1e-14)
+    assert torch.autograd.grad(still, level)[0].item() == pytest.approx(2.0, rel=1e-14)
+
+
+def test_second_derivatives_of_a_piecewise_linear_model_are_exact() -> None:
+    model = network(11, (5, 4))
+    parameters = list(model.parameters())
+    torch.manual_seed(0)
+    direction = [torch.randn_like(p) for p in parameters]
+
+    def slope(graph: bool) -> Tensor:
+        gradient = torch.autograd.grad(integrate(density, model, (0, 1)), parameters, create_graph=graph)
+        return sum((g * d).sum() for g, d in zip(gradient, direction, strict=True))
+
+    second = torch.autograd.grad(slope(graph=True), parameters, allow_unused=True)
+    found = sum(float((s * d).sum()) for s, d in zip(second, direction, strict=True) if s is not None)
+    # Central differences of exact gradients: truncation 1e-9, rounding 1e-15 / 1e-5.
+    step, values = 1e-5, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            for p, d in zip(parameters, direction, strict=True):
+                p += sign * step * d
+        values.append(slope(graph=False).item())
+        with torch.no_grad():
+            for p, d in zip(parameters, direction, strict=True):
+                p -= sign * step * d
+    assert found == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-6)
+
+
+def test_a_network_without_biases_breaks_at_zero_and_stays_there() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(1, 6, bias=False), nn.ReLU(), nn.Linear(6, 6, bias=False), nn.ReLU(), nn.Linear(6, 1)]
+    model = nn.Sequential(*layers).double()
+    # All breaks coincide, but the energy has a derivative, since none moves: that on either side added up.
+    whole = torch.autograd.grad(integrate(density, model, (-1, 1)), list(model.parameters()))
+    parts = integrate(density, model, (-1, 0)) + integrate(density, model, (0, 1))
+    for a, b in zip(whole, torch.autograd.grad(parts, list(model.parameters())), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_a_jump_that_does_not_move_is_an_interface() -> None:
+    model = network(11, (5, 4))
+
+    def layered(x: Tensor) -> Tensor:
+        return model(x) * torch.floor(2 * x + 1)
+
+    with pytest.raises(InputError, match=r"its value jumps at x = 0\.5.*interfaces= with the place"):
+        integrate(density, layered, (0, 1))
+    parts = [integrate(density, lambda x, k=k: k * model(x), d) for k, d in ((1, (0, 0.5)), (2, (0.5, 1)))]
+    assert integrate(density, layered, (0, 1), interfaces=[0.5]).item() == pytest.approx(sum(parts).item(), rel=1e-12)
+
+
+def test_unknown_operations_are_not_searched_in_stacked_models() -> None:
+    models = [nn.Sequential(network(seed, (6, 5)), Rooted()) for seed in range(3)]
+    parameters, _ = torch.func.stack_module_state(models)
+    with pytest.raises(InputError, match=r"sqrt may break smoothness .* one model at a time"):
+        integrate(density, models[0], (0, 1), parameters=parameters)
+
+
+class Rooted(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sqrt(x**2 + 1)
 
 
 def test_interfaces_split_the_pieces_too() -> None:

@@ -94,14 +94,16 @@ def find_breaks(
         seen.device,
         seen.straight,
     )
-    places, layers, columns, exact = (a[0] for a in (found.places, found.layers, found.columns, found.exact))
+    places, columns, exact = (a[0] for a in (found.places, found.columns, found.exact))
+    layers = torch.arange(len(seen.calls), device=seen.device)
+    layers = layers.repeat_interleave(torch.tensor(found.counts, dtype=torch.long, device=seen.device))
     if seen.unknown:
-        more = slope_jumps(lambda x: seen.value(function, x), places, (left, right), seen.dtype)
-        places, order = torch.cat([places, more]).sort()
+        more = slope_jumps(lambda x: seen.value(function, x), places.sort().values, (left, right), seen.dtype)
         nothing = torch.zeros_like(more).long()
-        layers = torch.cat([layers, nothing - 1])[order]
-        columns = torch.cat([columns, nothing])[order]
-        exact = torch.cat([exact, nothing.bool()])[order]
+        places, layers, columns = (torch.cat(p) for p in ((places, more), (layers, nothing - 1), (columns, nothing)))
+        exact = torch.cat([exact, nothing.bool()])
+    places, order = places.sort(stable=True)
+    layers, columns, exact = layers[order], columns[order], exact[order]
     units = torch.tensor([*(c.units for c in seen.calls), 1], device=seen.device)[layers]
     of = [seen.calls[k] if k >= 0 else None for k in layers.tolist()]
     return Breaks(
@@ -123,7 +125,8 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
 
     z is what changes its sign at the break; one Newton step whose value is nil carries the derivative. For a break that
     only the output shows, z is what the two sides make of the model there, extrapolated; that holds if its value does
-    not jump. First derivatives only.
+    not jump. A break that coincides with one of an earlier call has no slope of its own, and is taken not to move.
+    First derivatives only. The graph holds all units of a call at all breaks: 3,000 of 3,000 neurons take 72 MB.
 
     Args:
         function: the model, at the parameters at which the breaks were found.
@@ -134,13 +137,19 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
     """
     seen = breaks.trace
     places = breaks.places.to(seen.dtype)
-    units = torch.tensor([*(c.units for c in seen.calls), 1], device=seen.device)[breaks.layers]
     known = breaks.layers >= 0
     moved = places.clone()
     if bool(known.any()):
-        columns = breaks.branches * units + breaks.neurons
-        own, slope = own_and_slope(lambda x: seen.own(function, x, breaks.layers, columns), places)
-        moved = moved - torch.where(known, own - own.detach(), 0) / torch.where(known, slope, 1)
+        # As `own` wants them: call by call.
+        order = breaks.layers.argsort(stable=True)[int((~known).sum()) :]
+        layers = breaks.layers[order]
+        units = torch.tensor([c.units for c in seen.calls], device=seen.device)[layers]
+        columns = breaks.branches[order] * units + breaks.neurons[order]
+        counts = layers.bincount(minlength=len(seen.calls)).tolist()
+        own, slope = own_and_slope(lambda x: seen.own(function, x, columns, counts), places[order])
+        moves = slope != 0
+        step = torch.where(moves, own - own.detach(), 0) / torch.where(moves, slope, 1)
+        moved = moved.index_put((order,), places[order] - step)
     if not bool(known.all()):
         step = jump_motion(lambda x: seen.value(function, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)
@@ -184,7 +193,7 @@ def own_and_slope(own: Function, places: Tensor) -> tuple[Tensor, Tensor]:
         return value, pull(torch.ones_like(value))[0].detach()
     with torch.enable_grad():
         value = own(x)
-        (slope,) = torch.autograd.grad(value.sum(), x, retain_graph=True)
+        (slope,) = torch.autograd.grad(value.sum(), x, retain_graph=True, materialize_grads=True)
     return value, slope
 
 

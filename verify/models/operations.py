@@ -67,7 +67,9 @@ def _pairs(z: Tensor, along: int | tuple[int, ...]) -> list[Tensor]:
 
 
 _BREAKING: dict[str, Branches] = {
-    **dict.fromkeys(("relu", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "abs", "absolute"), _at_zero),
+    **dict.fromkeys(
+        ("relu", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "softsign", "abs", "absolute"), _at_zero
+    ),
     **dict.fromkeys(("sign", "sgn", "heaviside"), _at_zero),
     **dict.fromkeys(("hardsigmoid", "hardswish"), _hard_sigmoid),
     **dict.fromkeys(("softshrink", "hardshrink"), _shrink),
@@ -98,7 +100,7 @@ _SMOOTH = frozenset(
     add sub mul div true_divide neg negative positive radd rsub rmul rdiv rtruediv truediv subtract multiply divide
     iadd isub imul itruediv idiv rmatmul addcmul addcdiv lerp square reciprocal sum mean prod cumsum
     tanh sigmoid exp exp2 expm1 log log1p sin cos sinh cosh atan arctan asinh arcsinh erf erfc sinc
-    softplus gelu silu mish logsigmoid softmax log_softmax softmin logsumexp logaddexp tanhshrink
+    softplus gelu silu mish logsigmoid log_sigmoid softmax log_softmax softmin logsumexp logaddexp tanhshrink
     layer_norm group_norm batch_norm dropout alpha_dropout feature_alpha_dropout
     get set getitem setitem index index_select gather take select narrow unbind split chunk tensor_split
     cat concat concatenate stack hstack vstack column_stack dstack reshape view view_as reshape_as expand expand_as

@@ -27,19 +27,21 @@ _HELD = 2**23
 
 @dataclass(frozen=True, eq=False)
 class Zeros:
-    """Zeros of all pre-activations strictly inside the domain, ascending for each model.
+    """Zeros of all pre-activations strictly inside the domain, call by call; not sorted.
 
     Attributes:
         places: (B, K) float64; padded with the right end.
-        layers: which call, (B, K); −1 for padding.
-        columns: which branch and unit of the call, branch · units + unit, (B, K).
+        columns: which branch and unit of the call, branch · units + unit, (B, K); 0 for padding.
+        real: no padding, (B, K).
         exact: where a straight line crosses zero, (B, K).
+        counts: how many of the K belong to each call.
     """
 
     places: Tensor
-    layers: Tensor
     columns: Tensor
+    real: Tensor
     exact: Tensor
+    counts: tuple[int, ...]
 
 
 @torch.no_grad()
@@ -68,30 +70,20 @@ def zeros(
     """
     left, right = domain
     edges = torch.tensor([left, right], dtype=torch.float64, device=device).expand(batch, 2)
-    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    nothing = torch.zeros(batch, 0, dtype=torch.float64, device=device)
+    places, owners, exact, counts = [nothing], [nothing.long()], [nothing.bool()], []
     for layer, width in enumerate(columns):
         chunk = max(16, _HELD // (3 * batch * max(width, 1)))
-        row, place, column, exact = _one_call(preactivations, layer, edges, dtype, chunk, straight)
+        row, place, column, crossed = _one_call(preactivations, layer, edges, dtype, chunk, straight)
         if len(row):
-            place = _packed(row, place, batch, right)
-            column = _packed(row, column, batch, -1)
-            owner = torch.where(column < 0, -1, layer)
-            parts.append((place, owner, column, _packed(row, exact, batch, False)))
-            edges = torch.cat([edges, place], 1).sort(1).values
-    if not parts:
-        nothing = torch.zeros(batch, 0, dtype=torch.float64, device=device)
-        return Zeros(nothing, nothing.long(), nothing.long(), nothing.bool())
-    if len(parts) == 1:
-        place, owner, column, exact = parts[0]
-    else:
-        place, owner, column, exact = (torch.cat(p, 1) for p in zip(*parts, strict=True))
-    place, order = place.sort(dim=1, stable=True)
-    owner, column, exact = (a.gather(1, order) for a in (owner, column, exact))
-    if batch > 1:
-        # Padding lies on the right end and so at the back; as many columns as the longest row needs.
-        longest = int((owner >= 0).sum(1).max())
-        place, owner, column, exact = (a[:, :longest] for a in (place, owner, column, exact))
-    return Zeros(place, owner, column.clamp(min=0), exact)
+            places.append(_packed(row, place, batch, right))
+            owners.append(_packed(row, column, batch, -1))
+            exact.append(_packed(row, crossed, batch, False))
+            edges = torch.cat([edges, places[-1]], 1).sort(1).values
+        counts.append(places[-1].shape[1] if len(row) else 0)
+    column = torch.cat(owners, 1)
+    real = column >= 0
+    return Zeros(torch.cat(places, 1), column.clamp(min=0), real, torch.cat(exact, 1), tuple(counts))
 
 
 def _one_call(
@@ -110,24 +102,25 @@ def _one_call(
         z = preactivations(points.to(dtype), layer)
         at_edge = z[:, : edge.shape[1]]
         before, after = at_edge[:, :m], at_edge[:, 1 : m + 1]
-        crossing = before * after < 0
+        # Nil on an edge is looked at below.
+        crossing = before * after <= 0
         if known:
             _finite(z.sum(), edge)
         else:
             off = torch.lerp(before, after, _FRACTION).sub_(z[:, edge.shape[1] :]).abs_()
             straight = off <= z.abs().amax((1, 2), keepdim=True) * (_ROUNDINGS * torch.finfo(dtype).eps)
-            crossing &= straight
             # Where there is NaN, it is neither straight nor bent, and dealt with as bent.
             bent.append(~straight)
         row, interval, column = crossing.nonzero(as_tuple=True)
-        first, second = before[row, interval, column].double(), after[row, interval, column].double()
-        share = first / (first - second)
-        found.append((row, torch.lerp(low[row, interval], high[row, interval], share), column))
-        if bool((at_edge[:, 1:-1] == 0).any()):
+        first, second = before[row, interval, column], after[row, interval, column]
+        apart = first * second < 0 if known else (first * second < 0) & straight[row, interval, column]
+        if not bool(apart.all()):
             # A zero exactly on an edge, from one sign to the other.
-            onto = ((at_edge[:, 1:-1] == 0) & (at_edge[:, :-2] * at_edge[:, 2:] < 0))[:, :m]
-            row, interval, column = onto.nonzero(as_tuple=True)
-            found.append((row, edge[row, interval + 1], column))
+            onto = ((at_edge[:, 1:-1] == 0) & (at_edge[:, :-2] * at_edge[:, 2:] < 0))[:, :m].nonzero(as_tuple=True)
+            found.append((onto[0], edge[onto[0], onto[1] + 1], onto[2]))
+            row, interval, column, first, second = (a[apart] for a in (row, interval, column, first, second))
+        share = first.double() / (first.double() - second.double())
+        found.append((row, torch.lerp(low[row, interval], high[row, interval], share), column))
         start += m
     row, place, column = found[0] if len(found) == 1 else tuple(torch.cat(parts) for parts in zip(*found, strict=True))
     exact = torch.ones_like(row, dtype=torch.bool)
@@ -136,10 +129,10 @@ def _one_call(
         more = _by_bracketing(preactivations, layer, edges, curved, dtype, chunk)
         exact = torch.cat([exact, torch.zeros_like(more[0], dtype=torch.bool)])
         row, place, column = (torch.cat(parts) for parts in zip((row, place, column), more, strict=True))
-    inside = (place > edges[0, 0]) & (place < edges[0, -1])
-    if bool(inside.all()):
-        return row, place, column, exact
-    return row[inside], place[inside], column[inside], exact[inside]
+    outside = (place <= edges[0, 0]) | (place >= edges[0, -1])
+    if bool(outside.any()):
+        return row[~outside], place[~outside], column[~outside], exact[~outside]
+    return row, place, column, exact
 
 
 def _by_bracketing(

@@ -131,6 +131,7 @@ def jump_motion(model: Values, places: Tensor, which: Tensor, dtype: torch.dtype
     if bool(torn.any()):
         raise InputError(
             f"model: its value jumps at x = {float(at[torn][0]):.9g}, by an operation whose breakpoints are not known; "
-            "how the jump moves with the parameters cannot be told, a model whose value is continuous would be right"
+            "how the jump moves with the parameters cannot be told; a model whose value is continuous, or interfaces= "
+            "with the place if it does not move, would be right"
         )
     return (jump - jump.detach()) / bend

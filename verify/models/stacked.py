@@ -50,14 +50,16 @@ class Stacked:
             found = function(self.single(self.parameters), *(a[0] for a in arguments))
             return found[None]
 
-        def one(parameters: Parameters, *rows: Tensor) -> Any:
+        def one(parameters: Any, *rows: Tensor) -> Any:
             return function(self.single(parameters), *rows)
 
-        return torch.vmap(one, in_dims=(self.stacked, *(0 for _ in arguments)))(self.parameters, *arguments)
+        over_all: Any = torch.vmap(one, in_dims=(self.stacked, *(0 for _ in arguments)))
+        return over_all(self.parameters, *arguments)
 
     def value(self, x: Tensor) -> Tensor:
         """All models at points (B, n) → (B, n)."""
-        return self.over(lambda f, points: self.trace.value(f, points), x)
+        found: Tensor = self.over(self.trace.value, x)
+        return found
 
 
 def stack(model: Function, domain: tuple[float, float], parameters: Parameters | None = None) -> Stacked:
@@ -120,8 +122,13 @@ def _seen(
     return seen
 
 
-def moving_breaks(models: Stacked, domain: tuple[float, float]) -> Tensor:
+def moving_breaks(models: Stacked, domain: tuple[float, float], still: Sequence[float] = ()) -> Tensor:
     """Breaks of all models, (B, K) in the models' type, as functions of their parameters; padded with the right end.
+
+    Args:
+        models: which.
+        domain: its two ends.
+        still: places inside where something breaks that does not move; unknown operations are not searched there.
 
     Raises:
         InputError: see `find_breaks` and `attach`.
@@ -129,9 +136,9 @@ def moving_breaks(models: Stacked, domain: tuple[float, float]) -> Tensor:
     found = _zeros(models, domain)
     moving = found.places.to(models.trace.dtype)
     if moving.shape[1]:
-        own, slope = own_and_slope(lambda x: models.over(models.trace.own, x, found.layers, found.columns), moving)
+        own, slope = own_and_slope(lambda x: models.over(_own(models, found), x, found.columns), moving)
         moving = _moved(moving, found, own, slope)
-    return _with_jumps(models, domain, found, moving) if models.trace.unknown else moving
+    return _with_jumps(models, domain, found, moving, still) if models.trace.unknown else moving
 
 
 def straight_pieces(
@@ -140,7 +147,8 @@ def straight_pieces(
     """Models that are piecewise linear in x: their pieces, and the straight line on each.
 
     One evaluation at all breaks and at a point of each piece gives the motion of the breaks and the lines. The points
-    hold still: the line through them is the same wherever on the piece it is asked for.
+    hold still: the line through them is the same wherever on the piece it is asked for. Second derivatives are exact
+    too: those of a zero of a straight line are in its Newton step.
 
     Args:
         models: with `trace.straight`.
@@ -157,13 +165,11 @@ def straight_pieces(
     marks = torch.cat([still, places], 1).sort(1).values
     middle = (marks[:, 1:] + marks[:, :-1]) / 2
     count = places.shape[1]
-    nothing = torch.full_like(middle, -1, dtype=torch.long)
-    layers, columns = torch.cat([found.layers, nothing], 1), torch.cat([found.columns, nothing], 1).clamp(min=0)
     x = torch.cat([places, middle], 1).requires_grad_()
     with torch.enable_grad():
-        value = models.over(models.trace.own, x, layers, columns)
-        (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
-    moving = _moved(places, found, value[:, :count], slope[:, :count].detach())
+        value = models.over(_own(models, found), x, found.columns)
+        (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True, materialize_grads=True)
+    moving = _moved(places, found, value[:, :count], slope[:, :count])
     return torch.cat([still, moving], 1).sort(1).values, middle, value[:, count:], slope[:, count:]
 
 
@@ -180,17 +186,28 @@ def _zeros(models: Stacked, domain: tuple[float, float]) -> Zeros:
     )
 
 
+def _own(models: Stacked, found: Zeros) -> Any:
+    return lambda f, x, columns: models.trace.own(f, x, columns, found.counts)
+
+
 def _moved(places: Tensor, found: Zeros, own: Tensor, slope: Tensor) -> Tensor:
-    """A Newton step of nil value; padding has nothing that vanishes there, and stays where it is."""
-    real = found.layers >= 0
+    """A Newton step of nil value; padding has nothing that vanishes there, and stays where it is.
+
+    So does a break whose pre-activation has no slope there: it coincides with an earlier one, as all breaks of a
+    network without biases do at x = 0.
+    """
+    real = found.real & (slope != 0)
     return places - torch.where(real, own - own.detach(), 0) / torch.where(real, slope, 1)
 
 
-def _with_jumps(models: Stacked, domain: tuple[float, float], found: Zeros, moving: Tensor) -> Tensor:
+def _with_jumps(
+    models: Stacked, domain: tuple[float, float], found: Zeros, moving: Tensor, still: Sequence[float]
+) -> Tensor:
     """Breaks of unknown operations as well, which are looked for one model after the other."""
     if models.batch is None:
         function = models.single(models.parameters)
-        more = jumping_breaks(lambda x: models.trace.value(function, x), found.places[0], domain, models.trace.dtype)
+        known = torch.cat([found.places[0], found.places.new_tensor(still)]).sort().values
+        more = jumping_breaks(lambda x: models.trace.value(function, x), known, domain, models.trace.dtype)
         return torch.cat([moving, more[None]], 1)
     raise InputError(
         f"model: {models.trace.unknown[0]} may break smoothness in ways that are not known, and stacked models are "

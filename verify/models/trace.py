@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -94,37 +95,32 @@ class Trace:
             raise InputError(_CHANGES)
         return kept[0]
 
-    def own(self, function: Function, x: Tensor, layers: Tensor, columns: Tensor) -> Tensor:
-        """At each point the one pre-activation that is asked for, (K,), with its graph; else the model's value.
+    def own(self, function: Function, x: Tensor, columns: Tensor, counts: Sequence[int]) -> Tensor:
+        """At the first points the one pre-activation that is asked for, at the rest the value; with graph, (n,).
 
-        That is where `layers` is negative.
-
-        Works under `torch.vmap`: which ones are asked for may differ from model to model.
+        Works under `torch.vmap`: which units are asked for may differ from model to model, how many in a call may not.
 
         Args:
             function: the model.
-            x: points, (K,).
-            layers: the call of each, (K,).
-            columns: which of its branches and units, branch · units + unit, (K,).
+            x: points, (n,): those of the first call, those of the second, …, those where the model's value is wanted.
+            columns: which branch and unit of the call, branch · units + unit, (K,), K ≤ n.
+            counts: how many of the K points belong to each call.
         """
         at = {call.event: layer for layer, call in enumerate(self.calls)}
-        seen = 0
-        out = x
+        rows = torch.arange(len(x), device=x.device)
+        stops = [0, *accumulate(counts)]
+        out: list[Tensor] = []
 
         def take(found: list[Tensor], event: int) -> None:
-            nonlocal seen, out
             if event in at:
-                call = self.calls[at[event]]
-                seen += 1
-                z = _by_point(found, call)
-                # Taken out at once: a later operation may overwrite it in place.
-                mine = z.gather(1, columns.clamp(max=z.shape[1] - 1)[:, None])[:, 0]
-                out = torch.where(layers == at[event], mine, out)
+                mine = slice(stops[at[event]], stops[at[event] + 1])
+                # Taken out at once: the operation may overwrite it in place (and `gather` would keep all of it).
+                out.append(_by_point(found, self.calls[at[event]])[rows[mine], columns[mine]])
 
         value = self._watch(function, x, take)
-        if seen != len(self.calls):
+        if len(out) != len(self.calls):
             raise InputError(_CHANGES)
-        return torch.where(layers < 0, value.reshape(x.shape), out)
+        return torch.cat([*out, value.reshape(x.shape)[stops[-1] :]])
 
     def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> Tensor:
         event = -1
@@ -210,7 +206,7 @@ class _Look:
 def _look(function: Function, points: Tensor, column: bool) -> _Look:
     seen: list[tuple[str, str, tuple[int, ...], int]] = []
     unknown: list[str] = []
-    straight = True
+    straight, anything = True, False
     with torch.no_grad(), _paths(function) as path:
         counts: dict[str, int] = {}
 
@@ -218,9 +214,13 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
             operation = called(name)
             label = _name(path, operation, counts)
             seen.append((operation, label, tuple(found[0].shape), len(found)))
+            if torch._C._functorch.is_batchedtensor(found[0]):
+                # The axis that holds the points is out of sight.
+                unknown.append("torch.vmap")
 
         def judge(name: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal straight
+            nonlocal straight, anything
+            anything = True
             straight = straight and linear(name, arguments)
             if not understood(name, arguments):
                 unknown.append(name)
@@ -229,8 +229,9 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
             value = function(points[:, None] if column else points)
     if not isinstance(value, Tensor):
         raise InputError(f"model: it returns {type(value).__name__}; a tensor with one number a point would be right")
-    if isinstance(function, torch.nn.Module) and any(isinstance(m, torch.jit.ScriptModule) for m in function.modules()):
-        unknown.append("TorchScript")
+    scripted = any(isinstance(m, torch.jit.ScriptModule) for _, held in _modules(function) for m in held.modules())
+    if scripted or not anything:
+        unknown.append("an operation that torch does not show")
     return _Look(value, seen, unknown, straight and not unknown)
 
 
@@ -266,27 +267,32 @@ def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: 
 
 def _tensors(function: Function) -> list[Tensor]:
     """The floating-point tensors that a model holds, or that a function closes over, as far as they can be seen."""
-    if isinstance(function, torch.nn.Module):
-        held: list[Any] = [*function.parameters(), *function.buffers()]
-    else:
-        cells = [c.cell_contents for c in getattr(function, "__closure__", None) or () if _filled(c)]
-        inner = [*cells, *getattr(function, "args", ()), getattr(function, "func", None)]
-        inner.append(getattr(function, "__self__", None))
-        held = []
-        for value in inner:
-            if isinstance(value, torch.nn.Module):
-                held += _tensors(value)
-            else:
-                held += value.values() if isinstance(value, Mapping) else [value]
+    held: list[Any] = []
+    for _, module in _modules(function):
+        held += [*module.parameters(), *module.buffers()]
+    for value in _within(function):
+        held += value.values() if isinstance(value, Mapping) else [value]
     return [t for t in held if isinstance(t, Tensor) and t.is_floating_point()]
 
 
-def _filled(cell: Any) -> bool:
-    try:
-        _ = cell.cell_contents
-    except ValueError:
-        return False
-    return True
+def _modules(function: Function) -> list[tuple[str, torch.nn.Module]]:
+    """The model if it is a module, or those that a function closes over; with the names that go before their paths."""
+    if isinstance(function, torch.nn.Module):
+        return [("", function)]
+    inner = [m for m in _within(function) if isinstance(m, torch.nn.Module)]
+    return [("" if len(inner) == 1 else f"{type(m).__name__} {k + 1}", m) for k, m in enumerate(inner)]
+
+
+def _within(function: Function) -> list[Any]:
+    """What a function closes over, what a partial one was given, what a method belongs to."""
+    if isinstance(function, torch.nn.Module):
+        return []
+    held = [*getattr(function, "args", ()), getattr(function, "func", None), getattr(function, "__self__", None)]
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):
+            # An empty cell raises.
+            held.append(cell.cell_contents)
+    return held
 
 
 @contextmanager
@@ -294,8 +300,8 @@ def _paths(function: Function) -> Iterator[list[tuple[str, bool]]]:
     """The path of the module that is being evaluated, as a stack; is it an activation and nothing else?"""
     stack: list[tuple[str, bool]] = []
     handles: list[Any] = []
-    if isinstance(function, torch.nn.Module):
-        for path, module in function.named_modules():
+    for prefix, held in _modules(function):
+        for path, module in held.named_modules(prefix=prefix):
             only = not any(True for _ in module.children()) and type(module).__module__.startswith("torch.nn.")
             entry = (path, only)
             handles.append(module.register_forward_pre_hook(lambda _m, _a, e=entry: stack.append(e)))

@@ -109,6 +109,26 @@ def test_breaks_say_where_they_come_from() -> None:
     assert [breaks.names[layers.index(k)] for k in range(3)] == ["act", "act, call 2", "relu call 1"]
 
 
+def test_a_function_around_a_module_says_where_in_the_module() -> None:
+    model = network(0, (10, 10))
+    breaks = find_breaks(lambda x: x * (1 - x) * model(x), (0, 1))
+    assert set(breaks.names) == {"1", "3"}
+    assert breaks.trace.dtype == torch.float64
+    model.float()
+    assert find_breaks(lambda x: x * model(x), (0, 1)).trace.dtype == torch.float32
+
+
+def test_what_a_model_does_out_of_sight_is_found_in_the_slopes() -> None:
+    weight = torch.tensor(3.0, dtype=torch.float64)
+
+    def function(x: Tensor) -> Tensor:
+        return torch.vmap(lambda t: F.relu(weight * t - 1).sum())(x)
+
+    breaks = find_breaks(function, (0, 1))
+    assert breaks.unknown == ("torch.vmap",)
+    torch.testing.assert_close(breaks.places, torch.tensor([1 / 3], dtype=torch.float64), rtol=0, atol=1e-15)
+
+
 def test_what_is_not_linear_is_bracketed_and_refined() -> None:
     def function(x: Tensor) -> Tensor:
         return F.relu(torch.cos(40 * x)) + F.relu((x - 0.3) ** 2 - 1e-10) + F.relu(x - 0.7)
