@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from ..verify.blocks import BLOCKS
 from ..verify.oracles.case import Case
 from ..verify.oracles.pack import Pack
 from .tables import terminal
@@ -24,7 +23,8 @@ def case_list(pack: Pack) -> None:
     """The cases of a pack."""
     table = Table("case", "N", "what", title=f"{pack.name}: {pack.about}")
     for case in pack:
-        table.add_row(case.id, str(case.width), case.about)
+        # Of several hidden layers the neurons of each: 4-4-3.
+        table.add_row(case.id, "-".join(map(str, case.widths)), case.about)
     terminal().print(table)
 
 
@@ -32,14 +32,17 @@ def case_values(case: Case) -> None:
     """Problem, parameters, energy and gradient of one case, to the digits of float64."""
     console = terminal()
     console.print(f"[bold]{case.id}[/bold]: {case.about}")
-    console.print("; ".join(f"{k} = {v}" for k, v in case.problem.items() if v not in ({}, "0")), highlight=False)
+    stated = {k: v for k, v in case.problem.items() if v not in ({}, "0")}
+    if "density" in case.record:
+        # The problem's integrand is not what is integrated.
+        stated = {"density": case.density} | {k: v for k, v in stated.items() if k not in ("coefficient", "source")}
+    console.print("; ".join(f"{k} = {v}" for k, v in stated.items()), highlight=False)
     console.print(f"energy {case.energy!r}, nearest place without a derivative {case.distance:.3g} away")
     parts = {"from below": case.one_sided[0], "from above": case.one_sided[1]}
     if case.differentiable:
         parts = {n: getattr(case.gradient, n) for n in ("bulk", "dirac", "total")}
     table = Table("parameter", "value", *(f"∂E, {n}" for n in parts))
-    for block in BLOCKS:
-        exact = case.record["parameters"][block]["exact"]
-        for i in range(case.width):
-            table.add_row(f"{block}[{i}]", exact[i], *(repr(float(getattr(p, block)[i])) for p in parts.values()))
+    vectors = {n: p.ravel() for n, p in parts.items()}
+    for k, exact in enumerate(case.exact_parameters):
+        table.add_row(case.component(k), exact, *(repr(float(v[k])) for v in vectors.values()))
     console.print(table)

@@ -6,12 +6,13 @@ import pkgutil
 
 import kinkproof.solver
 import kinkproof.verify
+import kinkproof.verify.deep
 import kinkproof.verify.models
 import pytest
 
 MODULES = [
     m.name
-    for room in (kinkproof.verify, kinkproof.verify.models, kinkproof.solver)
+    for room in (kinkproof.verify, kinkproof.verify.deep, kinkproof.verify.models, kinkproof.solver)
     for m in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
     if not m.ispkg
 ]

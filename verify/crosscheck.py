@@ -332,7 +332,7 @@ def _nodes(marks: list[Any], points: int, singular: tuple[bool, bool]) -> tuple[
     last = len(marks) - 2
     for k, (a, b) in enumerate(pairwise(marks)):
         rough = (k == 0 and singular[0]) or (k == last and singular[1])
-        shares, weights = (_tanh_sinh if rough else _gauss)(points, mpmath.mp.dps)
+        shares, weights = (_tanh_sinh if rough else gauss)(points, mpmath.mp.dps)
         x += [a + (b - a) * t for t in shares]
         weight += [(b - a) * v for v in weights]
     return np.array(x, dtype=object), np.array(weight, dtype=object)
@@ -352,7 +352,7 @@ def _tanh_sinh(points: int, digits: int) -> tuple[list[Any], list[Any]]:
 
 
 @lru_cache(maxsize=16)
-def _gauss(points: int, digits: int) -> tuple[list[Any], list[Any]]:
+def gauss(points: int, digits: int) -> tuple[list[Any], list[Any]]:
     """Gauss–Legendre rule on (0, 1) at the working precision, `digits`: Newton on the Legendre recurrence."""
     nodes, weights = [], []
     for k in range(points):

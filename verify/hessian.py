@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
@@ -17,28 +17,38 @@ from .moments import Moments
 from .network import ShallowNetwork
 from .problem import RitzProblem
 
+if TYPE_CHECKING:
+    from .deep.density import Density
+    from .deep.network import DeepNetwork
+
 Array = NDArray[Any]
 
 
-def exact_hessian(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> Array:
-    """∂²Π/∂θ∂θ′ in the order hidden weights, hidden biases, output weights.
+def exact_hessian(
+    problem: RitzProblem | Density,
+    network: ShallowNetwork | DeepNetwork,
+    digits: int | None = None,
+    density: Any = None,
+) -> Array:
+    """∂²Π/∂θ∂θ′ in the order hidden weights, hidden biases, output weights; of deep networks as they ravel.
 
     With L(x; a, g) the density on a piece and ⟦·⟧ the jump across the kink at ξ (MATH 1, differentiated once more):
 
         H = ∫ ∂²L − Σ ( ⟦∂L⟧ ∂ξᵀ + ∂ξ ⟦∂L⟧ᵀ + ⟦L_x⟧ ∂ξ ∂ξᵀ + ⟦L⟧ ∂²ξ )
 
     Args:
-        problem: gives κ, f, D, lift and ends.
-        network: of any width N and batch shape (...).
+        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
         digits: None for float64, else the number of digits of mpmath numbers (no batch).
+        density: see `exact_energy`.
 
     Returns:
-        (..., 3N, 3N), symmetric; O(N²).
+        (..., 3N, 3N), symmetric; O(N²). Of a deep network (P, P).
 
     Raises:
         NondifferentiableError: a second derivative does not exist here.
     """
-    return hessian_parts(problem, network, digits).total
+    return hessian_parts(problem, network, digits, density).total
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +66,19 @@ class HessianParts:
     total: Array
 
 
-def hessian_parts(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> HessianParts:
+def hessian_parts(
+    problem: RitzProblem | Density,
+    network: ShallowNetwork | DeepNetwork,
+    digits: int | None = None,
+    density: Any = None,
+) -> HessianParts:
     """`exact_hessian`, split; the same arguments and refusals."""
+    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
+        # Imported here: one hidden layer needs none of it.
+        from .deep.hessian import deep_hessian_parts
+        from .deep.network import deepened
+
+        return deep_hessian_parts(problem, deepened(network), digits, density)
     if digits is None:
         bulk, dirac = _split(problem, network, False)
         return HessianParts(bulk, dirac, bulk + dirac)

@@ -34,6 +34,24 @@ def test_list_and_show_print_what_the_packs_hold() -> None:
     assert "from below" in RUNNER.invoke(app, ["oracles", "show", "degenerate", "dead-neuron"]).output
 
 
+def test_networks_of_several_layers_are_shown_tensor_by_tensor() -> None:
+    done = RUNNER.invoke(app, ["oracles", "show", "deep"])
+    assert done.exit_code == 0, done.output
+    assert "16-16" in done.output
+    assert all(case.id in done.output for case in packs["deep"])
+    case = packs["deep"]["quartic-widths-4-3"]
+    done = RUNNER.invoke(app, ["oracles", "show", "deep", "quartic-widths-4-3"])
+    assert done.exit_code == 0, done.output
+    assert "density = du**4/10" in done.output
+    assert "source" not in done.output
+    row = next(line for line in done.output.splitlines() if "hidden_weights.1[2, 3]" in line)
+    assert case.exact_parameters[4 + 4 + 11] in row
+    assert repr(float(case.gradient.total.hidden_weights[1][2, 3])) in row
+    assert "output_bias" in RUNNER.invoke(app, ["oracles", "show", "deep", "penalised-ends-widths-3-2"]).output
+    done = RUNNER.invoke(app, ["oracles", "show", "deep", "sine-2-widths-1-1", "--json"])
+    assert len(json.loads(done.stdout)["deep/sine-2-widths-1-1"]["network"]["layers"]) == 2
+
+
 def test_generate_writes_and_check_tells_stale_files(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "relu_oracles.py"
     stated = ["--source", "1 + x", "--standalone", str(path)]

@@ -99,6 +99,11 @@ def deep_energy(
         return +value
 
 
+def energy_at_working_precision(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> Any:
+    """The energy at mpmath's present precision."""
+    return sweep(problem, network, density, exact=True).energy
+
+
 def working_digits(digits: int) -> int:
     """Digits to compute with.
 

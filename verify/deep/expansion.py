@@ -61,6 +61,7 @@ class Expansion:
         inputs: by layer, the output layer included: (A, B) of what it takes in, A x + B, (R, nₖ₋₁ + 1) each; the last
             column is the constant 1.
         sensitivities: by layer, the output layer included: ∂network/∂(its pre-activations), (R, nₖ).
+        weights: by layer, the output layer included, (nₖ, nₖ₋₁).
         kinks: those that move the energy.
         output_bias: is c₀ a parameter?
     """
@@ -70,6 +71,7 @@ class Expansion:
     intercept: Array
     inputs: tuple[tuple[Array, Array], ...]
     sensitivities: tuple[Array, ...]
+    weights: tuple[Array, ...]
     kinks: MovingKinks
     output_bias: bool
 
@@ -126,7 +128,7 @@ def expand(regions: LinearRegions, domain: tuple[sympy.Expr, sympy.Expr], exact:
         sensitivities.insert(0, np.where(mask.T, sensitivities[0] @ w, 0 * one))
     kinks = _moving(regions, weights, inputs, exact)
     has_bias = regions.network.output_bias is not None
-    return Expansion(marks, a, g, tuple(inputs), tuple(sensitivities), kinks, has_bias)
+    return Expansion(marks, a, g, tuple(inputs), tuple(sensitivities), tuple(weights), kinks, has_bias)
 
 
 def _moving(
@@ -152,14 +154,8 @@ def _moving(
         carried[own, neuron[own]] = number(Fraction(1))
         sensitivities.insert(0, carried)
     taken = [a[left] * position[:, None] + b[left] for a, b in inputs[:-1]]
-    return MovingKinks(
-        position,
-        left,
-        layer,
-        *(_numbers([number(v) for v in values], exact) for values in (slopes, bends, ratios)),
-        tuple(taken),
-        tuple(sensitivities),
-    )
+    slope, bend, ratio = (_numbers([number(v) for v in values], exact) for values in (slopes, bends, ratios))
+    return MovingKinks(position, left, layer, slope, bend, ratio, tuple(taken), tuple(sensitivities))
 
 
 def _bend(value: Affine, mark: int) -> Fraction:

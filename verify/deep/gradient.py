@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..problem import RitzProblem
 from .degeneracies import clearance, refuse_degenerate
 from .density import Density
 from .energy import Swept, sweep, working_digits
-from .expansion import expand
+from .expansion import Expansion, expand
 from .integrands import jump
 from .network import DeepNetwork
 from .regions import Kink, linear_regions
@@ -50,11 +51,12 @@ class DeepGradient:
     error_estimate: float
     distance: float
 
-    def map(self, function: Any) -> DeepGradient:
+    def map(self, function: Callable[[Any], Any]) -> DeepGradient:
         """Apply a function to all numbers of the gradient and the energy."""
-        parts = (t.map(function) for t in (self.bulk, self.dirac, self.total))
+        bulk, dirac, total = (t.map(function) for t in (self.bulk, self.dirac, self.total))
+        by_layer = tuple(t.map(function) for t in self.dirac_by_layer)
         rest = (self.kinks, function(self.jumps), self.route, self.error_estimate, self.distance)
-        return DeepGradient(*parts, tuple(t.map(function) for t in self.dirac_by_layer), function(self.energy), *rest)
+        return DeepGradient(bulk, dirac, total, by_layer, function(self.energy), *rest)
 
 
 def deep_gradient(
@@ -67,6 +69,11 @@ def deep_gradient(
         found = _assemble(sweep(problem, network, density, exact=True))
     with mpmath.workdps(digits):
         return found.map(lambda v: +v)
+
+
+def gradient_at_working_precision(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> Array:
+    """The whole gradient (P,) at mpmath's present precision."""
+    return _assemble(sweep(problem, network, density, exact=True)).total.ravel()
 
 
 def _assemble(swept: Swept) -> DeepGradient:
@@ -110,19 +117,20 @@ def kink_motion(
 
     Examples:
         >>> kinks, motion = kink_motion(DeepNetwork([[2]], [[-1]], [1]))
-        >>> float(kinks[0].position), motion.tolist()
-        (0.5, [[-0.25, -0.5, 0.0]])
+        >>> float(kinks[0].position), motion[:, :2].tolist()
+        (0.5, [[-0.25, -0.5]])
     """
     regions = linear_regions(network, domain)
     ends = (regions.marks[0], regions.marks[-1])
     if digits is None:
-        return regions.moving, _motion(expand(regions, ends, False))
+        return regions.moving, kink_velocities(expand(regions, ends, False))
     with mpmath.workdps(working_digits(digits)):
-        found = _motion(expand(regions, ends, True))
+        found = kink_velocities(expand(regions, ends, True))
     with mpmath.workdps(digits):
         return regions.moving, +found
 
 
-def _motion(expansion: Any) -> Array:
+def kink_velocities(expansion: Expansion) -> Array:
+    """dξ/dθ of the moving kinks, (K, P)."""
     kinks = expansion.kinks
     return np.asarray(expansion.rows(kinks.sensitivities, kinks.inputs) / -kinks.slope[:, None])

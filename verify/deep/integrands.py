@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import mpmath
 import numpy as np
 import sympy
-from mpmath.calculus.quadrature import GaussLegendre
 from numpy.typing import NDArray
 
 from .. import piecewise
@@ -25,16 +24,13 @@ from ..kinks import compare, distance_vanishes, fixed_places
 from ..moments import Moments, moments
 from ..problem import RitzProblem
 from .density import SLOPE, VALUE, Density
+from .gauss import integrate, integrate_exact
 
 Array = NDArray[Any]
 
 # L and its derivatives by a and by g; then the second ones.
 ROWS = ("L", "a", "g", "aa", "ag", "gg")
 _A, _G = sympy.symbols("a g", real=True)
-_POINTS = (16, 24)
-# Two rules that agree so far are both right to rounding; a cell that never gets there is left after so many bisections.
-_SETTLED = 4e-15
-_BISECTIONS = 40
 # Along the jump of u′ at a kink: exact for densities of degree 32 in u′.
 _ALONG_JUMP = 16
 
@@ -140,7 +136,7 @@ class GeneralIntegrand:
             ends = [start, *(p for p in borders if start < p < stop), stop]
             cells += [(r, sum(bool(p <= u) for p in borders), u, v) for u, v in pairwise(ends) if u < v]
         functions = [_compiled(self.density, k, rows, exact) for k in range(len(borders) + 1)]
-        return (_integrate_exact if exact else _integrate)(functions, cells, a, g, rows)
+        return (integrate_exact if exact else integrate)(functions, cells, a, g, rows)
 
     def at(self, x: Array, a: Array, g: Array) -> Array:
         """See `Integrand`."""
@@ -232,78 +228,6 @@ def _not_finite(density: Density, x: float, a: float, g: float) -> InputError:
     )
 
 
-Cells = list[tuple[int, int, Any, Any]]
-
-
-def _integrate(functions: list[Any], cells: Cells, a: Array, g: Array, rows: int) -> tuple[Array, float]:
-    """Gauss rules of two orders on each cell; where they differ it is bisected."""
-    out = np.zeros((rows, len(a)))
-    error, scale = 0.0, np.zeros((rows, 1))
-    region, piece = (np.array([c[k] for c in cells], dtype=int) for k in (0, 1))
-    left, right = (np.array([c[k] for c in cells], dtype=float) for k in (2, 3))
-    for step in range(_BISECTIONS + 1):
-        sums = []
-        for points in _POINTS:
-            nodes, weights = np.polynomial.legendre.leggauss(points)
-            half = (right - left) / 2
-            x = (left + half)[:, None] + half[:, None] * nodes
-            values = np.empty((rows, *x.shape))
-            for k, function in enumerate(functions):
-                here = piece == k
-                if here.any():
-                    values[:, here] = function(x[here], a[region[here], None], g[region[here], None])
-            sums.append(values @ weights * half)
-            size = np.abs(values) @ weights * half
-        scale = np.maximum(scale, size.sum(axis=1, keepdims=True))
-        apart = np.abs(sums[1] - sums[0])
-        settled = (apart <= _SETTLED * (scale * half / half.sum() + size)).all(axis=0) | (step == _BISECTIONS)
-        for row, value in zip(out, sums[1], strict=True):
-            np.add.at(row, region[settled], value[settled])
-        error += float(apart[0, settled].sum())
-        if settled.all():
-            break
-        rest = ~settled
-        middle = (left[rest] + right[rest]) / 2
-        left, right = np.concatenate([left[rest], middle]), np.concatenate([middle, right[rest]])
-        region, piece = np.tile(region[rest], 2), np.tile(piece[rest], 2)
-    return out, error
-
-
-@lru_cache(maxsize=16)
-def _legendre_exact(degree: int, precision: int) -> tuple[Array, Array]:
-    """mpmath's Gauss–Legendre rule with 3·2^(degree − 1) points on (−1, 1)."""
-    found = GaussLegendre(mpmath.mp).get_nodes(mpmath.mpf(-1), mpmath.mpf(1), degree, precision)
-    nodes, weights = zip(*found, strict=True)
-    return np.array(nodes, dtype=object), np.array(weights, dtype=object)
-
-
-def _integrate_exact(functions: list[Any], cells: Cells, a: Array, g: Array, rows: int) -> tuple[Array, float]:
-    """The same at mpmath's precision: 24, 48 and 96 points, then bisection."""
-    out = np.full((rows, len(a)), mpmath.mpf(0), dtype=object)
-    error, settled = mpmath.mpf(0), mpmath.mpf(2) ** (10 - mpmath.mp.prec)
-    scale = np.full(rows, mpmath.mpf(0), dtype=object)
-    stack = [(*cell, 0) for cell in reversed(cells)]
-    while stack:
-        region, piece, left, right, depth = stack.pop()
-        half, middle, previous, apart = (right - left) / 2, (left + right) / 2, None, np.full(rows, mpmath.inf)
-        for degree in (4, 5, 6):
-            nodes, weights = _legendre_exact(degree, mpmath.mp.prec)
-            values = functions[piece](middle + half * nodes, a[region : region + 1], g[region : region + 1])
-            found = values @ weights * half
-            scale = np.maximum(scale, np.abs(values) @ weights * half)
-            if previous is not None:
-                apart = np.abs(found - previous)
-                if (apart <= settled * scale).all():
-                    break
-            previous = found
-        if (apart <= settled * scale).all() or depth == _BISECTIONS:
-            out[:, region] += found
-            error += apart[0]
-        else:
-            stack += [(region, piece, middle, right, depth + 1), (region, piece, left, middle, depth + 1)]
-    return out, float(error)
-
-
 def jump(integrand: Integrand, x: Array, a: Array, g: Array, bend: Array) -> Array:
     """⟦L⟧ ÷ ⟦a⟧ at kinks (K,): the mean of ∂L/∂a − x ∂L/∂g along the jump of the slope.
 
@@ -320,7 +244,7 @@ def jump(integrand: Integrand, x: Array, a: Array, g: Array, bend: Array) -> Arr
     if exact:
         before, after = integrand.at(x, a, g)[0], integrand.at(x, a + bend, g - bend * x)[0]
         safe = np.where(bend == 0, mpmath.mpf(1), bend)
-        return np.where(bend == 0, mpmath.mpf(0), (after - before) / safe)
+        return np.asarray(np.where(bend == 0, mpmath.mpf(0), (after - before) / safe))
     nodes, weights = np.polynomial.legendre.leggauss(1 if isinstance(integrand, RitzIntegrand) else _ALONG_JUMP)
     share = (1 + nodes) / 2
     places = np.broadcast_to(x[:, None], (len(x), len(share)))

@@ -126,7 +126,7 @@ def linear_regions(network: DeepNetwork, domain: tuple[Any, Any] = (0, 1), order
         The regions. Cost: R·P products of whole numbers of 60·L bits for float64 parameters.
 
     Examples:
-        >>> found = linear_regions(DeepNetwork([[1], [-2]], [["-1/4"], [1]], [1]))
+        >>> found = linear_regions(DeepNetwork([[1], [[-2]]], [["-1/4"], [1]], [1]))
         >>> [(k.layer, k.neuron, str(k.position)) for k in found.kinks]
         [(0, 0, '1/4'), (1, 0, '3/4')]
     """

@@ -66,7 +66,7 @@ class Case:
     @cached_property
     def parameters(self) -> Blocks:
         """The network: hidden weights, hidden biases, output weights, (N,) float64 each."""
-        return Blocks(*(_floats(self.record["parameters"][n]["hex"]) for n in BLOCKS))
+        return Blocks(*(floats(self.record["parameters"][n]["hex"]) for n in BLOCKS))
 
     @property
     def hidden_weights(self) -> Array:
@@ -87,6 +87,30 @@ class Case:
     def width(self) -> int:
         """N, the number of neurons."""
         return len(self.record["parameters"][BLOCKS[0]]["exact"])
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer."""
+        return (self.width,)
+
+    @property
+    def size(self) -> int:
+        """How many parameters there are: 3N."""
+        return 3 * self.width
+
+    @property
+    def exact_parameters(self) -> list[str]:
+        """As they were given, in the order of a gradient's components."""
+        return [text for n in BLOCKS for text in self.record["parameters"][n]["exact"]]
+
+    def component(self, index: int) -> str:
+        """How a component of a gradient is called, such as ``hidden_biases[2]``."""
+        return comparison.component(self.width)(index)
+
+    @property
+    def density(self) -> str:
+        """The integrand as text in x, u and du (for u′)."""
+        return f"({self.problem['coefficient']})*du**2/2 - ({self.problem['source']})*u"
 
     @property
     def differentiable(self) -> bool:
@@ -133,7 +157,7 @@ class Case:
     def hessian_directions(self) -> Array | None:
         """(K, 3N), with which the Hessian of a wide network is multiplied; None where `hessian` is stored whole."""
         stored = self.record["hessian"]
-        return None if stored is None or "directions" not in stored else _frozen(np.array(stored["directions"], float))
+        return None if stored is None or "directions" not in stored else frozen(np.array(stored["directions"], float))
 
     @cached_property
     def hessian_products(self) -> Array | None:
@@ -141,22 +165,22 @@ class Case:
         stored = self.record["hessian"]
         if stored is None or "products" not in stored:
             return None
-        return _frozen(np.stack([_floats(p["hex"]) for p in stored["products"]]))
+        return frozen(np.stack([floats(p["hex"]) for p in stored["products"]]))
 
     @cached_property
     def nodes(self) -> Array | None:
         """(n,) of the stated grid, ascending; None where the integral is exact."""
-        return _floats(self.record["grid"]["nodes"]) if "grid" in self.record else None
+        return floats(self.record["grid"]["nodes"]) if "grid" in self.record else None
 
     @cached_property
     def weights(self) -> Array | None:
         """(n,) of the stated grid."""
-        return _floats(self.record["grid"]["weights"]) if "grid" in self.record else None
+        return floats(self.record["grid"]["weights"]) if "grid" in self.record else None
 
     @cached_property
     def tolerance(self) -> Array:
         """(3N,) absolute, for a gradient computed in float64; see the pack's provenance for how it was found."""
-        return _frozen(np.repeat([float(self.record["tolerance"]["gradient"][n]) for n in BLOCKS], self.width))
+        return frozen(np.repeat([float(self.record["tolerance"]["gradient"][n]) for n in BLOCKS], self.width))
 
     def data(self, x: Any, namespace: Any = np) -> dict[str, Any]:
         """κ, f, D, D′, lift and lift′ at x: keys coefficient, source, distance, distance_slope, lift, lift_slope.
@@ -166,6 +190,10 @@ class Case:
             namespace: the library.
         """
         return {name: evaluate(self.problem[name], x, namespace) for name in DATA}
+
+    def energy_density(self, x: Any, u: Any, du: Any, namespace: Any = np) -> Any:
+        """`density` at x where the field and its slope are u and du, arrays of the library; see `data`."""
+        return evaluate(self.density, x, namespace, {"u": u, "du": du})
 
     def check(self, gradient: Any, relative_tolerance: float | None = None) -> None:
         """Hold a gradient against the trusted one, block by block.
@@ -189,10 +217,10 @@ class Case:
                 raise AssertionError(f"{what}: none was given, but the energy has one here")
             return
         left, right = (side.ravel() for side in self.one_sided)
-        largest = np.maximum(np.abs(left), np.abs(right)).reshape(3, -1).max(axis=1)
-        tolerance = comparison.allowance(self.tolerance, np.repeat(largest, self.width), relative_tolerance)
-        found = comparison.as_vector(gradient, self.width)
-        name = comparison.component(self.width)
+        largest = self._largest(np.maximum(np.abs(left), np.abs(right)))
+        tolerance = comparison.allowance(self.tolerance, largest, relative_tolerance)
+        found = self._vector(gradient)
+        name = self.component
         comparison.refuse_non_finite(what, found, name)
         # The nearest right value: the derivative itself, or the nearer end of the interval.
         expected = np.clip(found, np.minimum(left, right), np.maximum(left, right))
@@ -224,7 +252,7 @@ class Case:
             ValueError: the case has no Hessian, because none exists or because it is about a grid.
         """
         __tracebackhide__ = True
-        size = 3 * self.width
+        size = self.size
         directions, products = self.hessian_directions, self.hessian_products
         if self.hessian is None and products is None:
             raise ValueError(f"{self.id}: the case has no Hessian; one with `hessian` or `hessian_products` is right")
@@ -244,17 +272,28 @@ class Case:
             expected.ravel(),
             tolerance.ravel(),
             lambda k: f"[{k // size}, {k % size}]",
-            lambda: comparison.diagnose_hessian(found, expected, self._hessian("bulk"), tolerance),
+            lambda: self._hessian_diagnosis(found, expected, tolerance),
         )
 
     def _hessian(self, part: str) -> Array | None:
         stored = self.record["hessian"]
         if stored is None or part not in stored:
             return None
-        size = 3 * self.width
-        out = np.zeros((size, size))
-        out[np.triu_indices(size)] = _floats(stored[part]["hex"])
-        return _frozen(out + np.triu(out, 1).T)
+        out = np.zeros((self.size, self.size))
+        out[np.triu_indices(self.size)] = floats(stored[part]["hex"])
+        return frozen(out + np.triu(out, 1).T)
+
+    # How the parameters lie in a vector: what a case with several layers has otherwise.
+
+    def _vector(self, gradient: Any) -> Array:
+        return comparison.as_vector(gradient, self.width)
+
+    def _largest(self, values: Array) -> Array:
+        """The largest of each block, for each of its components."""
+        return np.repeat(values.reshape(3, -1).max(axis=1), self.width)
+
+    def _hessian_diagnosis(self, found: Array, expected: Array, tolerance: Array) -> str:
+        return comparison.diagnose_hessian(found, expected, self._hessian("bulk"), tolerance)
 
     def _diagnosis(self, found: Array, tolerance: Array) -> str:
         if not self.differentiable:
@@ -277,15 +316,16 @@ class Case:
         return comparison.diagnose_gradient(found, total, total, nothing, nothing, tolerance)
 
 
-def _floats(texts: list[str]) -> Array:
-    return _frozen(np.array([float.fromhex(t) for t in texts]))
+def floats(texts: list[str]) -> Array:
+    """(K,) float64 from what C99 writes."""
+    return frozen(np.array([float.fromhex(t) for t in texts]))
 
 
-def _frozen(values: Array) -> Array:
+def frozen(values: Array) -> Array:
     """Packs are read once for a whole process: nobody may change them for the next."""
     values.setflags(write=False)
     return values
 
 
 def _blocks(stored: Mapping[str, Any]) -> Blocks:
-    return Blocks(*(_floats(stored[n]["hex"]) for n in BLOCKS))
+    return Blocks(*(floats(stored[n]["hex"]) for n in BLOCKS))

@@ -163,7 +163,7 @@ def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own
     if kinks_move:
         models.append(("the Dirac terms have the wrong sign", bulk - dirac))
         models.append(("the Dirac terms are twice what they should be", bulk + 2 * dirac))
-    return _best(found, total, models, tolerance)
+    return best(found, total, models, tolerance)
 
 
 def diagnose_hessian(found: Array, total: Array, bulk: Array | None, tolerance: Array) -> str:
@@ -180,14 +180,14 @@ def diagnose_hessian(found: Array, total: Array, bulk: Array | None, tolerance: 
         models.append(("one triangle is empty: a Hessian is symmetric", np.triu(total)))
         models.append(("one triangle is empty: a Hessian is symmetric", np.tril(total)))
     flat = [(sentence, model.ravel()) for sentence, model in models]
-    return _best(found.ravel(), total.ravel(), flat, np.broadcast_to(tolerance, total.shape).ravel())
+    return best(found.ravel(), total.ravel(), flat, np.broadcast_to(tolerance, total.shape).ravel())
 
 
 def diagnose_number(found: float, expected: float, tolerance: float) -> str:
     """The same for an energy."""
     values = {"sign flipped": -1.0, "twice what it should be": 2.0, "half of what it should be": 0.5}
     models = [(how, np.array([factor * expected])) for how, factor in values.items()]
-    return _best(np.array([found]), np.array([expected]), models, np.array([tolerance]))
+    return best(np.array([found]), np.array([expected]), models, np.array([tolerance]))
 
 
 def layouts(width: int) -> Iterator[tuple[str, Array]]:
@@ -208,7 +208,7 @@ def _nearest_sides(deviation: Array, own_jump: Array) -> Array:
     return np.tile(np.where(products < 0, -1.0, 1.0), 3)
 
 
-def _best(found: Array, total: Array, models: list[tuple[str, Array]], tolerance: Array) -> str:
+def best(found: Array, total: Array, models: list[tuple[str, Array]], tolerance: Array) -> str:
     """The first model that leaves about as little of the deviation as the best one does; "" if none leaves little."""
     deviation = float(np.linalg.norm(found - total))
     rounding = float(np.linalg.norm(tolerance))

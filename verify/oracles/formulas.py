@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import InputError
@@ -29,15 +30,17 @@ _INVERSE = {f"a{n}": (f"arc{n}", f"a{n}") for n in ("sin", "cos", "tan", "sinh",
 _NAMES = {n: (n,) for n in _SAME} | _INVERSE | {"Abs": ("abs",)}
 _RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan"}
 _CONSTANTS = {"pi": math.pi, "E": math.e}
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-def evaluate(text: str, x: Any, namespace: Any) -> Any:
+def evaluate(text: str, x: Any, namespace: Any, others: Mapping[str, Any] = _NONE) -> Any:
     """The value of a pack's formula at x.
 
     Args:
         text: as packs have it: numbers, x, pi, E, + - * / **, elementary functions, `Piecewise` with conditions on x.
         x: an array of the library.
         namespace: the library: `numpy`, `jax.numpy`, `torch`, …
+        others: further names and their arrays, such as u and du of a density.
 
     Returns:
         An array of the shape of x.
@@ -54,23 +57,22 @@ def evaluate(text: str, x: Any, namespace: Any) -> Any:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise InputError(f"formula: {text!r} is not an expression; something like 2*sin(pi*x) would be right") from None
-    return _Evaluation(text, x, namespace).value(tree) + 0 * x
+    return _Evaluation(text, x, namespace, others).value(tree) + 0 * x
 
 
 class _Evaluation:
-    """One text at one x; kept as a class only to carry the three into the recursion."""
+    """One text at one x; kept as a class only to carry them into the recursion."""
 
-    def __init__(self, text: str, x: Any, namespace: Any) -> None:
+    def __init__(self, text: str, x: Any, namespace: Any, others: Mapping[str, Any]) -> None:
         self.text, self.x, self.namespace = text, x, namespace
+        self.names = {**_CONSTANTS, **others, "x": x}
 
     def value(self, node: ast.expr) -> Any:
         match node:
             case ast.Constant(value=bool() | int() | float() as number):
                 return number
-            case ast.Name(id="x"):
-                return self.x
-            case ast.Name(id=name) if name in _CONSTANTS:
-                return _CONSTANTS[name]
+            case ast.Name(id=name) if name in self.names:
+                return self.names[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.value(operand)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..deep.network import DeepNetwork
 from ..errors import InputError, NondifferentiableError
 from ..files import require_writable, write_whole
 from ..network import ShallowNetwork
 from ..problem import RitzProblem
+from .deep_records import deep_case_record
 from .records import Record, case_record, pack_text
 from .shipped import near, random_network
 from .standalone import standalone_text
 
 LANGUAGES = {"python": ".py", "c": ".c"}
+Network = ShallowNetwork | DeepNetwork
 
 
 def generate(
     problem: RitzProblem,
     path: str | Path,
-    networks: Mapping[str, ShallowNetwork] | None = None,
+    networks: Mapping[str, Network] | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> tuple[Path, ...]:
     """Write oracles of a problem; the ending of the path says which.
@@ -28,16 +31,16 @@ def generate(
         problem: any for `.json`; for `.py` and `.c` one whose functions NumPy or C have.
         path: ``.json``: a pack for `load`. ``.py``: one NumPy file with closed forms for any parameters, stored cases
             and the comparison. ``.c``: the same in C99, with a header and a test program beside it.
-        networks: case id → network to be stored; by default random ones of 3 and 8 neurons and, where a solution is
-            known, one near it.
+        networks: case id → network to be stored, of several layers only in a pack; by default random ones of 3 and 8
+            neurons and, where a solution is known, one near it.
         progress: called with the name of each step before it starts.
 
     Returns:
         The files written, each whole.
 
     Raises:
-        InputError: another ending, an unwritable path, a network without a gradient in a source file, or independent
-            derivations that disagree.
+        InputError: another ending, an unwritable path, a network without a gradient or of several layers in a source
+            file, or independent derivations that disagree.
     """
     texts = generated_texts(problem, Path(path), networks, progress)
     for target, text in texts.items():
@@ -48,7 +51,7 @@ def generate(
 def stale(
     problem: RitzProblem,
     path: str | Path,
-    networks: Mapping[str, ShallowNetwork] | None = None,
+    networks: Mapping[str, Network] | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> list[Path]:
     """The files that `generate` would write otherwise than they are, or that are missing."""
@@ -57,7 +60,7 @@ def stale(
 
 
 def generated_texts(
-    problem: RitzProblem, path: Path, networks: Mapping[str, ShallowNetwork] | None, progress: Callable[[str], None]
+    problem: RitzProblem, path: Path, networks: Mapping[str, Network] | None, progress: Callable[[str], None]
 ) -> dict[Path, str]:
     """File → text of everything that `generate` writes."""
     require_writable(path)
@@ -65,7 +68,14 @@ def generated_texts(
         raise InputError(
             f"{path}: a file of oracles ends in .json, .py or .c; {path.with_suffix('.py')} would be right"
         )
-    records = _records(problem, default_networks(problem) if networks is None else networks, progress)
+    chosen = default_networks(problem) if networks is None else networks
+    deep = [name for name, network in chosen.items() if isinstance(network, DeepNetwork)]
+    if deep and path.suffix != ".json":
+        raise InputError(
+            f"oracle: the case {deep[0]} has a network of several layers, whose closed forms a source file does not "
+            f"hold; a pack, {path.with_suffix('.json')}, would be right"
+        )
+    records = _records(problem, chosen, progress)
     if path.suffix == ".json":
         return {path: pack_text(path.stem, f"oracles of {problem.name}", records)}
     for record in records:
@@ -78,22 +88,24 @@ def generated_texts(
     return {path.with_name(name): text for name, text in c_texts(problem, records, path.name).items()}
 
 
-def default_networks(problem: RitzProblem) -> dict[str, ShallowNetwork]:
+def default_networks(problem: RitzProblem) -> dict[str, Network]:
     """Case id → network of a file for which none were given."""
-    networks = {f"width-{n}": random_network(n, 40, problem.domain) for n in (3, 8)}
+    networks: dict[str, Network] = {f"width-{n}": random_network(n, 40, problem.domain) for n in (3, 8)}
     if problem.solution is not None:
         networks["near-solution-8"] = near(problem, 8)
     return networks
 
 
-def _records(
-    problem: RitzProblem, networks: Mapping[str, ShallowNetwork], progress: Callable[[str], None]
-) -> list[Record]:
+def _records(problem: RitzProblem, networks: Mapping[str, Network], progress: Callable[[str], None]) -> list[Record]:
     out = []
     for name, network in networks.items():
         progress(f"{name}: 50 digits, cross-checks")
         try:
-            out.append(case_record(name, f"{network.width} neurons", problem, network))
+            if isinstance(network, DeepNetwork):
+                about = f"layers of {', '.join(map(str, network.widths))} neurons"
+                out.append(deep_case_record(name, about, problem, network))
+            else:
+                out.append(case_record(name, f"{network.width} neurons", problem, network))
         except NondifferentiableError as error:
             raise InputError(f"oracle: the case {name}: {error}") from None
     return out

@@ -13,8 +13,10 @@ from typing import Any
 
 from ..errors import InputError
 from .case import DELTAS, Case
+from .deep_case import DeepCase
 
-SCHEMA_VERSION = 1
+# The newest that is read. A pack is written in the oldest that can hold it: with cases of several layers 2, else 1.
+SCHEMA_VERSION = 2
 # Where the checksum stands in the file, this stands while it is computed.
 BLANK_CHECKSUM = "0" * 64
 _SHIPPED = Path(__file__).parent / "data"
@@ -153,6 +155,8 @@ def _read(path: Path) -> Pack:
 def _cases(pack: str, record: Mapping[str, Any]) -> list[Case]:
     """One case, or on a grid one for each discrete delta that has a value there."""
     whole = f"{pack}/{record['id']}"
+    if "network" in record:
+        return [DeepCase(whole, record)]
     if "grid" not in record:
         return [Case(whole, record)]
     return [Case(f"{whole}-{delta}", record, delta) for delta in DELTAS if delta in record["gradient"]]

@@ -19,7 +19,7 @@ from ..energy import energy_at_working_precision
 from ..errors import InputError, NondifferentiableError
 from ..expressions import X, to_mpf
 from ..gradient import exact_gradient, gradient_at_working_precision, one_sided_gradients
-from ..hessian import hessian_at_working_precision, hessian_parts
+from ..hessian import HessianParts, hessian_at_working_precision, hessian_parts
 from ..network import ShallowNetwork
 from ..problem import RitzProblem
 from ..quadrature import grid, quadrature_gradient
@@ -55,12 +55,12 @@ def case_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
     Raises:
         InputError: independent derivations do not agree.
     """
-    record = _statement(name, about, problem, network)
+    record = statement_record(name, about, problem) | _parameters(network)
     with mpmath.workdps(DIGITS):
-        energy = +_with_guard(lambda: energy_at_working_precision(problem, network))
-    record["energy"] = _number(energy)
+        energy = +with_guard(lambda: energy_at_working_precision(problem, network))
+    record["energy"] = number(energy)
     record["agreement"] = {"energy": energy_agreement(problem, network, energy)}
-    tolerance: Record = {"energy": _tolerance(lambda: energy_at_working_precision(problem, network))}
+    tolerance: Record = {"energy": tolerance_of(lambda: energy_at_working_precision(problem, network))}
     try:
         gradient = exact_gradient(problem, network, digits=DIGITS)
     except NondifferentiableError as error:
@@ -90,9 +90,9 @@ def grid_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
     Raises:
         InputError: the node-by-node sum and the running sums do not agree.
     """
-    record = _statement(name, about, problem, network)
+    record = statement_record(name, about, problem) | _parameters(network)
     mesh = grid(rule, points, problem.domain)
-    record["grid"] = {"rule": rule, "points": points, "nodes": _hexes(mesh.nodes), "weights": _hexes(mesh.weights)}
+    record["grid"] = {"rule": rule, "points": points, "nodes": hexes(mesh.nodes), "weights": hexes(mesh.weights)}
     exact = exact_gradient(problem, network, digits=DIGITS)
     found = {d: quadrature_gradient(problem, network, rule, points, _DELTA[d], DIGITS) for d in DELTAS}
     for delta, gradient in found.items():
@@ -101,7 +101,7 @@ def grid_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
         apart = np.abs(swept.total.ravel() - expected).max() / np.abs(expected).max()
         if max(apart, abs(swept.energy / float(gradient.energy) - 1)) > 10.0**-_GRID_DIGITS:
             raise InputError(f"oracle: {name}, {delta}: the two ways of summing over the grid disagree")
-    record["energy"] = _number(found["autodiff"].energy)
+    record["energy"] = number(found["autodiff"].energy)
     record["gradient"] = {
         "total": _blocks(exact.total),
         **{d: _blocks(g.total) for d, g in found.items()},
@@ -113,26 +113,32 @@ def grid_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
     record["hessian"] = None
     # Of the exact integral: a sum over nodes has the same terms and no kinks to lose digits at.
     record["tolerance"] = {
-        "energy": _tolerance(lambda: energy_at_working_precision(problem, network)),
+        "energy": tolerance_of(lambda: energy_at_working_precision(problem, network)),
         "gradient": _block_tolerances(problem, network),
     }
     return record
 
 
 _DELTA = {"autodiff": None, "nearest": "nearest", "mean": "mean"}
+_ROUTE = "Eqs. (5)-(9) derived by SymPy, Dirac terms sifted, integrals in closed form or by quadrature at 70 digits"
+_DEEP_ROUTE = (
+    "networks of several layers: regions in whole numbers, bulk minus the jump of the density times the motion of each "
+    f"kink, integrals in closed form or by Gauss points at 70 digits; others: {_ROUTE}"
+)
 
 
 def pack_text(name: str, about: str, records: Iterable[Record]) -> str:
     """A pack's file: JSON with a case a line, the checksum put in; the same input gives the same bytes."""
+    cases = list(records)
+    deep = any("network" in case for case in cases)
     stored = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION if deep else 1,
         "name": name,
         "about": about,
         "sha256": BLANK_CHECKSUM,
         "provenance": {
             "versions": {n: metadata.version(n) for n in ("kinkproof", "sympy", "mpmath")},
-            "route": "Eqs. (5)-(9) derived by SymPy, Dirac terms sifted, integrals in closed form or by quadrature at "
-            "70 digits",
+            "route": _DEEP_ROUTE if deep else _ROUTE,
             "digits": DIGITS,
             "agreement": "for each case and quantity: independent route and digits on which it agrees",
             "tolerance": f"absolute: {_MARGIN} * 2^-53 * condition, at least 2^-52 of the largest component; the "
@@ -141,7 +147,6 @@ def pack_text(name: str, about: str, records: Iterable[Record]) -> str:
             "convention": "max(0, z) has derivative 0 at z = 0; of two nodes as near to a kink the left is the nearest",
         },
     }
-    cases = list(records)
     names = [case["id"] for case in cases]
     if len(set(names)) < len(names):
         raise InputError(f"pack: {name} has two cases of one id; every id once would be right")
@@ -166,45 +171,66 @@ def statement_text(problem: RitzProblem) -> Record:
     return written | ends | rest | solution
 
 
-def _statement(name: str, about: str, problem: RitzProblem, network: ShallowNetwork) -> Record:
-    if network.batch:
-        raise InputError(f"oracle: a case takes one network, not a batch of shape {network.batch}")
+def statement_record(name: str, about: str, problem: RitzProblem) -> Record:
+    """The part of a case that its network has nothing to do with."""
     text = statement_text(problem)
     slopes = {f"{n}_slope": str(sympy.diff(getattr(problem, n), X)) for n in ("distance", "lift")}
-    return {
-        "id": name,
-        "about": about,
-        "problem": text | slopes,
-        "domain": [float(e) for e in problem.domain],
-        "parameters": {
-            n: {"exact": [_decimal(v) for v in network.rational(n)], "hex": _hexes(floats)}
-            for n, floats in zip(BLOCKS, network.floats, strict=True)
-        },
+    domain = [float(e) for e in problem.domain]
+    return {"id": name, "about": about, "problem": text | slopes, "domain": domain}
+
+
+def _parameters(network: ShallowNetwork) -> Record:
+    if network.batch:
+        raise InputError(f"oracle: a case takes one network, not a batch of shape {network.batch}")
+    blocks = {
+        n: {"exact": [decimal(v) for v in network.rational(n)], "hex": hexes(floats)}
+        for n, floats in zip(BLOCKS, network.floats, strict=True)
     }
+    return {"parameters": blocks}
 
 
 def _hessian(problem: RitzProblem, network: ShallowNetwork) -> tuple[Record | None, Record, float]:
-    size = 3 * network.width
     try:
         # Ten digits more than stored: products lose some to cancellation.
         parts = hessian_parts(problem, network, digits=DIGITS + 10)
     except NondifferentiableError:
         return None, {}, 0.0
-    if network.width <= _WIDEST_HESSIAN:
-        directions = list(unit_directions(size))
-        agreed = product_agreement(problem, network, directions, parts.total)
+    return hessian_record(
+        parts,
+        network.width <= _WIDEST_HESSIAN,
+        lambda: hessian_at_working_precision(problem, network),
+        lambda directions, products: product_agreement(problem, network, directions, products),
+    )
+
+
+def hessian_record(
+    parts: HessianParts,
+    whole: bool,
+    evaluate: Callable[[], Array],
+    agreement: Callable[[list[list[int]], Array], Record],
+) -> tuple[Record, Record, float]:
+    """What is stored of a Hessian, the digits on which an independent route agrees, and the tolerance.
+
+    Args:
+        parts: at more digits than are stored.
+        whole: store all of it, not products with directions.
+        evaluate: the Hessian at mpmath's present precision.
+        agreement: (directions, products with them) → route and digits.
+    """
+    size = len(parts.total)
+    if whole:
+        agreed = agreement(list(unit_directions(size)), parts.total)
         upper = np.triu_indices(size)
-        stored: Record = {"total": _numbers(parts.total[upper]), "bulk": _numbers(parts.bulk[upper])}
-        tolerance = _tolerance(lambda: hessian_at_working_precision(problem, network).ravel())
-        return stored, agreed, tolerance
+        stored: Record = {"total": numbers(parts.total[upper]), "bulk": numbers(parts.bulk[upper])}
+        return stored, agreed, tolerance_of(lambda: evaluate().ravel())
     # Small whole numbers without a pattern: no entry of a row can hide behind another.
     directions = [[(7 * k * k + 3 * k + 5 * d) % 11 - 5 for k in range(size)] for d in range(_DIRECTIONS)]
     matrix = np.array(directions, dtype=object).T
     with mpmath.workdps(DIGITS):
         products = (parts.total @ matrix).T
-    agreed = product_agreement(problem, network, directions, products)
-    tolerance = _tolerance(lambda: (hessian_at_working_precision(problem, network) @ matrix).T.ravel())
-    return {"directions": directions, "products": [_numbers(p) for p in products]}, agreed, tolerance
+    agreed = agreement(directions, products)
+    tolerance = tolerance_of(lambda: (evaluate() @ matrix).T.ravel())
+    return {"directions": directions, "products": [numbers(p) for p in products]}, agreed, tolerance
 
 
 def _own_jump(problem: RitzProblem, network: ShallowNetwork) -> Blocks:
@@ -223,23 +249,25 @@ def _own_jump(problem: RitzProblem, network: ShallowNetwork) -> Blocks:
     return Blocks(*out)
 
 
-def _with_guard(evaluate: Callable[[], Any]) -> Any:
+def with_guard(evaluate: Callable[[], Any]) -> Any:
+    """Evaluated with more digits than are stored."""
     with mpmath.workdps(DIGITS + 20):
         return evaluate()
 
 
 def _block_tolerances(problem: RitzProblem, network: ShallowNetwork) -> dict[str, float]:
-    condition, size = _condition(lambda: gradient_at_working_precision(problem, network))
+    condition, size = condition_of(lambda: gradient_at_working_precision(problem, network))
     by_block = condition.reshape(3, -1).max(axis=1)
-    return {n: _rounded_up(float(e), float(size.max())) for n, e in zip(BLOCKS, by_block, strict=True)}
+    return {n: rounded_up(float(e), float(size.max())) for n, e in zip(BLOCKS, by_block, strict=True)}
 
 
-def _tolerance(evaluate: Callable[[], Any]) -> float:
-    condition, size = _condition(evaluate)
-    return _rounded_up(float(condition.max()), float(size.max()))
+def tolerance_of(evaluate: Callable[[], Any]) -> float:
+    """Absolute, of the largest component of what is evaluated at mpmath's present precision."""
+    condition, size = condition_of(evaluate)
+    return rounded_up(float(condition.max()), float(size.max()))
 
 
-def _condition(evaluate: Callable[[], Any]) -> tuple[Array, Array]:
+def condition_of(evaluate: Callable[[], Any]) -> tuple[Array, Array]:
     """Of each component: its largest error over the precisions, in units of 2^−bits, and its absolute value."""
     with mpmath.workdps(DIGITS):
         expected = np.atleast_1d(np.array(evaluate(), dtype=object))
@@ -252,29 +280,32 @@ def _condition(evaluate: Callable[[], Any]) -> tuple[Array, Array]:
     return worst, np.abs(expected.astype(float))
 
 
-def _rounded_up(condition: float, largest: float) -> float:
+def rounded_up(condition: float, largest: float) -> float:
     """A tolerance of two significant digits."""
     value = max(_MARGIN * condition * 2.0**-53, largest * 2.0**-52)
     return 0.0 if value == 0 else float(f"{value * 1.05:.1e}")
 
 
-def _number(value: Any) -> Record:
+def number(value: Any) -> Record:
+    """As packs have it: 50 digits, and the nearest float64."""
     return {"decimal": mpmath.nstr(value, DIGITS), "hex": float(value).hex()}
 
 
-def _numbers(values: Array) -> Record:
-    return {"decimal": [mpmath.nstr(v, DIGITS) for v in values], "hex": _hexes(values)}
+def numbers(values: Array) -> Record:
+    """The same for a vector."""
+    return {"decimal": [mpmath.nstr(v, DIGITS) for v in values], "hex": hexes(values)}
 
 
 def _blocks(blocks: Blocks) -> Record:
-    return {n: _numbers(getattr(blocks, n)) for n in BLOCKS}
+    return {n: numbers(getattr(blocks, n)) for n in BLOCKS}
 
 
-def _hexes(values: Sequence[Any] | Array) -> list[str]:
+def hexes(values: Sequence[Any] | Array) -> list[str]:
+    """Float64 numbers as C99 writes them."""
     return [float(v).hex() for v in values]
 
 
-def _decimal(value: Fraction) -> str:
+def decimal(value: Fraction) -> str:
     """An exact number as a decimal where it ends within 15 places, else as a fraction."""
     places = next((k for k in range(16) if (value * 10**k).denominator == 1), None)
     return str(value) if places is None else str(Decimal(value.numerator) / Decimal(value.denominator))

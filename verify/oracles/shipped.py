@@ -12,6 +12,7 @@ from ..named import problems
 from ..network import ShallowNetwork
 from ..problem import RitzProblem
 from ..refinement import near_solution
+from .deep_records import deep_records
 from .records import Record, case_record, grid_record, pack_text
 
 # Made in seconds: the ordinary tests make them anew, and the long ones all others but `wide`, which takes a quarter of
@@ -165,10 +166,17 @@ def _quadrature() -> Iterator[Record]:
         yield grid_record(f"{name}-midpoint-40", about, problem, random_network(4, 30), "midpoint", 40)
 
 
+def _deep() -> Iterator[Record]:
+    # Nothing built in and nothing held: u is the network itself.
+    free = RitzProblem(distance="1", fluxes={0: 0, 1: 0}, name="free")
+    yield from deep_records({**problems, "free": free})
+
+
 SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "paper": ("the paper's problems, u = sin kπx, at random networks and near the solution", _paper),
     "coefficients": ("variable and piecewise coefficients, natural and penalised ends, lifts, domains", _coefficients),
     "wide": ("32 to 256 neurons", _wide),
+    "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),
 }

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from kinkproof.verify import RitzProblem, ShallowNetwork, problems
+from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, problems
 from kinkproof.verify.oracles import Case, generate
+from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.shipped import random_network
 
 
@@ -25,7 +26,12 @@ def problem_of(case: Case) -> RitzProblem:
     return _problem(tuple((k, kinds[type(v)](v)) for k, v in stated.items()))
 
 
-def network_of(case: Case) -> ShallowNetwork:
+def network_of(case: Case) -> ShallowNetwork | DeepNetwork:
+    if isinstance(case, DeepCase):
+        stored = case.record["network"]
+        weights, biases = ([k[n]["exact"] for k in stored["layers"]] for n in ("weights", "biases"))
+        bias = stored["output_bias"]["exact"] if "output_bias" in stored else None
+        return DeepNetwork(weights, biases, stored["output_weights"]["exact"], bias)
     return ShallowNetwork(*(case.record["parameters"][n]["exact"] for n in case.record["parameters"]))
 
 

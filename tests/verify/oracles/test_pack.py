@@ -15,6 +15,7 @@ from kinkproof.verify import InputError, exact_energy, exact_gradient, exact_hes
 from kinkproof.verify.backends import pytorch
 from kinkproof.verify.blocks import BLOCKS
 from kinkproof.verify.oracles import load, pack, packs
+from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.shipped import SHIPPED, SMALL, shipped_text
 from kinkproof.verify.quadrature import grid
 
@@ -25,8 +26,8 @@ SCHEMA = json.loads((DATA.parent / "pack.schema.json").read_text(encoding="utf-8
 CASES = [case for p in packs.values() for case in p]
 
 
-def test_all_five_packs_are_there_and_small() -> None:
-    assert list(packs) == sorted(SHIPPED) == ["coefficients", "degenerate", "paper", "quadrature", "wide"]
+def test_all_six_packs_are_there_and_small() -> None:
+    assert list(packs) == sorted(SHIPPED) == ["coefficients", "deep", "degenerate", "paper", "quadrature", "wide"]
     assert sum(p.stat().st_size for p in DATA.iterdir()) < 2 * 2**20
     assert max(case.width for case in packs["wide"]) == 256
     assert len({case.id for case in CASES}) == len(CASES)
@@ -41,6 +42,14 @@ def test_packs_follow_the_published_schema(name: str) -> None:
     stored["cases"][0]["energy"]["hex"] = "1.5"
     del stored["cases"][-1]["tolerance"]
     assert len(list(validator.iter_errors(stored))) == 2
+
+
+def test_only_packs_with_several_layers_are_of_the_second_version() -> None:
+    versions = {n: json.loads((DATA / f"{n}.json").read_text(encoding="utf-8"))["schema_version"] for n in SHIPPED}
+    assert versions == {n: 2 if n == "deep" else 1 for n in SHIPPED}
+    stored = json.loads((DATA / "deep.json").read_text(encoding="utf-8"))
+    stored["schema_version"] = 1
+    assert len(list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(stored))) == len(load("deep"))
 
 
 @pytest.mark.parametrize(
@@ -71,11 +80,12 @@ EXACT = [c for c in CASES if c.differentiable and not c.delta]
 @pytest.mark.parametrize("case", EXACT, ids=lambda c: c.id)
 def test_float64_closed_forms_pass_every_case(case: object) -> None:
     problem, network = problem_of(case), network_of(case)  # type: ignore[arg-type]
-    gradient = exact_gradient(problem, network)
+    density = case.record.get("density")  # type: ignore[attr-defined]
+    gradient = exact_gradient(problem, network, density=density)
     case.check(gradient.total)  # type: ignore[attr-defined]
-    case.check_energy(exact_energy(problem, network))  # type: ignore[attr-defined]
+    case.check_energy(exact_energy(problem, network, density=density))  # type: ignore[attr-defined]
     if case.record["hessian"] is not None:  # type: ignore[attr-defined]
-        case.check_hessian(exact_hessian(problem, network))  # type: ignore[attr-defined]
+        case.check_hessian(exact_hessian(problem, network, density=density))  # type: ignore[attr-defined]
 
 
 SMOOTH = [c for c in EXACT if c.id.startswith(("paper/", "coefficients/")) and "singular" not in c.id]
@@ -159,8 +169,8 @@ def test_an_edited_pack_is_refused(copy: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(copy: Path) -> None:
-    copy.write_text(copy.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 2'))
-    with pytest.raises(InputError, match="schema version 2, this kinkproof reads up to 1"):
+    copy.write_text(copy.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 3'))
+    with pytest.raises(InputError, match="schema version 3, this kinkproof reads up to 2"):
         load(copy)
 
 
@@ -198,6 +208,8 @@ def test_an_absent_file_is_said(tmp_path: Path) -> None:
 
 def test_the_exact_parameters_are_what_the_floats_round() -> None:
     for case in CASES:
+        assert [float(Fraction(v)) for v in case.exact_parameters] == case.parameters.ravel().tolist()
+    for case in (c for c in CASES if not isinstance(c, DeepCase)):
         for block in BLOCKS:
             exact = case.record["parameters"][block]["exact"]
             assert [float(Fraction(v)) for v in exact] == getattr(case, block).tolist()
