@@ -141,7 +141,7 @@ def over_draws(
     mean_off, variance = total / count, (squares / count - (total / count) ** 2) / (count - 1)
     means = np.mean(projections, axis=0)
     judged = [
-        _over_draws(mean_off[p], variance[p], float(m), float(s), target, p)
+        _over_draws(mean_off[p], variance[p], float(m), float(s), target, p, bool(discretisation.fixed))
         for p, m, s in zip(parts, means, spread, strict=True)
     ]
     return judged, target.total - mean_off, count
@@ -151,7 +151,9 @@ def _projection(off: Array, direction: Array) -> float:
     return float(off @ direction / (direction @ direction)) if direction.any() else 0.0
 
 
-def _over_draws(off: Array, variance: Array, lacks: float, error: float, target: Target, part: slice) -> Judged:
+def _over_draws(
+    off: Array, variance: Array, lacks: float, error: float, target: Target, part: slice, fixed: bool
+) -> Judged:
     scale = target.scale(part)
     size = float(np.linalg.norm(off))
     noise = float(np.sqrt(max(variance.sum(), 0.0)))
@@ -159,7 +161,7 @@ def _over_draws(off: Array, variance: Array, lacks: float, error: float, target:
     has_dirac = np.linalg.norm(target.dirac[part]) > ROUNDING["float64"] * scale
     if has_dirac and error <= _KNOWN:
         biased = biased or lacks > 0.5
-    elif has_dirac:
+    elif has_dirac and fixed:
         # Too small to be told from the noise: the mean over draws of a fixed integrand has no Dirac part.
         biased = True
     verdict = "inconsistent" if biased else "consistent"
