@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..verify.errors import InputError
 from ..verify.models.breaks import ends
-from ..verify.models.eager import eagerly
+from ..verify.models.eager import eagerly, may_require_gradients
 from ..verify.models.stacked import Parameters, Stacked, moving_breaks, stack
 from .gauss import gauss_on_pieces
+from .tied_nodes import tied
 
 # Gauss points a piece without anything said: exact for polynomials up to degree 15.
 ORDER = 8
@@ -31,9 +32,9 @@ class ConformingQuadrature:
     the quadrature error on smooth pieces. On fixed nodes it is not, however many there are.
 
     The nodes are functions of the parameters: do not cut that with `detach`, also not as `x.detach().requires_grad_()`,
-    the usual idiom for u′, which loses the Dirac terms again. They need no `requires_grad_`: autograd.grad with
-    create_graph=True takes them as they are. `kinkproof.solver.integration.value_and_slope` gives u and u′, and
-    `integrate` does it all.
+    the usual idiom for u′, which loses the Dirac terms again (the backward pass warns if it can see that). They need no
+    `requires_grad_`: autograd.grad with create_graph=True takes them as they are. `integrate` does it all, and
+    `kinkproof.solver.integration.value_and_slope` gives u and u′.
 
     Works with plain autograd (backward, autograd.grad) and with torch.func: grad, jacrev, jacfwd and functional_call
     (`parameters=`); not under `torch.vmap`, where nothing can be searched for: hand over stacked parameters instead.
@@ -46,6 +47,7 @@ class ConformingQuadrature:
         interfaces: further places inside the domain where the density breaks, such as jumps of a coefficient.
 
     Examples:
+        >>> _ = torch.manual_seed(0)
         >>> model = torch.nn.Sequential(torch.nn.Linear(1, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1)).double()
         >>> quadrature = ConformingQuadrature(order=8)
         >>> x, weights = quadrature(model, (0, 1))              # instead of a grid, at every step
@@ -84,6 +86,8 @@ class ConformingQuadrature:
         """
         models = stack(model, ends(domain), parameters)
         nodes, weights = self.of(models, ends(domain))
+        if nodes.grad_fn is not None and may_require_gradients():
+            nodes, weights = tied(nodes, weights)
         return (nodes, weights) if models.batch is not None else (nodes[0], weights[0])
 
     def of(self, models: Stacked, domain: tuple[float, float]) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..verify.errors import InputError
 from ..verify.models.breaks import ends
-from ..verify.models.eager import eagerly
+from ..verify.models.eager import eagerly, may_require_gradients
 from ..verify.models.stacked import Parameters, Stacked, stack, straight_pieces
 from .conforming_quadrature import ConformingQuadrature
 from .gauss import gauss_on_pieces
@@ -54,6 +54,7 @@ def integrate(
             the parameters.
 
     Examples:
+        >>> _ = torch.manual_seed(0)
         >>> model = torch.nn.Sequential(torch.nn.Linear(1, 9), torch.nn.ReLU(), torch.nn.Linear(9, 1)).double()
         >>> energy = integrate(lambda x, u, du: du**2 / 2 - torch.sin(x) * u, model, (0, 1), order=8)
         >>> energy.backward()   # exact, Dirac terms included
@@ -82,7 +83,7 @@ def _evaluated(
     models: Stacked, quadrature: ConformingQuadrature, domain: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Nodes, weights, u and u′, all (B, n)."""
-    if not models.trace.straight or not _may_require_gradients():
+    if not models.trace.straight or not may_require_gradients():
         x, weights = quadrature.of(models, domain)
         return x, weights, *value_and_slope(models.value, x)
     # Piecewise linear: one evaluation a piece tells what all others would.
@@ -90,15 +91,6 @@ def _evaluated(
     x, weights = gauss_on_pieces(marks, order := quadrature.per_piece(middle.shape[1]))
     away, slope = x.reshape(*middle.shape, order) - middle[..., None], rise[..., None]
     return x, weights, torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(away.shape).flatten(1)
-
-
-def _may_require_gradients() -> bool:
-    """Inside the transforms of torch.func nothing may be made to."""
-    try:
-        torch.zeros(0).requires_grad_()
-    except RuntimeError:
-        return False
-    return True
 
 
 def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

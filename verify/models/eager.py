@@ -25,3 +25,12 @@ def eagerly(function: Callable[P, R]) -> Callable[P, R]:
 
     disabled: Callable[P, R] = torch.compiler.disable(run)  # type: ignore[no-untyped-call, unused-ignore]
     return disabled
+
+
+def may_require_gradients() -> bool:
+    """Inside the transforms of torch.func nothing may be made to."""
+    try:
+        torch.zeros(0).requires_grad_()
+    except RuntimeError:
+        return False
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from typing import Any
 
 import torch
@@ -77,7 +77,7 @@ class Trace:
 
     def value(self, function: Function, x: Tensor) -> Tensor:
         """The model at points (n,) → (n,)."""
-        return function(x[:, None] if self.column else x).reshape(x.shape)
+        return function((x[:, None] if self.column else x).clone()).reshape(x.shape)
 
     def preactivations(self, function: Function, x: Tensor, layer: int) -> Tensor:
         """What changes its sign in one call, at points (n,) → (n, branches · units); stops there."""
@@ -131,7 +131,8 @@ class Trace:
             take(found, event)
 
         with Interception(count):
-            return function(x[:, None] if self.column else x)
+            # A model may work on its argument in place.
+            return function((x[:, None] if self.column else x).clone())
 
 
 _CHANGES = (
@@ -199,13 +200,13 @@ def trace(
 class _Look:
     value: Tensor
     seen: list[tuple[str, str, tuple[int, ...], int]]
-    unknown: list[str]
+    unknown: list[tuple[str, tuple[tuple[int, ...], ...] | None]]
     straight: bool
 
 
 def _look(function: Function, points: Tensor, column: bool) -> _Look:
     seen: list[tuple[str, str, tuple[int, ...], int]] = []
-    unknown: list[str] = []
+    unknown: list[tuple[str, tuple[tuple[int, ...], ...] | None]] = []
     straight, anything = True, False
     with torch.no_grad(), _paths(function) as path:
         counts: dict[str, int] = {}
@@ -216,23 +217,23 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
             seen.append((operation, label, tuple(found[0].shape), len(found)))
             if torch._C._functorch.is_batchedtensor(found[0]):
                 # The axis that holds the points is out of sight.
-                unknown.append("torch.vmap")
+                unknown.append(("torch.vmap", None))
 
         def judge(name: str, arguments: tuple[Any, ...]) -> None:
             nonlocal straight, anything
             anything = True
             straight = straight and linear(name, arguments)
             if not understood(name, arguments):
-                unknown.append(name)
+                unknown.append((name, tuple(tuple(a.shape) for a in arguments if isinstance(a, Tensor))))
 
         with Interception(take, judge):
-            value = function(points[:, None] if column else points)
+            value = function((points[:, None] if column else points).clone())
     if not isinstance(value, Tensor):
         raise InputError(f"model: it returns {type(value).__name__}; a tensor with one number a point would be right")
     scripted = any(isinstance(m, torch.jit.ScriptModule) for _, held in _modules(function) for m in held.modules())
     if scripted or not anything:
-        unknown.append("an operation that torch does not show")
-    return _Look(value, seen, unknown, straight and not unknown)
+        unknown.append(("an operation that torch does not show", None))
+    return _Look(value.detach(), seen, unknown, straight and not unknown)
 
 
 def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: _Look) -> Trace:
@@ -262,7 +263,11 @@ def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: 
         if changed:
             rest = tuple(n for k, n in enumerate(one[2]) if k != changed[0])
             calls.append(Call(event, one[0], one[1], changed[0] - len(one[2]), rest, one[3]))
-    return Trace(tuple(calls), column, points.dtype, points.device, tuple(dict.fromkeys(many.unknown)), many.straight)
+    # What has the same shapes whatever the number of points is done to parameters, and does not matter in x.
+    on_points = [
+        one[0] for one, other in zip_longest(many.unknown, few.unknown) if one and (one[1] is None or one != other)
+    ]
+    return Trace(tuple(calls), column, points.dtype, points.device, tuple(dict.fromkeys(on_points)), many.straight)
 
 
 def _tensors(function: Function) -> list[Tensor]:

@@ -56,6 +56,7 @@ def z(x: Tensor) -> Tensor:
         (lambda x: F.relu(z(x)), [0.5], "relu"),
         (lambda x: torch.relu_(z(x)), [0.5], "relu"),
         (lambda x: z(x).relu(), [0.5], "relu"),
+        (lambda x: F.relu(x.sub_(0.25)), [0.25], "relu"),
         (lambda x: F.relu(z(x), inplace=True), [0.5], "relu"),
         (lambda x: z(x).clamp(min=-0.5, max=0.5), [0.25, 0.75], "clamp"),
         (lambda x: torch.clamp(z(x), torch.tensor(-0.5)), [0.25], "clamp"),
@@ -116,6 +117,14 @@ def test_a_function_around_a_module_says_where_in_the_module() -> None:
     assert breaks.trace.dtype == torch.float64
     model.float()
     assert find_breaks(lambda x: x * model(x), (0, 1)).trace.dtype == torch.float32
+
+
+def test_what_is_done_to_parameters_alone_does_not_matter() -> None:
+    model = nn.utils.parametrizations.weight_norm(network(0, (10, 10))[0])
+    whole = nn.Sequential(model, nn.ReLU(), nn.Linear(10, 1)).double()
+    breaks = find_breaks(lambda x: whole(x) + F.relu(whole[0].bias).sum(), (0, 1))
+    assert breaks.unknown == ()
+    assert set(breaks.names) == {"1"}
 
 
 def test_what_a_model_does_out_of_sight_is_found_in_the_slopes() -> None:
