@@ -21,7 +21,7 @@ _NAMED = 6
 # Parameters drawn one by one, those with the largest Dirac terms.
 _MOST_DOTS = 2_000
 # Characters of running text on a line.
-_LINE = 150
+_LINE = 135
 _GREY = "#AAAAAA"
 
 
@@ -61,7 +61,7 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
             *textwrap.wrap(_capital(f"{audit.reason}."), _LINE),
             "Relative error of autodiff's gradient"
             + (", of its mean over draws." if audit.draws else ", the largest over n to 1.3 n points.")
-            + " missing: Dirac part ÷ exact gradient; lacks: the share of it that autodiff lacks.",
+            + " missing: Dirac part ÷ exact; lacks: share of it that autodiff lacks.",
         ]
     )
     if not rows:

@@ -22,8 +22,9 @@ from kinkproof.solver.architecture import Architecture
 from kinkproof.solver.conforming import conforming_energy, kinks
 from kinkproof.solver.differences import central_differences
 from kinkproof.solver.gradients import autodiff, objective
-from kinkproof.verify import RitzProblem, ShallowNetwork, audit, exact_energy, exact_gradient, problems
+from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, audit, exact_energy, exact_gradient, problems
 from kinkproof.verify.backends.pytorch import methods
+from kinkproof.verify.deep import linear_regions
 from kinkproof.verify.oracles.standalone import standalone_text
 from kinkproof.verify.quadrature import grid
 
@@ -196,6 +197,7 @@ def main() -> None:
     """Everything that has a target."""
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     exact_gradients()
+    deep_gradients()
     standalone_gradients()
     training()
     conforming()
@@ -245,6 +247,21 @@ def exact_gradients() -> None:
         autograd = median_seconds(lambda v=vector, a=ask: a(problem, v, mesh, "float64"))
         wanted = f"≤ {WANTED[width]}" if width in WANTED else ""
         print(f"{width:>7} {exact * 1e6:>9.0f} µs {autograd * 1e6:>9.0f} µs {exact / autograd:>8.3f}  {wanted}")
+
+
+def deep_gradients() -> None:
+    """The exact gradient of networks of several layers against torch autograd on 1,000 points."""
+    problem = problems["sine-2"]
+    print(f"\n{'widths':>12} {'regions':>7} {'exact':>12} {'autograd':>12} {'ratio':>8}")
+    for widths in ((20, 20), (32, 32, 32, 32), (64, 64, 64)):
+        network = DeepNetwork.random(widths, seed=0)
+        energy = objective(problem, Architecture.of(widths, "relu"), points=1000).energy
+        theta = torch.tensor(network.ravel())[None].requires_grad_()
+        vector = network.ravel()
+        exact = median_seconds(lambda v=vector, w=widths: exact_gradient(problem, DeepNetwork.from_vector(v, w)))
+        autograd = median_seconds(lambda t=theta, e=energy: torch.autograd.grad(e(t).sum(), t))
+        shown, regions = "-".join(map(str, widths)), linear_regions(network).count
+        print(f"{shown:>12} {regions:>7} {exact * 1e6:>9.0f} µs {autograd * 1e6:>9.0f} µs {exact / autograd:>8.3f}")
 
 
 def kink_solver() -> None:

@@ -48,6 +48,25 @@ def test_a_marked_test_runs_once_for_each_case_with_readable_ids(pytester: pytes
     assert "comparison.py" not in printed
 
 
+DEEP = """
+import pytest
+
+@pytest.mark.kinkproof("deep", cases="quartic-*")
+def test_deep(oracle_case):
+    oracle_case.check(oracle_case.gradient.bulk if oracle_case.widths == (4, 3) else oracle_case.gradient.total)
+"""
+
+
+def test_cases_of_several_layers_run_like_all_others(pytester: pytest.Pytester) -> None:
+    code, printed = run(pytester, tests=DEEP)
+    assert code == 1
+    assert "test_deep[deep/quartic-widths-3-3-3] PASSED" in printed
+    assert "test_deep[deep/quartic-widths-4-3] FAILED" in printed
+    assert "hidden_weights." in printed
+    assert "diagnosis: equals the bulk: Dirac terms missing" in printed
+    assert "kinkproof: 2 oracle cases checked: 1 failed, 1 passed" in printed
+
+
 def test_known_failures_are_strict(pytester: pytest.Pytester) -> None:
     known = "test_bulk paper/sine-2-*: the sum lacks the Dirac terms"
     code, printed = run(pytester, "-rx", known=(known,))

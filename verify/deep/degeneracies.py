@@ -28,8 +28,8 @@ def degeneracies(integrand: Integrand, regions: LinearRegions, order: int = 1) -
         if fixed is not None:
             out.append(Degeneracy(fixed[0], who[0], float(position), 0.0, (), who[1]))
         inner = 0 < mark < regions.count
-        # What two kinks do to each other goes with D².
-        if inner and len(kinks) > 1 and not integrand.invisible(position):
+        # Where D vanishes no first derivative sees a kink; second ones would need the jump of each kink by itself.
+        if inner and len(kinks) > 1 and (order == 2 or not integrand.invisible(position)):
             out.append(Degeneracy("coincident kinks", who[0], float(position), 0.0, (), who[1]))
     return tuple(out)
 

@@ -16,6 +16,8 @@ from ..expressions import X, parse, parse_number
 
 VALUE, SLOPE = sympy.symbols("u du", real=True)
 _VARIABLES = MappingProxyType({"x": X, "u": VALUE, "du": SLOPE})
+# Of a difference that is zero rounding is left.
+_CHECK_DIGITS = 40
 # How second derivatives are written in programs: ddu, d2u, d2u_dx2, u_xx, uxx, u2, u″ as upp.
 _SECOND = re.compile(r"\b(ddu\w*|d2u\w*|u_?xx\w*|upp|lap\w*|Derivative)\b")
 
@@ -63,7 +65,8 @@ class Density:
         # Frozen: written once, here.
         for name, value in (values | {"lift": parse(self.lift, "lift")}).items():
             object.__setattr__(self, name, value)
-        _ = self.interfaces
+        for name in ("distance", "lift"):
+            self._check_continuous(name)
 
     @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:
@@ -71,6 +74,14 @@ class Density:
         data = (self.expression, self.distance, self.lift)
         places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)}
         return tuple(sorted(places, key=float))
+
+    def _check_continuous(self, name: str) -> None:
+        expression, ends = getattr(self, name), (self.domain[0], *self.interfaces, self.domain[1])
+        for left, place, right in zip(ends, ends[1:], ends[2:], strict=False):
+            before, after = piecewise.branch(expression, left, place), piecewise.branch(expression, place, right)
+            jump = abs(sympy.N((after - before).subs(X, place), _CHECK_DIGITS))
+            if not jump < 10.0 ** (10 - _CHECK_DIGITS):
+                raise InputError(f"{name}: it jumps by {float(jump):.3g} at x = {place}; it must be continuous")
 
 
 def _refuse_rough(expression: sympy.Expr) -> None:

@@ -10,12 +10,19 @@ import numpy as np
 from mpmath.calculus.quadrature import GaussLegendre
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 Array = NDArray[Any]
 
 _POINTS = (16, 24)
 # Two rules that agree so far are both right to rounding; a cell that never gets there is left after so many bisections.
 _SETTLED = 4e-15
 _BISECTIONS = 40
+
+# Bisected so often, what is left of an integrable singularity is less than this share; of a pole it is more.
+_LEFT_OF_A_SINGULARITY = 1e-6
+# Bits of the guard digits that a singularity may cost at mpmath's precision.
+_GUARD_BITS = 60
 
 # (region, which function, left end, right end)
 Cells = list[tuple[int, int, Any, Any]]
@@ -52,7 +59,16 @@ def integrate(functions: list[Any], cells: Cells, a: Array, g: Array, rows: int)
         middle = (left[rest] + right[rest]) / 2
         left, right = np.concatenate([left[rest], middle]), np.concatenate([middle, right[rest]])
         region, piece = np.tile(region[rest], 2), np.tile(piece[rest], 2)
+    _refuse_unsettled(error, _LEFT_OF_A_SINGULARITY * float(scale[0, 0]), "one without poles")
     return out, error
+
+
+def _refuse_unsettled(error: Any, most: Any, right: str) -> None:
+    if not error <= most:
+        raise InputError(
+            f"density: its integral does not settle, {_BISECTIONS} bisections leave {float(error):.1e}; {right} would "
+            "be right"
+        )
 
 
 @lru_cache(maxsize=16)
@@ -87,4 +103,6 @@ def integrate_exact(functions: list[Any], cells: Cells, a: Array, g: Array, rows
             error += apart[0]
         else:
             stack += [(region, piece, middle, right, depth + 1), (region, piece, left, middle, depth + 1)]
+    wanted = "float64, or one without singularities,"
+    _refuse_unsettled(error, mpmath.mpf(2) ** (_GUARD_BITS - mpmath.mp.prec) * len(cells) * scale[0], wanted)
     return out, float(error)

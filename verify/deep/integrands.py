@@ -256,6 +256,6 @@ def jump(integrand: Integrand, x: Array, a: Array, g: Array, bend: Array) -> Arr
 def near_place(integrand: Integrand, kink: Fraction, order: int) -> tuple[str, sympy.Expr] | None:
     """The end or interface on which a kink lies exactly, if it has no derivative there."""
     for kind, place in integrand.places(order):
-        if abs(float(kink) - float(place)) < 1e-9 and compare(kink, place) == 0:
+        if abs(float(kink) - float(place)) <= 1e-9 * (1 + abs(float(place))) and compare(kink, place) == 0:
             return kind, place
     return None

@@ -135,9 +135,13 @@ def on_quadrature(
     with seeded(0):
         first, second = nodes(points), nodes(points)
     drawn = len(first[0]) != len(second[0]) or not torch.equal(first[0], second[0])
-    fixed = not first[0].requires_grad and not first[1].requires_grad
+    if any(a.requires_grad for a in first):
+        raise InputError(
+            f"quadrature: its nodes or weights carry gradients{at(line_of(quadrature))}, of parameters that are not "
+            "those of the copy that is judged; loss= with a function of (model, n) would be right"
+        )
     summed = partial(_weighted, own, density, ends, domain, nodes)
-    return Discretisation("your quadrature", summed, own.tensors, own.precision, fixed, drawn)
+    return Discretisation("your quadrature", summed, own.tensors, own.precision, True, drawn)
 
 
 def on_loss(model: Model, loss: Callable[[Any, int], Any], points: int) -> Discretisation:

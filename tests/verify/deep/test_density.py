@@ -47,3 +47,10 @@ def test_what_is_no_density_is_said_in_one_sentence(density: Any, said: str) -> 
 def test_what_is_no_domain_is_said(domain: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         Density("u", domain=domain)
+
+
+@pytest.mark.parametrize("name", ["distance", "lift"])
+def test_a_field_that_would_jump_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name}: it jumps by 1 at x = 1/2; it must be continuous"):
+        Density("u", **{name: "Piecewise((1, x < 1/2), (2, True))"})
+    assert Density("u", **{name: "Piecewise((x, x < 1/2), (1 - x, True))"}).interfaces

@@ -165,6 +165,20 @@ def test_a_density_with_pieces_and_sharp_peaks_is_integrated_to_rounding() -> No
     assert many.error_estimate < 1e-55
 
 
+def test_a_singularity_is_integrated_with_an_honest_estimate_or_refused() -> None:
+    # ∫ u ÷ √x: no Gauss rule is exact at the end; a thousandth of 10⁻⁶ is left, and said.
+    found = exact_gradient(FREE, two_layers(), density="u/sqrt(x)")
+    straight = exact_energy(RitzProblem(coefficient="1", source="-1/sqrt(x)", distance="x*(1-x)"), two_layers())
+    kinetic = exact_energy(RitzProblem(coefficient="1", source="0", distance="x*(1-x)"), two_layers())
+    product = exact_energy(Density("u/sqrt(x)", distance="x*(1-x)"), two_layers())
+    assert product == pytest.approx(straight - kinetic, abs=1e-9)
+    assert 0 < found.error_estimate < 1e-6
+    with pytest.raises(InputError, match=r"its integral does not settle.*without poles would be right"):
+        exact_energy(FREE, two_layers(), density="u/(x - 1/7)**2")
+    with pytest.raises(InputError, match="float64, or one without singularities, would be right"):
+        exact_energy(FREE, two_layers(), 50, "u/sqrt(x)")
+
+
 def test_a_slight_kink_keeps_its_digits() -> None:
     # The slope bends by 1e-9: a difference of two densities would keep seven digits of it.
     network = DeepNetwork([[1, 1], [[1, 1e-9]]], [["1/3", "-1/2"], ["1/7"]], [1])

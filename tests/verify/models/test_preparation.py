@@ -107,6 +107,7 @@ def test_a_model_that_cannot_be_judged_is_refused_with_the_line(
         ({"quadrature": lambda n: 3}, "quadrature: for 100 points it raises TypeError"),
         ({"quadrature": lambda n: (torch.full((n,), 2.0), torch.ones(n))}, "node 2 lies outside"),
         ({"quadrature": lambda n: (torch.zeros(n), torch.ones(3))}, "100 nodes and 3 weights"),
+        ({"quadrature": lambda n: (torch.rand(n).requires_grad_(), torch.ones(n) / n)}, "carry gradients.*loss= with"),
         ({"ends": lambda u: u}, r"ends: it returns shape \(2,\)"),
         ({"parameters": {"w": torch.ones(1)}}, "leaving parameters= out"),
     ],
