@@ -113,6 +113,7 @@ def test_the_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
         (CONTRACT + "def training_loss(model, n):\n    return loss(1, 2, 3) * absent\n", "NameError", 9),
         (CONTRACT + "def quadrature(n):\n    return [0.5] * n\n", "quadrature: ", 8),
         (CONTRACT + "parameters = {}\n", "leaving parameters= out", 8),
+        (CONTRACT + "quadrature = training_loss = print\n", "one of the two would be right", 8),
     ],
 )
 def test_a_file_that_cannot_be_used_ends_with_one_sentence_its_line_and_code_2(
@@ -146,6 +147,13 @@ def test_arguments_that_do_not_go_together(arguments: list[str], said: str) -> N
     done = RUNNER.invoke(app, ["audit", *arguments])
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
+
+
+def test_what_the_file_prints_is_not_in_the_json(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(CONTRACT.replace("    return", "    print('called')\n    return") + "print('loaded')\n")
+    done = RUNNER.invoke(app, ["audit", f"{file}:loss", "--json"])
+    assert json.loads(done.stdout)["verdict"] == "exact"
 
 
 def test_points_and_rule_reach_the_audit(tmp_path: Path) -> None:

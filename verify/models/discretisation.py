@@ -147,8 +147,10 @@ def on_quadrature(
 def on_loss(model: Model, loss: Callable[[Any, int], Any], points: int) -> Discretisation:
     """The user's whole loss of (model, n), with their own model in their own precision."""
     original = model.original
+    # What is coarser than float32 has no sums worth judging.
+    dtype = model.dtype if model.precision == "float64" else torch.float32
     if isinstance(original, torch.nn.Module):
-        own: Any = copy.deepcopy(original)
+        own: Any = copy.deepcopy(original).to(dtype)
         named = dict(own.named_parameters())
         # A compiled module's names have a prefix.
         tensors = [named[n] if n in named else named[f"_orig_mod.{n}"] for n in model.parameters]
@@ -156,13 +158,13 @@ def on_loss(model: Model, loss: Callable[[Any, int], Any], points: int) -> Discr
             for tensor, value in zip(tensors, model.tensors, strict=True):
                 tensor.copy_(value)
     else:
-        leaves = {n: p.detach().to(model.dtype).clone().requires_grad_() for n, p in model.parameters.items()}
+        leaves = {n: p.detach().to(dtype).requires_grad_() for n, p in model.parameters.items()}
         own, tensors = partial(original, leaves), list(leaves.values())
     wanted = "a function of (model, n) that returns one number with its graph would be right"
 
     def total(count: int) -> list[Tensor]:
         try:
-            with _default_type(model.dtype):
+            with _default_type(dtype):
                 found = loss(own, count)
         except Exception as error:
             line = at(line_of_error(error) or line_of(loss))

@@ -146,11 +146,10 @@ def locate(model: Model, domain: tuple[float, float]) -> Located:
     """Find the breaks of a model, and see which lie on an end of the domain."""
     left, right = domain
     margin = _MARGIN * (right - left)
-    try:
-        breaks = find_breaks(model.function, (left - margin, right + margin))
-    except InputError:
-        # Not every model is defined beyond the domain.
-        breaks = find_breaks(model.function, domain)
+    beyond = (left - margin, right + margin)
+    # Not every model is defined beyond the domain.
+    defined = model.defined_at(torch.tensor(beyond, dtype=torch.float64))
+    breaks = find_breaks(model.function, beyond if defined else domain)
     tolerance = SAME_PLACE * (right - left)
     places = breaks.places
     inside = (places > left + tolerance) & (places < right - tolerance)

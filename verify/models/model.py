@@ -49,6 +49,14 @@ class Model:
         """U at points (n,), (n,)."""
         return self.function(x[:, None] if self.column else x).reshape(x.shape)
 
+    def defined_at(self, x: Tensor) -> bool:
+        """Is u finite at all points?"""
+        try:
+            with torch.no_grad():
+                return bool(torch.isfinite(self.value(x)).all())
+        except (RuntimeError, ValueError, ArithmeticError):
+            return False
+
     def fields(self, x: Tensor, second: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
         """(u, u′, u″) at points (n,) that carry gradients or not; u″ is None unless asked for."""
         x = x if x.requires_grad else x.detach().requires_grad_()

@@ -36,6 +36,7 @@ DISPLACEMENT = 1e-2
 MANY_KINKS = 1_000
 
 
+@torch.enable_grad()  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
 def audit_model(
     model: Callable[..., Any],
     density: Callable[..., Any],
@@ -81,7 +82,7 @@ def audit_model(
     progress("the model")
     prepared = prepare(model, (left, right), parameters)
     bound = bind(density)
-    check(bound, prepared, (left, right))
+    bound = check(bound, prepared, (left, right))
     progress("kinks")
     notes = _notes_on_precision(prepared)
     prepared, located, moving, said = _differentiable(prepared, (left, right))

@@ -232,7 +232,7 @@ def _finding(found: TensorFinding) -> dict[str, Any]:
         "norm": found.norm,
         "errors": [_number(e) for e in found.study.errors],
         "order": found.study.order,
-        "missing": found.missing,
+        "missing": _number(found.missing),
         "lacks": None if found.lacks is None else _number(found.lacks),
         "uncertainty": _number(found.uncertainty),
         "verdict": found.verdict,

@@ -148,6 +148,12 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
             f"model: it is {first[~torch.isfinite(first)][0].item()} at x = {where:.6g}{at(line_of(original))}; "
             "finite numbers in the whole domain would be right"
         )
+    if first.dtype != torch.float64:
+        name = str(first.dtype).removeprefix("torch.")
+        raise InputError(
+            f"model: with float64 parameters and points it returns {name}{at(line_of(original))}; a model that does "
+            "not cast to a type of its own would be right"
+        )
     if not torch.equal(first, again):
         raise InputError(f"model: its values change from call to call, {_why_random(original)}")
     few = model.value(x[:3]).detach()

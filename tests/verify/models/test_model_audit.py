@@ -385,6 +385,12 @@ def test_the_strong_form_of_relu_measures_something_else() -> None:
     assert audit(Ritz(kinked()), strong).blind
 
 
+def test_a_density_that_takes_u2_and_makes_no_use_of_it_is_no_strong_form() -> None:
+    found = audit(kinked(), lambda x, u, du, ddu: bar(x, u, du) + 0 * ddu)
+    assert not found.blind
+    assert "ConformingQuadrature" in found.remedy
+
+
 def test_the_strong_form_of_smooth_models_is_what_it_says() -> None:
     assert audit(network(0, nn.Tanh), strong).verdict == "consistent"
     net = kinked()

@@ -58,6 +58,10 @@ def stepping(m: Any, x: Tensor) -> Tensor:
     return m.last((m.first(3 * x) > 0).to(x.dtype) + m.first(x))
 
 
+def casting(m: Any, x: Tensor) -> Tensor:
+    return m.last(torch.relu(m.first(x))).float()
+
+
 def line(function: Any, text: str) -> str:
     lines, first = inspect.getsourcelines(function)
     return f"{HERE}:{first + next(k for k, l in enumerate(lines) if text in l)}"
@@ -76,6 +80,7 @@ def line(function: Any, text: str) -> str:
         (lambda: Own(in_place), "in-place operation overwrites", line(in_place, "torch.tanh")),
         (lambda: Own(detached), "u′ is zero everywhere as autograd sees it", line(Own.forward, "def forward")),
         (lambda: Own(half_detached), "derivative in x is .* by differences", line(Own.forward, "def forward")),
+        (lambda: Own(casting), "it returns float32", line(Own.forward, "def forward")),
         (lambda: Own(stepping), "u itself jumps at x = ", ""),
     ],
 )
@@ -127,6 +132,37 @@ def test_a_function_needs_a_dict_of_tensors(parameters: Any) -> None:
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be called"):
         prepare(3, (0, 1))  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_not_defined_beyond_the_domain_is_searched_inside() -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1)).double()
+    with torch.no_grad():
+        plain[0].weight.fill_(1)
+        plain[0].bias.copy_(-torch.linspace(0.01, 0.9, 8))
+    ended = Own(lambda m, x: x**2 * torch.sqrt(x) * m.plain(x) + 0 * m.last.bias).double()
+    ended.add_module("plain", plain)
+    found = audit(ended, bar)
+    assert len(found.kinks) == 8
+    assert found.routes_agree
+
+
+@torch.no_grad()
+def test_a_caller_without_gradients_gets_its_audit() -> None:
+    assert audit(net(), bar).routes_agree
+
+
+def test_half_precision_is_judged_in_single() -> None:
+    found = audit(net().half(), bar, loss=lambda m, n: _mean(m, n))
+    assert found.routes_agree
+    assert any("float16" in n and "judged in float32" in n for n in found.notes)
+
+
+def _mean(model: nn.Module, n: int) -> Tensor:
+    x = ((torch.arange(n) + 0.5) / n).reshape(-1, 1).requires_grad_()
+    u = model(x)
+    (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    return bar(x, u, du).mean()
 
 
 def test_shapes_of_points_are_found_out() -> None:
