@@ -49,7 +49,7 @@ def audit(
     subject: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE.py:DENSITY]",
+            metavar="FILE.py:DENSITY",
             help="Audit your own model instead: a Python file (it is run, like a test file) that defines `model`, "
             "`domain` and the energy's density L(x, u, du) by this name; and if you like `training_loss(model, n)` or "
             "`quadrature(n)`, `ends(u)` and `parameters`.",
@@ -64,7 +64,9 @@ def audit(
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
     picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
-    points: Annotated[int, typer.Option(help="With a model of yours: the points it is trained on.")] = 100,
+    points: Annotated[
+        int | None, typer.Option(help="With a model of yours: the points it is trained on, by default 100.")
+    ] = None,
     pdf: Annotated[Path | None, typer.Option(help="With a model of yours: file for the report, .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
@@ -78,7 +80,7 @@ def audit(
         from .model_command import audit_file, refuse_others
 
         refuse_others(context)
-        audit_file(subject, rule, points, pdf, as_json)
+        audit_file(subject, rule, 100 if points is None else points, pdf, as_json)
         return
     from ..verify.backends.discovery import discover
     from ..verify.errors import InputError
@@ -86,6 +88,8 @@ def audit(
     from ..verify.refinement import audit as run_audit
     from .tables import AUDIT_STEPS, audit_tables, steps
 
+    if points is not None:
+        raise InputError("points: they are those of a model of yours, FILE.py:DENSITY; leaving --points out is right")
     if pdf is not None:
         raise InputError("pdf: it is for a model of yours, FILE.py:DENSITY; --save FOLDER would be right")
     if width < 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +63,16 @@ def audit_file(subject: str, rule: str, points: int, pdf: Path | None, as_json: 
         require_writable(pdf)
     with steps(STEPS + (pdf is not None)) as progress:
         progress(f"running {path}")
-        found = run_file(path, "audit")
-        from ..verify.models.model_audit import audit_model
+        # What the user's own code prints must not get in between the lines of the result.
+        with redirect_stdout(sys.stderr):
+            found = run_file(path, "audit")
+            from ..verify.models.model_audit import audit_model
 
-        given = _contract(found, path, name)
-        try:
-            result = audit_model(**given, rule=rule, points=points, progress=progress)
-        except InputError as error:
-            raise InputError(_with_line(str(error), path, name)) from None
+            given = _contract(found, path, name)
+            try:
+                result = audit_model(**given, rule=rule, points=points, progress=progress)
+            except InputError as error:
+                raise InputError(_with_line(str(error), path, name)) from None
         if pdf is not None:
             from .model_report import model_report
 
@@ -105,7 +109,7 @@ def _with_line(message: str, path: str, density: str) -> str:
     """A message about something that the file defines, with the line that defines it unless it names one already."""
     if ".py:" in message:
         return message
-    subject = message.partition(":")[0].removeprefix("your ").split(" ")[0]
+    subject = message.partition(":")[0].removeprefix("your ").split(" ")[0].rstrip(",")
     argument_of = {v: k for k, v in OPTIONAL.items()} | {"density": density, "model": "model", "domain": "domain"}
     line = _line(path, argument_of.get(subject, ""))
     return f"{message} ({path}:{line})" if line else message

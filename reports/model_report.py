@@ -21,7 +21,7 @@ _NAMED = 6
 # Parameters drawn one by one, those with the largest Dirac terms.
 _MOST_DOTS = 2_000
 # Characters of running text on a line.
-_LINE = 150
+_LINE = 135
 _GREY = "#AAAAAA"
 
 
@@ -61,7 +61,7 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
             *textwrap.wrap(_capital(f"{audit.reason}."), _LINE),
             "Relative error of autodiff's gradient"
             + (", of its mean over draws." if audit.draws else ", the largest over n to 1.3 n points.")
-            + " missing: Dirac part ÷ exact gradient; lacks: the share of it that autodiff lacks.",
+            + " missing: Dirac part ÷ exact; lacks: share of it that autodiff lacks.",
         ]
     )
     if not rows:
@@ -207,23 +207,21 @@ def _remedy(audit: ModelAudit) -> Page:
     figure = Figure()
     y = 0.88
     paragraphs = [_capital(f"{said}.") for said in (audit.reason, *audit.notes)]
-    paragraphs += [
-        f"{_capital(r.first)} and {r.second} {'agree' if r.passed else 'DISAGREE'} to {r.error:.1e} (at most {r.tolerance:.0e})."
-        for r in audit.routes
-    ]
+    paragraphs += [_capital(f"{r}.") for r in audit.routes]
     if audit.gradcheck is not None:
         paragraphs.append(str(audit.gradcheck))
     for paragraph in paragraphs:
         lines = textwrap.wrap(paragraph, _LINE)
         figure.text(0.06, y, "\n".join(lines), fontsize=10.5, va="top", linespacing=1.3)
         y -= 0.026 * len(lines) + 0.012
-    if not audit.passed:
+    if audit.verdict == "inconsistent":
         remedy = [line for text in audit.remedy.splitlines() for line in textwrap.wrap(text, 110) or [""]]
         figure.text(
             0.06, y - 0.01, "\n".join(remedy), fontsize=10, va="top", family="monospace", linespacing=1.35,
             bbox={"facecolor": "#F4F4F4", "edgecolor": "#CCCCCC", "boxstyle": "round,pad=0.6"},
         )  # fmt: skip
-    title = "Why, and that nothing is to be changed" if audit.passed else "Why, and what to change"
+    titles = {"inconsistent": "Why, and what to change", "none": "Why there is no verdict"}
+    title = titles.get(audit.verdict, "Why, and that nothing is to be changed")
     return Page(title, "The exact side is evaluated in float64; the numbers themselves: `--json`.", figure)
 
 

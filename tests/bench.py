@@ -22,7 +22,7 @@ from kinkproof.solver.architecture import Architecture
 from kinkproof.solver.conforming import conforming_energy, kinks
 from kinkproof.solver.differences import central_differences
 from kinkproof.solver.gradients import autodiff, objective
-from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, exact_energy, exact_gradient, problems
+from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, audit, exact_energy, exact_gradient, problems
 from kinkproof.verify.backends.pytorch import methods
 from kinkproof.verify.deep import linear_regions
 from kinkproof.verify.oracles.standalone import standalone_text
@@ -142,6 +142,20 @@ def conforming() -> None:
         line(title, first, second, "≤ 1.5")
 
 
+def model_audits() -> None:
+    """The whole audit of a user's model against one epoch of training it on 1,000 points."""
+    torch.set_num_threads(1)
+    print("\nThe audit of a user's model ÷ one epoch on 1,000 points, 1 thread")
+    x, weights = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000, torch.full((1000,), 1e-3, dtype=torch.float64)
+    for widths in ((64, 64, 64), (20,)):
+        model = user_model(widths)
+        epoch = median_seconds(lambda m=model: ritz_step(m, x.detach().requires_grad_(), weights))
+        whole = median_seconds(lambda m=model: audit(m, ritz_density))
+        kinks_found = len(audit(model, ritz_density).kinks)
+        wanted = "≤ 500" if len(widths) == 3 else ""
+        line(f"{'-'.join(map(str, widths))}, {kinks_found} kinks", whole, epoch, wanted)
+
+
 def user_model(widths: tuple[int, ...]) -> torch.nn.Sequential:
     """A network as a user writes it, with torch's own initial parameters but kinks spread over the domain."""
     torch.manual_seed(0)
@@ -187,6 +201,7 @@ def main() -> None:
     standalone_gradients()
     training()
     conforming()
+    model_audits()
     kink_solver()
     landscapes()
 

@@ -35,7 +35,8 @@ def assert_gradient_consistent(
 
     Examples:
         >>> import torch
-        >>> model = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+        >>> _ = torch.manual_seed(0)
+        >>> model = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
         >>> assert_gradient_consistent(model, lambda x, u, du: du**2 / 2 - u).verdict
         'consistent'
     """

@@ -53,7 +53,7 @@ def test_no_room_imports_one_above_it(room: str) -> None:
             if crosses and other in ROOMS:
                 assert ROOMS[other] <= ROOMS[room], f"{file.name} imports {name}"
             system = BACKEND_SYSTEMS.get(file.name) if file.parent.name == "backends" else None
-            # A user's model in torch can only be asked with torch; nothing else of `verify` imports that folder.
+            # A user's model in torch can only be asked with torch; the rest of `verify` imports that folder when asked.
             system = "torch" if file.parent.name == "models" else system
             if room == "verify":
                 assert name.split(".")[0] not in FOREIGN - {system}, f"{file.name} imports {name}"
@@ -90,6 +90,7 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
         ("from kinkproof.verify.backends.discovery import discover; discover(['autograd'])", "torch jax"),
         ("from kinkproof.verify.backends.discovery import discover; discover(['jax'])", "torch autograd"),
         ("import kinkproof.verify.models", "torch sympy"),
+        ("from kinkproof.verify.testing import assert_gradient_consistent", "torch sympy numpy"),
         ("import kinkproof.solver", "torch scipy sympy numpy"),
         ("from kinkproof.solver import solve, certify, convergence", "torch matplotlib"),
     ],

@@ -20,13 +20,12 @@ from .gradcheck import Gradcheck
 from .judgement import DRAWN, Judged, Target, on_grids, over_draws
 from .model import Model
 from .model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
-from .pieces import ORDER
 from .remedy import remedy
 
 Array = NDArray[Any]
 
 # Below this a part of the gradient is rounding: of its norm, and of ∫|L| over the parameters' norm.
-_FLOOR = 1e-6
+_FLOOR = 1e-4
 _OFFENDERS = 3
 # Places for a picture of u and u′, besides those at the kinks.
 _PICTURED = 600
@@ -78,7 +77,7 @@ class Assessment:
         verdict = next(v for v in ("inconsistent", "consistent", "exact") if v in verdicts)
         verdict = "inconsistent" if self._blind else verdict
         points = (DRAWN * self.sizes[0],) if draws else self.sizes
-        reason = self._reason(verdict)
+        reason = self._reason(verdict, judged[-1].explained)
         return self._audit(verdict, reason, points, draws, tuple(found), autodiff, notes, checked)
 
     def without_verdict(self, notes: tuple[str, ...]) -> ModelAudit:
@@ -123,7 +122,7 @@ class Assessment:
         curved = self.exact.limits.curved
         return curved is not None and curved < _SEEN
 
-    def _reason(self, verdict: str) -> str:
+    def _reason(self, verdict: str, explained: bool) -> str:
         kinks, jumps = len(self.located.places), bool(self.exact.parts.any())
         if self._blind:
             seen = self.exact.limits.curved or 0.0
@@ -133,8 +132,12 @@ class Assessment:
                 f"with u″ {'= 0' if seen < 1e-9 else 'less what the kinks bend'}, not the residual of the equation"
             )
         if verdict == "inconsistent":
-            if not jumps:
-                return "autodiff's gradient of this sum does not tend to that of the integral, and no kink explains it"
+            if not (jumps and explained):
+                explains = "only part of it" if jumps else "none of it"
+                return (
+                    "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
+                    f"{explains}: something in the sum may be cut off from the parameters (detach, no_grad)"
+                )
             return (
                 "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "
                 "move with the parameters, and points that stay where they are do not see them move"
@@ -151,7 +154,7 @@ class Assessment:
         self, verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...],
         autodiff: Array, notes: tuple[str, ...], checked: Gradcheck | None,
     ) -> ModelAudit:  # fmt: skip
-        formula, inside = self.exact.formula, self.located.inside
+        formula, inside, cuts = self.exact.formula, self.located.inside, self.exact.pieces
         operations = Counter(o for o, k in zip(self.located.breaks.operations, inside.tolist(), strict=True) if k)
         model = self.model
         function = not isinstance(model.original, torch.nn.Module)
@@ -164,7 +167,7 @@ class Assessment:
             "domain": f"({self.domain[0]:g}, {self.domain[1]:g})",
             "trained on": self.trained.name + (" (drawn anew)" if self.trained.random else ""),
             "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
-            "exact side": f"float64, {ORDER} Gauss points a piece, {len(self.exact.pieces.marks) - 1:,} pieces",
+            "exact side": f"float64, {cuts.order} Gauss points a piece, {len(cuts.marks) - 1:,} pieces",
             "exact energy": f"{formula.energy:.15g}",
             "kinks": kinks + (f" ({', '.join(operations)})" if operations else ""),
         }

@@ -8,10 +8,10 @@ from torch import Tensor
 from .density import Density
 from .jump import Ends, end_terms
 from .model import Model
-from .pieces import ORDER, Pieces, chunks, stretched
+from .pieces import Pieces, stretched
 
-# Other nodes than those of the first route, so that its quadrature is checked as well.
-_ORDER = ORDER + 5
+# More nodes than those of the first route, so that its quadrature is checked as well.
+_MORE = 3
 
 
 def conforming_gradient(
@@ -33,8 +33,9 @@ def conforming_gradient(
     by_marks = torch.zeros_like(pieces.marks)
     explicit = torch.zeros_like(model.vector())
     energy = 0.0
-    for k in chunks(len(pieces.marks) - 1, _ORDER):
-        x, weights = stretched(marks[k.start : k.stop + 1], _ORDER)
+    order = pieces.order + _MORE
+    for k in pieces.chunks(order):
+        x, weights = stretched(marks[k.start : k.stop + 1], order)
         terms = density(model, x.reshape(-1)) * weights.reshape(-1)
         energy += float(terms.detach().sum())
         by_marks += torch.autograd.grad(terms.sum(), marks, retain_graph=True)[0]

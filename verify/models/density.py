@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .model import Model, probes
+from .model import Model
+from .preparation import probes
 from .source_lines import at, line_of, line_of_error, sentence
 
 _WANTED = "density(x, u, du), and by name ddu and parameters, elementwise in torch, would be right"
@@ -28,15 +29,17 @@ class Density:
     Attributes:
         function: the user's.
         extra: which of "ddu", "parameters" it takes, by name.
+        uses_second: it makes use of u″ if it takes it.
     """
 
     function: Callable[..., Any]
     extra: tuple[str, ...]
+    uses_second: bool = True
 
     @property
     def second(self) -> bool:
         """Does it depend on u″?"""
-        return "ddu" in self.extra
+        return "ddu" in self.extra and self.uses_second
 
     def __call__(self, model: Model, x: Tensor) -> Tensor:
         """L at points (n,), with its graph."""
@@ -49,7 +52,7 @@ class Density:
         Raises:
             InputError: it raises, or is not elementwise.
         """
-        named = {"ddu": ddu, "parameters": model.parameters}
+        named = {"ddu": torch.zeros_like(u) if ddu is None else ddu, "parameters": model.parameters}
         try:
             found = self.function(x, u, du, **{n: named[n] for n in self.extra})
         except RuntimeError as error:
@@ -58,9 +61,6 @@ class Density:
             raise self._raised(error) from None
         except Exception as error:
             raise self._raised(error) from None
-        if isinstance(found, int | float):
-            # A constant density is one too.
-            found = torch.full_like(x, float(found))
         if not isinstance(found, Tensor) or found.shape != x.shape:
             what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise InputError(
@@ -100,8 +100,11 @@ def bind(density: Callable[..., Any]) -> Density:
     return Density(density, tuple(n for n in _OPTIONAL if n in taken))
 
 
-def check(density: Density, model: Model, domain: tuple[float, float]) -> None:
+def check(density: Density, model: Model, domain: tuple[float, float]) -> Density:
     """Evaluate a density at a few points of a model, and its derivatives against differences.
+
+    Returns:
+        The density; one that takes u″ and makes no use of it, as one that is given zeros.
 
     Raises:
         InputError: not finite; it changes from call to call; autograd does not see how it depends on u or u′.
@@ -127,6 +130,7 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> None:
     own: tuple[Tensor | None, ...] = (None,) * len(arguments)
     if found.requires_grad:
         own = torch.autograd.grad(found.sum(), arguments, allow_unused=True)
+    used = False
     for k, name in enumerate(("u", "du", "ddu")[: len(arguments)]):
         step = _STEP * size[k]
         moved = [[a.detach() + (s * step if k == j else 0) for j, a in enumerate(arguments)] for s in (1, -1)]
@@ -136,6 +140,7 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> None:
         # What rounding leaves of a difference of two large numbers.
         noise = 1e-15 * found.detach().abs() / step
         off = (difference - slope).abs() > _OFF * difference.abs() + 10 * noise
+        used = bool(difference.any() or slope.any())
         # A break of the density may lie between the two points, but not at most places.
         if off.sum() > len(x) // 2:
             j = int(off.nonzero()[0])
@@ -144,3 +149,5 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> None:
                 f"{difference[j].item():.6g} by differences{where}; a density without detach, numpy or no_grad would "
                 "be right"
             )
+    # The last of three is u″.
+    return replace(density, uses_second=used) if len(arguments) == 3 else density

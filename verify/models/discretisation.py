@@ -20,7 +20,7 @@ from ..quadrature import grid
 from .density import Density
 from .jump import Ends
 from .model import Model
-from .pieces import CHUNK
+from .pieces import at_once
 from .seeds import seeded
 from .source_lines import at, line_of, line_of_error, sentence
 
@@ -70,7 +70,13 @@ class Discretisation:
                     f"{self.name}: as autograd sees it, it does not depend on the parameters; a loss without detach, "
                     "item or no_grad would be right"
                 )
-            found = torch.autograd.grad(part, self.tensors, allow_unused=True)
+            try:
+                found = torch.autograd.grad(part, self.tensors, allow_unused=True)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{self.name}: autograd's gradient of it fails ({sentence(error)}); a loss of which "
+                    "loss.backward() works would be right"
+                ) from None
             pairs = zip(self.tensors, found, strict=True)
             row += torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1).double().cpu() for p, g in pairs])
             value += float(part.detach())
@@ -129,16 +135,22 @@ def on_quadrature(
     with seeded(0):
         first, second = nodes(points), nodes(points)
     drawn = len(first[0]) != len(second[0]) or not torch.equal(first[0], second[0])
-    fixed = not first[0].requires_grad and not first[1].requires_grad
+    if any(a.requires_grad for a in first):
+        raise InputError(
+            f"quadrature: its nodes or weights carry gradients{at(line_of(quadrature))}, of parameters that are not "
+            "those of the copy that is judged; loss= with a function of (model, n) would be right"
+        )
     summed = partial(_weighted, own, density, ends, domain, nodes)
-    return Discretisation("your quadrature", summed, own.tensors, own.precision, fixed, drawn)
+    return Discretisation("your quadrature", summed, own.tensors, own.precision, True, drawn)
 
 
 def on_loss(model: Model, loss: Callable[[Any, int], Any], points: int) -> Discretisation:
     """The user's whole loss of (model, n), with their own model in their own precision."""
     original = model.original
+    # What is coarser than float32 has no sums worth judging.
+    dtype = model.dtype if model.precision == "float64" else torch.float32
     if isinstance(original, torch.nn.Module):
-        own: Any = copy.deepcopy(original)
+        own: Any = copy.deepcopy(original).to(dtype)
         named = dict(own.named_parameters())
         # A compiled module's names have a prefix.
         tensors = [named[n] if n in named else named[f"_orig_mod.{n}"] for n in model.parameters]
@@ -146,13 +158,13 @@ def on_loss(model: Model, loss: Callable[[Any, int], Any], points: int) -> Discr
             for tensor, value in zip(tensors, model.tensors, strict=True):
                 tensor.copy_(value)
     else:
-        leaves = {n: p.detach().to(model.dtype).clone().requires_grad_() for n, p in model.parameters.items()}
+        leaves = {n: p.detach().to(dtype).requires_grad_() for n, p in model.parameters.items()}
         own, tensors = partial(original, leaves), list(leaves.values())
     wanted = "a function of (model, n) that returns one number with its graph would be right"
 
     def total(count: int) -> list[Tensor]:
         try:
-            with _default_type(model.dtype):
+            with _default_type(dtype):
                 found = loss(own, count)
         except Exception as error:
             line = at(line_of_error(error) or line_of(loss))
@@ -194,7 +206,8 @@ def _weighted(
 ) -> Iterator[Tensor]:
     dtype = torch.float64 if model.precision == "float64" else torch.float32
     x, weights = (a.to(dtype) for a in nodes(points))
-    for part, weight in zip(x.split(CHUNK), weights.split(CHUNK), strict=True):
+    size = at_once(model.widest)
+    for part, weight in zip(torch.split(x, size), torch.split(weights, size), strict=True):
         yield (density(model, part if part.requires_grad else part.clone().requires_grad_()) * weight).sum()
     if ends is not None:
         yield ends(model.value(torch.tensor(domain, dtype=dtype))).reshape(())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,21 +13,10 @@ from ..errors import InputError
 from .breaks import Breaks, attach, find_breaks
 from .conformity import conforming_gradient
 from .density import Density
-from .jump import (
-    MOST_RANKED,
-    Ends,
-    JumpGradient,
-    Sides,
-    at_breaks,
-    end_terms,
-    fields,
-    jump_gradient,
-    rows_at_once,
-    sides,
-    speeds,
-)
+from .jump import Ends, JumpGradient, Sides, at_breaks, end_terms, fields, jump_gradient, sides
 from .model import Model
-from .pieces import SAME_PLACE, Pieces, cut
+from .pieces import SAME_PLACE, Pieces, at_once, cut
+from .source_lines import at, line_of, sentence
 
 # So far outside the domain, in its lengths, the search goes on for kinks that lie on an end.
 _MARGIN = 1e-9
@@ -33,6 +24,10 @@ _MARGIN = 1e-9
 _BENDS = 1e-6
 # Breaks at one place have different speeds if these differ by more than this share.
 _SAME_SPEED = 1e-8
+# Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
+MOST_RANKED = 2_000
+# Rows of the Jacobian of the positions that are had at once, and the numbers in them.
+_ROWS, _NUMBERS = 32, 10**7
 # Sizes of the parameters' displacement for differences of the energy: the square root of the rounding of an integral
 # would suit a smooth function; smaller ones cross fewer places where it is not.
 _STEPS = (1e-5, 1e-6)
@@ -56,9 +51,38 @@ class Located:
 
     def moving(self, model: Model) -> Tensor:
         """The places (K,) as functions of the model's parameters."""
-        if not len(self.places):
-            return self.places
-        return attach(model.function, self.breaks)[self.inside]
+        return attached(model, self.breaks)[self.inside] if len(self.places) else self.places
+
+    def speeds(self, model: Model, chosen: Tensor) -> Iterator[Tensor]:
+        """dξ/dθ of some of the breaks inside, one row of P numbers each, a few rows at a time."""
+        indices = torch.tensor(self.indices, dtype=torch.long)[chosen]
+        rows = max(1, min(_ROWS, _NUMBERS // len(model.vector())))
+        for some in torch.split(indices, rows) if len(indices) else ():
+            # Attached anew, so that a row costs as many points as there are rows, not as there are breaks.
+            places = attached(model, self._only(some))
+            try:
+                found = torch.autograd.grad(
+                    places, model.tensors, torch.eye(len(some), dtype=places.dtype), retain_graph=True,
+                    allow_unused=True, is_grads_batched=True,
+                )  # fmt: skip
+            except RuntimeError:
+                # Not every backward of a user's own can be vectorised.
+                yield torch.stack([model.gradient(place, keep=True) for place in places])
+                continue
+            blank = [torch.zeros(len(some), *p.shape, dtype=p.dtype) for p in model.tensors]
+            pairs = zip(blank, found, strict=True)
+            yield torch.cat([(b if g is None else g).detach().flatten(1) for b, g in pairs], dim=1)
+
+    def _only(self, chosen: Tensor) -> Breaks:
+        """Some of all breaks."""
+        b, listed = self.breaks, chosen.tolist()
+        return replace(
+            b,
+            places=b.places[chosen],
+            operations=tuple(b.operations[k] for k in listed),
+            names=tuple(b.names[k] for k in listed),
+            **{n: getattr(b, n)[chosen] for n in ("layers", "neurons", "branches", "exact")},
+        )
 
     @property
     def indices(self) -> list[int]:
@@ -101,15 +125,31 @@ class ExactSide:
     parts: Tensor
 
 
+def attached(model: Model, breaks: Breaks) -> Tensor:
+    """Positions of breaks as functions of the parameters.
+
+    Raises:
+        InputError: autograd does not see how they move.
+    """
+    try:
+        return attach(model.function, breaks)
+    except RuntimeError as error:
+        if "inplace" in str(error):
+            raise model.backward_failed(error) from None
+        raise InputError(
+            f"model: how its kinks move cannot be had by autograd ({sentence(error)}){at(line_of(model.original))}; a "
+            "model without detach, numpy or no_grad between x, its parameters and u would be right"
+        ) from None
+
+
 def locate(model: Model, domain: tuple[float, float]) -> Located:
     """Find the breaks of a model, and see which lie on an end of the domain."""
     left, right = domain
     margin = _MARGIN * (right - left)
-    try:
-        breaks = find_breaks(model.function, (left - margin, right + margin))
-    except InputError:
-        # Not every model is defined beyond the domain.
-        breaks = find_breaks(model.function, domain)
+    beyond = (left - margin, right + margin)
+    # Not every model is defined beyond the domain.
+    defined = model.defined_at(torch.tensor(beyond, dtype=torch.float64))
+    breaks = find_breaks(model.function, beyond if defined else domain)
     tolerance = SAME_PLACE * (right - left)
     places = breaks.places
     inside = (places > left + tolerance) & (places < right - tolerance)
@@ -119,10 +159,10 @@ def locate(model: Model, domain: tuple[float, float]) -> Located:
 
 def cut_domain(model: Model, density: Density, located: Located, domain: tuple[float, float]) -> Pieces:
     """The domain, cut at the breaks and wherever else the integrand asks for it."""
-    return cut(located.places, domain, fields(model, density))
+    return cut(located.places, domain, fields(model, density), at_once(model.widest))
 
 
-def degenerate(model: Model, located: Located, moving: Tensor, domain: tuple[float, float]) -> str:
+def degenerate(model: Model, located: Located, domain: tuple[float, float]) -> str:
     """Why the energy may have only one-sided derivatives here, by name; "" if it has a derivative."""
     left, right = domain
     reasons = []
@@ -135,7 +175,7 @@ def degenerate(model: Model, located: Located, moving: Tensor, domain: tuple[flo
     if len(located.places) > 1:
         near = located.places.diff() <= SAME_PLACE * (right - left)
         if near.any():
-            reasons += _coincidences(model, located, moving, near)
+            reasons += _coincidences(model, located, near)
     return "; ".join(reasons)
 
 
@@ -151,17 +191,18 @@ def _bends_on_end(model: Model, end: float, domain: tuple[float, float]) -> bool
     return not bool(torch.isfinite(du).all()) or float((du[1] - du[0]).abs()) > _BENDS * scale
 
 
-def _coincidences(model: Model, located: Located, moving: Tensor, near: Tensor) -> list[str]:
+def _coincidences(model: Model, located: Located, near: Tensor) -> list[str]:
     """Breaks at one place that move apart; the same pre-activation may break twice and harm nothing."""
     first = near.nonzero()[:, 0]
     pairs = torch.stack([first, first + 1], 1)[:MOST_RANKED]
-    apart = torch.zeros(0, dtype=torch.bool)
-    for some in pairs.split(rows_at_once(model)):
-        rows = speeds(model, moving, some.flatten()).reshape(len(some), 2, -1)
-        apart = torch.cat([apart, (rows[:, 0] - rows[:, 1]).norm(dim=-1) > _SAME_SPEED * rows.norm(dim=-1).amax(-1)])
+    apart = []
+    # Both of a pair at a time, so that no rows are kept.
+    for pair in pairs:
+        rows = torch.cat(list(located.speeds(model, pair)))
+        apart.append(bool((rows[0] - rows[1]).norm() > _SAME_SPEED * rows.norm(dim=1).max()))
     indices = located.indices
     members: dict[str, dict[int, None]] = {}
-    for pair in pairs[apart].tolist():
+    for pair in pairs[torch.tensor(apart)].tolist():
         place = f"{float(located.places[pair[0]]):.6g}"
         members.setdefault(place, {}).update(dict.fromkeys(indices[k] for k in pair))
     return [f"{_names(located, list(group))} together at x = {place}" for place, group in members.items()]
@@ -195,12 +236,12 @@ def exact_side(
     heights = at_breaks(limits.height, pieces, len(located.places))
     jumping = (heights != 0).nonzero()[:, 0]
     ranked = jumping[heights[jumping].abs().argsort(descending=True)][:MOST_RANKED]
-    norms = [torch.zeros(0, len(model.parameters), dtype=torch.float64)]
-    for some in ranked.split(rows_at_once(model)) if len(ranked) else ():
-        parts = heights[some, None] * speeds(model, moving, some)
-        by_tensor = parts.split([p.numel() for p in model.tensors], dim=1)
-        norms.append(torch.stack([part.norm(dim=1) for part in by_tensor], dim=1))
-    return ExactSide(located, pieces, limits, formula, conforming, heights, ranked, torch.cat(norms))
+    sizes = [p.numel() for p in model.tensors]
+    norms = [torch.zeros(0, len(sizes), dtype=torch.float64)]
+    for rows in located.speeds(model, ranked):
+        norms.append(torch.stack([part.norm(dim=1) for part in torch.split(rows, sizes, dim=1)], dim=1))
+    parts = heights[ranked, None].abs() * torch.cat(norms)
+    return ExactSide(located, pieces, limits, formula, conforming, heights, ranked, parts)
 
 
 def directional_difference(
@@ -213,17 +254,19 @@ def directional_difference(
         located = locate(moved, domain)
         pieces = cut_domain(moved, density, located, domain)
         x, weights = pieces.nodes()
-        total = float((fields(moved, density)(x.reshape(-1))[0] * weights.reshape(-1)).sum())
+        rows = fields(moved, density)
+        total = sum(float((rows(x[k].reshape(-1))[0] * weights[k].reshape(-1)).sum()) for k in pieces.chunks())
         values.append(total + (0.0 if ends is None else float(end_terms(moved, pieces, ends).detach())))
     return (values[0] - values[1]) / (2 * step)
 
 
 def by_differences(
-    model: Model, density: Density, domain: tuple[float, float], ends: Ends | None, gradient: Tensor
+    model: Model, density: Density, domain: tuple[float, float], ends: Ends | None, gradient: Tensor, good: float
 ) -> float:
-    """How far a gradient (P,) is from differences of the energy, along a direction with a part of each, relative to it.
+    """How far a gradient (P,) is from differences of the energy, along a direction with a part of each parameter.
 
-    The better of two steps: between the displaced models a kink may cross another, where the slope of the energy jumps.
+    The second of two steps is taken if the first is off by more than `good`: between the displaced models a kink may
+    cross another, where the slope of the energy jumps.
     """
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(len(gradient), generator=generator, dtype=gradient.dtype)
@@ -231,5 +274,10 @@ def by_differences(
     direction = direction / direction.norm()
     size = float(model.vector().norm()) or 1.0
     claimed = float(gradient @ direction)
-    found = (directional_difference(model, density, domain, ends, direction, s * size) for s in _STEPS)
-    return min(abs(f - claimed) for f in found)
+    best = math.inf
+    for step in _STEPS:
+        found = directional_difference(model, density, domain, ends, direction, step * size)
+        best = min(best, abs(found - claimed))
+        if best <= good:
+            break
+    return best

@@ -38,12 +38,14 @@ class Judged:
         lacks: share of the Dirac part that is lacking; None if there is none.
         uncertainty: of that.
         verdict: of all that is known.
+        explained: the gradient tends to the bulk, so that the Dirac part is all that it lacks.
     """
 
     study: Study
     lacks: float | None
     uncertainty: float
     verdict: str
+    explained: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +93,10 @@ def _on_grids(
     own = [[f[part] for f in of_n] for of_n in found]
     seen = study(own, target.total[part], list(points), precision, scale)
     dirac = target.dirac[part]
+    to_bulk = study(own, target.bulk[part], list(points), precision, scale)
+    explained = to_bulk.verdict != "inconsistent"
     if np.linalg.norm(dirac) <= ROUNDING["float64"] * scale:
-        return Judged(seen, None, 0.0, seen.verdict)
+        return Judged(seen, None, 0.0, seen.verdict, explained)
     lacking = np.array([(target.total[part] - f) @ dirac for f in own[-1]]) / (dirac @ dirac)
     lacks, spread = float(lacking.mean()), float(np.ptp(lacking) / 2)
     verdict = seen.verdict
@@ -101,7 +105,7 @@ def _on_grids(
     elif discretisation.fixed:
         # Less than what the grids show, but nodes that stay where they are cannot see a kink move.
         verdict = "inconsistent"
-    return Judged(seen, lacks, spread, verdict)
+    return Judged(seen, lacks, spread, verdict, explained)
 
 
 def over_draws(
@@ -114,7 +118,9 @@ def over_draws(
     """
     directions = [target.dirac[p] for p in parts]
     size = len(target.bulk)
-    total, squares, projections, values = np.zeros(size), np.zeros(size), [], []
+    total, squares = np.zeros(size), np.zeros(size)
+    projections: list[list[float]] = []
+    values: list[float] = []
     wanted = _FIRST_DRAWS
     while True:
         while len(values) < wanted:
@@ -135,7 +141,7 @@ def over_draws(
     mean_off, variance = total / count, (squares / count - (total / count) ** 2) / (count - 1)
     means = np.mean(projections, axis=0)
     judged = [
-        _over_draws(mean_off[p], variance[p], float(m), float(s), target, p)
+        _over_draws(mean_off[p], variance[p], float(m), float(s), target, p, bool(discretisation.fixed))
         for p, m, s in zip(parts, means, spread, strict=True)
     ]
     return judged, target.total - mean_off, count
@@ -145,7 +151,9 @@ def _projection(off: Array, direction: Array) -> float:
     return float(off @ direction / (direction @ direction)) if direction.any() else 0.0
 
 
-def _over_draws(off: Array, variance: Array, lacks: float, error: float, target: Target, part: slice) -> Judged:
+def _over_draws(
+    off: Array, variance: Array, lacks: float, error: float, target: Target, part: slice, fixed: bool
+) -> Judged:
     scale = target.scale(part)
     size = float(np.linalg.norm(off))
     noise = float(np.sqrt(max(variance.sum(), 0.0)))
@@ -153,12 +161,13 @@ def _over_draws(off: Array, variance: Array, lacks: float, error: float, target:
     has_dirac = np.linalg.norm(target.dirac[part]) > ROUNDING["float64"] * scale
     if has_dirac and error <= _KNOWN:
         biased = biased or lacks > 0.5
-    elif has_dirac:
+    elif has_dirac and fixed:
         # Too small to be told from the noise: the mean over draws of a fixed integrand has no Dirac part.
         biased = True
     verdict = "inconsistent" if biased else "consistent"
     seen = Study((size / scale,), None, verdict)
-    return Judged(seen, lacks if has_dirac else None, error if has_dirac else 0.0, verdict)
+    explained = float(np.linalg.norm(off - target.dirac[part])) <= _SIGMAS * noise + ROUNDING["float64"] * scale
+    return Judged(seen, lacks if has_dirac else None, error if has_dirac else 0.0, verdict, explained)
 
 
 def _require_same_integral(
@@ -176,6 +185,6 @@ def _other_integral(discretisation: Discretisation, value: float, energy: float,
     hint = f", {value / energy:.4g} times it" if energy else ""
     return InputError(
         f"{name}: its value is {value:.6g} {where}, but the integral of the density is {energy:.6g}{hint}; a {name} "
-        "and a density of the same energy would be right (a mean needs the length of the domain as a factor, ends= what "
-        "is added at the ends)"
+        "and a density of the same energy would be right (a mean needs the length of the domain as a factor, ends= "
+        "is for what is added at the ends)"
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import InputError
 from .density import Density
 from .model import Model
-from .pieces import ORDER, Pieces, chunks, to_ends
+from .pieces import Pieces, to_ends
 
 Ends = Callable[[Tensor], Tensor]
 # u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
@@ -20,10 +20,6 @@ _CONTINUOUS = 1e-8
 _LEAST_JUMP = 1e-12
 # Where u′ bends by less than this share of the largest slope, its bend says nothing about the kink's speed.
 _BENDS = 1e-6
-# Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
-MOST_RANKED = 2_000
-# Rows of the Jacobian of the positions that are had at once: as many numbers as are cheap to keep.
-_ROWS, _NUMBERS = 64, 10**7
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +84,9 @@ def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
         InputError: u itself jumps.
     """
     x, weights = pieces.nodes()
-    rows = [fields(model, density)(x[k].reshape(-1)) for k in chunks(len(x), ORDER)]
-    values = torch.cat([v.reshape(len(v), -1, ORDER) for v in rows], dim=1)
-    to_left, to_right = to_ends(ORDER)
+    rows = [fields(model, density)(x[k].reshape(-1)) for k in pieces.chunks()]
+    values = torch.cat([v.reshape(len(v), -1, pieces.order) for v in rows], dim=1)
+    to_left, to_right = to_ends(pieces.order)
     after, before = values @ to_left, values @ to_right
     jumps = torch.zeros(len(values), len(pieces.marks), dtype=x.dtype)
     jumps[:, 1:-1] = after[:, 1:] - before[:, :-1]
@@ -133,12 +129,12 @@ def jump_gradient(
     # ⟦L⟧/⟦u′⟧ at each mark, which ⟦∂u/∂θ⟧ is to be multiplied by.
     ratio = torch.where(bends, limits.height / torch.where(bends, limits.bend, torch.ones_like(limits.bend)), 0.0)
     ratio = torch.where(pieces.owners >= 0, ratio, torch.zeros_like(ratio))
-    to_left, to_right = to_ends(ORDER)
+    to_left, to_right = to_ends(pieces.order)
     continuity = ratio[:-1, None] * to_left - ratio[1:, None] * to_right
     size = len(model.vector())
     energy, magnitude = 0.0, 0.0
     bulk, continued = torch.zeros(size, dtype=x.dtype), torch.zeros(size, dtype=x.dtype)
-    for k in chunks(len(x), ORDER):
+    for k in pieces.chunks():
         points = x[k].reshape(-1).requires_grad_()
         u, du, ddu = model.fields(points, density.second)
         density_values = density.at(model, points, u, du, ddu)
@@ -179,27 +175,3 @@ def pulled(model: Model, places: Tensor, weights: Tensor) -> Tensor:
     if not len(places) or not weights.any():
         return torch.zeros_like(model.vector())
     return model.gradient((places * weights).sum(), keep=True)
-
-
-def rows_at_once(model: Model) -> int:
-    """How many rows of P numbers are kept at a time."""
-    return max(1, min(_ROWS, _NUMBERS // len(model.vector())))
-
-
-def speeds(model: Model, places: Tensor, chosen: Tensor) -> Tensor:
-    """dξ/dθ of some breaks, one row each, (len(chosen), P)."""
-    rows = [torch.zeros(0, len(model.vector()), dtype=torch.float64)]
-    for part in chosen.split(rows_at_once(model)):
-        pick = torch.zeros(len(part), len(places), dtype=places.dtype)
-        pick[torch.arange(len(part)), part] = 1
-        try:
-            found = torch.autograd.grad(
-                places, model.tensors, pick, retain_graph=True, allow_unused=True, is_grads_batched=True
-            )
-        except RuntimeError:
-            # Not every backward of a user's own can be vectorised.
-            rows.append(torch.stack([model.gradient(places[k], keep=True) for k in part]))
-            continue
-        blank = [torch.zeros(len(part), *p.shape, dtype=p.dtype) for p in model.tensors]
-        rows.append(torch.cat([(b if g is None else g).flatten(1) for b, g in zip(blank, found, strict=True)], dim=1))
-    return torch.cat(rows).detach()

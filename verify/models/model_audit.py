@@ -17,11 +17,12 @@ from ..study import family_sizes
 from .assessment import Assessment, rounding_floor
 from .density import Density, bind, check
 from .discretisation import Discretisation, on_loss, on_quadrature, on_rule
-from .exact_side import ExactSide, Located, by_differences, degenerate, exact_side, locate
+from .exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
 from .gradcheck import gradcheck
-from .jump import MOST_RANKED, Ends
-from .model import Model, prepare
+from .jump import Ends
+from .model import Model
 from .model_findings import ModelAudit, Route
+from .preparation import prepare
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9
@@ -35,6 +36,7 @@ DISPLACEMENT = 1e-2
 MANY_KINKS = 1_000
 
 
+@torch.enable_grad()  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
 def audit_model(
     model: Callable[..., Any],
     density: Callable[..., Any],
@@ -80,7 +82,7 @@ def audit_model(
     progress("the model")
     prepared = prepare(model, (left, right), parameters)
     bound = bind(density)
-    check(bound, prepared, (left, right))
+    bound = check(bound, prepared, (left, right))
     progress("kinks")
     notes = _notes_on_precision(prepared)
     prepared, located, moving, said = _differentiable(prepared, (left, right))
@@ -146,7 +148,7 @@ def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, L
     """The model, or if its energy has no derivative a displaced one, which then is judged, and said to be."""
     located = locate(model, domain)
     moving = located.moving(model)
-    why = degenerate(model, located, moving, domain)
+    why = degenerate(model, located, domain)
     if not why:
         return model, located, moving, []
     generator = torch.Generator().manual_seed(0)
@@ -157,7 +159,7 @@ def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, L
     moved = model.at(model.split((vector + DISPLACEMENT * size * noise).to(model.dtype).double()))
     found = locate(moved, domain)
     speeds = found.moving(moved)
-    still = degenerate(moved, found, speeds, domain)
+    still = degenerate(moved, found, domain)
     if still:
         raise InputError(
             f"model: its energy has no derivative, only one-sided ones: {still}, even with all parameters displaced; "
@@ -201,6 +203,6 @@ def _routes(
     if len(exact.located.places):
         off = float((formula.continued - formula.comparable).norm()) / scale
         routes.append(Route("speeds of the kinks by layer", "by continuity of u", off, _CONTINUITY))
-    off = by_differences(model, density, domain, ends, formula.total) / scale
+    off = by_differences(model, density, domain, ends, formula.total, _DIFFERENCES * scale / 10) / scale
     routes.append(Route("exact gradient", "differences of the energy", off, _DIFFERENCES))
     return routes

@@ -85,6 +85,10 @@ class Route:
         """Within the tolerance; NaN is not."""
         return self.error <= self.tolerance
 
+    def __str__(self) -> str:
+        agree = "agree" if self.passed else "DISAGREE"
+        return f"{self.first} and {self.second} {agree}: {self.error:.1e} (at most {self.tolerance:.0e})"
+
 
 @dataclass(frozen=True, eq=False)
 class ModelAudit:
@@ -184,9 +188,7 @@ class ModelAudit:
         kinks = f"{len(self.kinks)} kinks" if len(self.kinks) != 1 else "1 kink"
         lines = [f"verdict: {self.verdict} ({self.discretisation}, {kinks})", self.reason]
         lines += [f"note: {n}" for n in self.notes]
-        for r in self.routes:
-            agree = "agree" if r.passed else "DISAGREE"
-            lines.append(f"{r.first} and {r.second} {agree}: {r.error:.1e} (at most {r.tolerance:.0e})")
+        lines += [str(r) for r in self.routes]
         if self.total is not None:
             lines += ["", *self._table(), ""]
             if self.total.offenders:
@@ -194,7 +196,7 @@ class ModelAudit:
                 lines += [f"  {o.label}, x = {o.place:.6g}: {o.share:.0%} of it" for o in self.total.offenders]
         if self.gradcheck is not None:
             lines.append(str(self.gradcheck))
-        if self.remedy and not self.passed:
+        if self.verdict == "inconsistent":
             lines += ["", self.remedy]
         return "\n".join(lines)
 
@@ -230,7 +232,7 @@ def _finding(found: TensorFinding) -> dict[str, Any]:
         "norm": found.norm,
         "errors": [_number(e) for e in found.study.errors],
         "order": found.study.order,
-        "missing": found.missing,
+        "missing": _number(found.missing),
         "lacks": None if found.lacks is None else _number(found.lacks),
         "uncertainty": _number(found.uncertainty),
         "verdict": found.verdict,

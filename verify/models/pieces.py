@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ..errors import InputError
 
-# Gauss points a piece: with halving where they do not suffice, to rounding for smooth fields.
-ORDER = 16
+# Gauss points a piece, up to so many pieces: with halving where they do not suffice, to rounding for smooth fields.
+_ORDERS = ((100, 16), (1_000, 8), (10**9, 4))
 # Share of ∫|L| that a piece may be off by before it is halved: some hundred roundings of the sums that L is made of.
 _TOLERANCE = 1e-13
 # Halving a piece so often reaches neighbouring numbers of float64.
 _MOST_HALVINGS = 50
 # A break takes one piece at a time, so more pieces than this at one depth are not breaks but a rough integrand.
 _MOST_ROUGH = 400
-# Points evaluated at once: a few hundred MB for layers of a thousand.
-CHUNK = 20_000
+# Points evaluated at once, times the widest layer: some ten such arrays are in memory.
+_NUMBERS, _MOST_POINTS = 4_000_000, 20_000
 # Breaks closer than this share of the domain are one place: positions are known to some roundings.
 SAME_PLACE = 1e-12
 
@@ -33,18 +33,23 @@ class Pieces:
     Attributes:
         marks: (M,), the ends of the domain included.
         owners: for each mark the first of the breaks that lie there, −1 for the ends and fixed cuts, (M,).
-        gathered: for each break the mark at which it lies, (K,).
-        residual: what halving could not bring down, share of ∫|L|.
+        order: Gauss points a piece.
+        points: how many are evaluated at once.
     """
 
     marks: Tensor
     owners: Tensor
-    gathered: Tensor
-    residual: float
+    order: int
+    points: int
 
-    def nodes(self, order: int = ORDER) -> tuple[Tensor, Tensor]:
+    def nodes(self) -> tuple[Tensor, Tensor]:
         """Gauss nodes and weights, (M − 1, order)."""
-        return stretched(self.marks, order)
+        return stretched(self.marks, self.order)
+
+    def chunks(self, order: int | None = None) -> list[slice]:
+        """Slices of the pieces that are evaluated at once, with so many points a piece."""
+        step = max(1, self.points // (order or self.order))
+        return [slice(k, k + step) for k in range(0, len(self.marks) - 1, step)]
 
 
 def stretched(marks: Tensor, order: int) -> tuple[Tensor, Tensor]:
@@ -71,50 +76,63 @@ def to_ends(order: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(left), torch.from_numpy(right)
 
 
-def cut(places: Tensor, domain: tuple[float, float], fields: Callable[[Tensor], Tensor]) -> Pieces:
+def at_once(widest: int) -> int:
+    """How many points of a model with so wide a layer are evaluated at once."""
+    return max(1, min(_MOST_POINTS, _NUMBERS // widest))
+
+
+def cut(places: Tensor, domain: tuple[float, float], fields: Callable[[Tensor], Tensor], points: int) -> Pieces:
     """Cut the domain at the breaks, and halve pieces until all fields are integrated to rounding.
 
     Args:
         places: of the breaks, (K,), inside the domain.
         domain: its ends.
         fields: points (n,) → what is to be integrated, (m, n).
+        points: how many are evaluated at once.
 
     Raises:
         InputError: the fields are too rough for that.
     """
     left, right = domain
-    order = torch.argsort(places, stable=True)
-    ascending = places[order]
+    ranked = torch.argsort(places, stable=True)
+    ascending = places[ranked]
     new = torch.ones(len(places), dtype=torch.bool)
     if len(places):
         new[1:] = ascending[1:] - ascending[:-1] > SAME_PLACE * (right - left)
     edges = torch.cat([places.new_tensor([left]), ascending[new], places.new_tensor([right])])
-    owners = torch.cat([order.new_tensor([-1]), order[new], order.new_tensor([-1])])
-    added, residual = _halvings(edges, fields)
+    owners = torch.cat([ranked.new_tensor([-1]), ranked[new], ranked.new_tensor([-1])])
+    order = next(q for most, q in _ORDERS if len(edges) <= most)
+    added = _halvings(edges, fields, order, points)
     marks, rank = torch.cat([edges, added]).sort()
     owners = torch.cat([owners, owners.new_full((len(added),), -1)])[rank]
-    gathered = torch.empty_like(order)
-    gathered[order] = torch.searchsorted(marks, ascending[new])[new.cumsum(0) - 1] if len(places) else order
-    return Pieces(marks, owners, gathered, residual)
+    return Pieces(marks, owners, order, points)
 
 
-def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor]) -> tuple[Tensor, float]:
-    """Places at which to cut further, and the share of ∫|L| that is still uncertain."""
+def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, points: int) -> Tensor:
+    """Places at which to cut further."""
+
+    def integrals(starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+        """Gauss sums of the fields and of their absolute values on each piece, both (m, pieces)."""
+        node, weight = legendre(order)
+        half, middle = (ends - starts)[:, None] / 2, (starts + ends)[:, None] / 2
+        rows = [fields(x.reshape(-1)) for x in torch.split(middle + half * node, max(1, points // order))]
+        values = torch.cat([v.reshape(len(v), -1, order) for v in rows], dim=1)
+        return (values * weight).sum(-1) * half[:, 0], (values.abs() * weight).sum(-1) * half[:, 0]
+
     starts, ends = edges[:-1], edges[1:]
-    whole, size = _integrals(starts, ends, fields)
+    whole, size = integrals(starts, ends)
     scale = size.sum(1, keepdim=True)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    added: list[Tensor] = []
-    residual = 0.0
+    added = [edges[:0]]
     for _ in range(_MOST_HALVINGS):
         middles = (starts + ends) / 2
-        halves, _ = _integrals(torch.cat([starts, middles]), torch.cat([middles, ends]), fields)
+        halves, _sizes = integrals(torch.cat([starts, middles]), torch.cat([middles, ends]))
         first, second = halves.chunk(2, dim=1)
         off = ((first + second - whole).abs() / scale).amax(0)
+        # The smallest pieces are neighbouring numbers, with nothing between them.
         rough = (off > _TOLERANCE) & (middles > starts) & (middles < ends)
-        residual = float(off[~rough].max()) if (~rough).any() else 0.0
         if not rough.any():
-            return torch.cat(added) if added else starts.new_zeros(0), residual
+            break
         if rough.sum() > _MOST_ROUGH + len(edges):
             where = float(middles[rough][0])
             raise InputError(
@@ -124,20 +142,4 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor]) -> tuple[Tensor
         added.append(middles[rough])
         starts, ends = torch.cat([starts[rough], middles[rough]]), torch.cat([middles[rough], ends[rough]])
         whole = torch.cat([first[:, rough], second[:, rough]], dim=1)
-    return torch.cat(added), float(off.max())
-
-
-def _integrals(starts: Tensor, ends: Tensor, fields: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Gauss sums of the fields and of their absolute values on each piece, both (m, pieces)."""
-    node, weight = legendre(ORDER)
-    half, middle = (ends - starts)[:, None] / 2, (starts + ends)[:, None] / 2
-    x = middle + half * node
-    rows = [fields(x[k].reshape(-1)) for k in chunks(len(x), ORDER)]
-    values = torch.cat([v.reshape(len(v), -1, ORDER) for v in rows], dim=1)
-    return (values * weight).sum(-1) * half[:, 0], (values.abs() * weight).sum(-1) * half[:, 0]
-
-
-def chunks(pieces: int, order: int) -> list[slice]:
-    """Slices of pieces with about `CHUNK` points each."""
-    step = max(1, CHUNK // order)
-    return [slice(k, k + step) for k in range(0, pieces, step)]
+    return torch.cat(added)

@@ -41,7 +41,7 @@ def remedy(model: Model, density: Density, discretisation: str, domain: tuple[fl
         u = "field"
         lines.append("field = partial(model, parameters)  # a function of x alone")
         if "parameters" in density.extra:
-            lines.append(f"{name} = partial({name}, parameters=parameters)")
+            name = f"lambda x, u, du: {name}(x, u, du, parameters=parameters)"
     lines.append(f"value = integrate({name}, {u}, ({left:g}, {right:g}), quadrature=quadrature)")
     if has_ends:
         shape = f"[[{left!r}], [{right!r}]]" if model.column else f"[{left!r}, {right!r}]"
