@@ -24,6 +24,8 @@ from ..verify.files import write_whole
 # Okabe and Ito (2008): colours that stay apart under all common colour-vision deficiencies.
 BLACK, ORANGE, GREEN, BLUE, RED = "#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#777777"
+# Logarithmic axes show what is zero, or rounding of rounding, here.
+LEAST = 1e-17
 PAGE = (11.69, 8.27)  # A4, landscape, inches
 # Characters of a caption's line; four lines fit below the figure.
 _CAPTION_WIDTH = 142
@@ -105,7 +107,8 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
             pdf.savefig(figure)
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(buffer.getvalue())))
-    writer.metadata = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"} | creation_date()
+    named = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"}
+    writer.metadata = named | creation_date()
     for number, page in enumerate(pages):
         writer.add_outline_item(title=page.title, page_number=number)
     out = io.BytesIO()
