@@ -103,14 +103,11 @@ def landscape(
     """What the energy around the fit to the solution looks like, and whose the noise is."""
     # First: what is imported below reads SOURCE_DATE_EPOCH too, and not every package says what is wrong with it.
     path, kept = _places("landscape", output, cache)
-    import torch
-
     from .cache import recall_pdf
     from .landscape_data import landscape_study
     from .landscape_pages import landscape_report
     from .tables import steps
 
-    torch.set_num_threads(1)
     chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
     with steps(_LANDSCAPE_STEPS) as progress:
         study = landscape_study(
@@ -137,8 +134,6 @@ def paper(
     """The paper's figures 1 to 8 from real runs, a verdict on each claim, and what the paper did not show."""
     with one_sentence():
         path, kept = _places("paper", output, cache)
-        import torch
-
         from ..verify.errors import InputError
         from .cache import recall_pdf
         from .paper_data import paper_study
@@ -146,7 +141,6 @@ def paper(
         from .tables import steps
         from .training_tables import findings_table
 
-        torch.set_num_threads(1)
         if seeds is not None and seeds < 1:
             raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
         with steps(_PAPER_STEPS) as progress:
