@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..verify.audit_record import read_audit
-from ..verify.backends.discovery import discover
+from ..verify.backends.discovery import backends, discover
 from ..verify.errors import InputError
-from ..verify.files import write_whole
-from ..verify.findings import Audit
+from ..verify.findings import OWN, Audit
 from ..verify.network import ShallowNetwork
 from ..verify.problem import RitzProblem
 from ..verify.refinement import POINTS, audit_systems
-from .cache import Cache
+from .cache import Cache, read_sealed, write_sealed
 
 
 def audit_study(
@@ -37,7 +36,8 @@ def audit_study(
         rule: of the fixed grids.
         systems: AD systems to judge; None: all that are installed.
         quick: grids up to 10,000 points only, and nothing that is compiled first.
-        cache: where it is kept; None keeps nothing.
+        cache: where it is kept; None keeps nothing. An audit of backends that are not this project's, or one in which
+            some failed, is not kept.
         progress: called with the name of each step before it starts.
 
     Raises:
@@ -57,11 +57,17 @@ def audit_study(
         return audit_systems(problem, ShallowNetwork.random(width, seed), methods, points, rule, progress)
 
     def save(made: Audit, path: Path) -> None:
-        text = json.dumps(made.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_whole(path, text.encode())
+        # What failed may work next time: memory was short, or somebody is mending it.
+        if not any(row.failed for row in made.rows):
+            write_sealed(path, (json.dumps(made.as_dict(), ensure_ascii=False, allow_nan=False) + "\n").encode())
 
     def load(path: Path) -> Audit:
-        return read_audit(path.read_text(encoding="utf-8"))
+        return read_audit(read_sealed(path).decode())
+
+    asked = [entry for entry in backends() if systems is None or entry.name in systems]
+    if not all(entry.dist is not None and entry.dist.name == OWN for entry in asked):
+        # Of another's backend only a version is known, which does not change with every line: nothing of it is kept.
+        cache = Cache(None)
 
     statement = {n: str(getattr(problem, n)) for n in ("name", *problem.__dataclass_fields__)}
     settings = {"problem": statement, "width": width, "seed": seed, "rule": rule, "systems": systems}

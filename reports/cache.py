@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Data come from these rooms alone; how a page looks changes no data.
-COMPUTING = ("kinkproof.verify", "kinkproof.solver")
+# Data come from these rooms and modules alone; how a page looks changes no data.
+_DATA = tuple(f"kinkproof.reports.{name}_data" for name in ("audit", "landscape", "paper"))
+COMPUTING = ("kinkproof.verify", "kinkproof.solver", *_DATA)
 SHOWING = ("kinkproof.reports",)
 
 
@@ -63,12 +64,33 @@ class Cache:
         if path.is_file():
             try:
                 return load(path)
-            except InputError:
-                # Cut short or of another format: as good as absent.
-                path.unlink()
+            except (InputError, OSError):
+                # Cut short, of another format or not to be read: as good as absent, and soon replaced.
+                pass
         made = make()
         save(made, path)
         return made
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write bytes behind their digest.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    write_whole(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """What `write_sealed` wrote.
+
+    Raises:
+        InputError: a byte of it is not what it was.
+    """
+    digest, _, content = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise InputError(f"{path} is damaged; deleting it would be right")
+    return content
 
 
 def recall_run(cache: Cache, settings: Mapping[str, Any], make: Callable[[], Run]) -> Run:
@@ -101,14 +123,8 @@ def recall_pdf(cache: Cache, settings: Mapping[str, Any], write: Callable[[Path]
             write(file)
             return file.read_bytes()
 
-    def load(kept: Path) -> bytes:
-        content = kept.read_bytes()
-        if not (content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")):
-            raise InputError(f"{kept} is no whole PDF; deleting it would be right")
-        return content
-
     named = {**settings, "date": os.environ.get("SOURCE_DATE_EPOCH"), "pages": _source(SHOWING)}
-    write_whole(path, cache.recall("pdf", named, make, load, lambda content, kept: write_whole(kept, content)))
+    write_whole(path, cache.recall("pdf", named, make, read_sealed, lambda content, kept: write_sealed(kept, content)))
 
 
 def _key(kind: str, settings: Mapping[str, Any]) -> str:
@@ -124,6 +140,8 @@ def _source(rooms: tuple[str, ...]) -> str:
     for room in rooms:
         spec = find_spec(room)
         assert spec is not None
+        if spec.submodule_search_locations is None:
+            digest.update(room.encode() + b"\0" + Path(str(spec.origin)).read_bytes())
         for folder in spec.submodule_search_locations or ():
             for file in sorted(Path(folder).rglob("*.py")):
                 digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())

@@ -17,7 +17,7 @@ from ..solver.energies import Energy, grid_energy
 from ..solver.statement import mesh
 from ..verify.findings import Audit
 from ..verify.study import family
-from .style import BLACK, BLUE, ORANGE, RED, Page
+from .style import BLACK, BLUE, LEAST, ORANGE, RED, Page
 
 Array = NDArray[Any]
 
@@ -56,9 +56,12 @@ def difference_sweep(audit: Audit) -> DifferenceSweep:
     theta = torch.tensor(audit.network.ravel()[None])
     cpu = torch.device("cpu")
 
+    # Where nothing is to be found, a silent network's gradient, errors are absolute.
+    scale = float(np.linalg.norm(target)) or 1.0
+
     def errors(energy: Energy, steps: Array) -> Array:
         found = central_differences(energy, theta.expand(len(steps), -1), torch.tensor(steps)).numpy()
-        return np.asarray(np.linalg.norm(found - target, axis=-1) / np.linalg.norm(target))
+        return np.asarray(np.linalg.norm(found - target, axis=-1) / scale)
 
     swept, advised, at_advice, autodiff = [], [], [], []
     for n in _POINTS:
@@ -71,12 +74,19 @@ def difference_sweep(audit: Audit) -> DifferenceSweep:
         at_advice.append(np.median([errors(e, step) for e in energies]))
         leaf = theta.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(energies[0](leaf).sum(), leaf)
-        autodiff.append(np.linalg.norm(gradient[0].numpy() - target) / np.linalg.norm(target))
+        autodiff.append(np.linalg.norm(gradient[0].numpy() - target) / scale)
     exact = closed_form(problem, architecture, torch.float64, cpu)
     return DifferenceSweep(
         _STEPS, _POINTS, np.array(swept), errors(exact.energy, _STEPS), np.array(advised), np.array(at_advice),
         np.array(autodiff),
     )  # fmt: skip
+
+
+def _bottom(sweep: DifferenceSweep) -> float:
+    """Where the axis ends: below what the integral leaves, and below what is zero where nothing else is."""
+    errors = [sweep.exact_errors, sweep.errors, sweep.autodiff]
+    seen = max(float(e.max()) for e in errors) > 1e-12
+    return max(1e-12, 0.3 * float(sweep.exact_errors.min())) if seen else LEAST / 10
 
 
 def difference_page(audit: Audit) -> Page:
@@ -86,15 +96,16 @@ def difference_page(audit: Audit) -> Page:
     axes = figure.subplots(1, len(sweep.points), sharey=True)
     figure.subplots_adjust(left=0.075, right=0.975, top=0.86, bottom=0.27, wspace=0.1)
     for k, (ax, n, colour) in enumerate(zip(axes, sweep.points, _COLOURS, strict=True)):
-        of_n = sweep.errors[k]
+        of_n, of_integral = np.maximum(sweep.errors[k], LEAST), np.maximum(sweep.exact_errors, LEAST)
         ax.fill_between(sweep.steps, of_n.min(0), of_n.max(0), color=colour, alpha=0.25, linewidth=0)
         ax.plot(sweep.steps, np.median(of_n, 0), color=colour, label="differences on the grid")
-        ax.plot(sweep.steps, sweep.exact_errors, color=BLACK, linestyle="--", linewidth=1.2, label="of the integral")
-        ax.axhline(sweep.autodiff[k], color=RED, linestyle=":", linewidth=1.8, label="autodiff")
-        ax.plot(sweep.advised[k], sweep.advised_errors[k], "D", color=BLACK, markersize=9, label="adviser's step")
+        ax.plot(sweep.steps, of_integral, color=BLACK, linestyle="--", linewidth=1.2, label="of the integral")
+        ax.axhline(max(sweep.autodiff[k], LEAST), color=RED, linestyle=":", linewidth=1.8, label="autodiff")
+        at_advice = max(sweep.advised_errors[k], LEAST)
+        ax.plot(sweep.advised[k], at_advice, "D", color=BLACK, markersize=9, label="adviser's step")
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_ylim(bottom=max(1e-12, 0.3 * float(sweep.exact_errors.min())))
+        ax.set_ylim(bottom=_bottom(sweep))
         ax.set_xlabel(r"step $\varepsilon$")
         ax.set_title(f"n = {n:,} ({audit.rule}); line: median, band: all of four grids")
     axes[0].set_ylabel("relative error of the gradient")

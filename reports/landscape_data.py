@@ -14,7 +14,8 @@ from ..solver.landscapes import Landscape, landscape
 from ..solver.planes import path_plane
 from ..solver.regression import regress
 from ..solver.runs import Run
-from ..solver.spectra import KINDS, Spectrum, eigenplanes, spectrum
+from ..solver.scanned_energy import one_thread
+from ..solver.spectra import KINDS, PAIRS, Spectrum, eigenplanes, spectrum
 from ..solver.training import fit
 from ..verify.errors import InputError
 from ..verify.problem import RitzProblem
@@ -24,6 +25,11 @@ from .cache import Cache, recall_run
 SCANS = (("relu", "quadrature"), ("relu", "exact"), ("relu2", "quadrature"), ("relu2", "exact"))
 # Half the side of the planes, in units of the parameters. The paper's is not legible.
 RADIUS = 0.1
+# Roundings of the energy that the median plane has to range over: the second differences of a parabola are some eighty
+# of them then, at 101 points along a side.
+_LEAST_RANGE = 1e5
+# Eigenvectors that the nine planes are made of.
+_EIGENVECTORS = 1 + max(max(pair) for pair in PAIRS)
 # Of the training whose path is drawn, and how often it is looked at.
 _PATH_STEPS, _PATH_RECORD = 2_000, 20
 
@@ -62,6 +68,7 @@ class LandscapeStudy:
         return {scan: float(np.median(scape.roughness)) for scan, scape in self.scans.items()}
 
 
+@one_thread()
 def landscape_study(
     problem: RitzProblem,
     width: int = 20,
@@ -83,21 +90,32 @@ def landscape_study(
         points: nodes of the fixed grid.
         rule: of that grid.
         radius: half the side of the planes.
-        resolution: points along each side of a plane.
+        resolution: points along each side of a plane, an odd number: θ* is one of them.
         cache: where data are kept; None keeps nothing.
         progress: called with the name of each step before it starts.
 
     Raises:
-        InputError: no solution is known, what `landscape` refuses, or a cache that cannot be written.
+        InputError: no solution is known, too few neurons for nine planes, a radius at which the energy is constant to
+            rounding or leaves the range of float64, what `landscape` refuses, or a cache that cannot be written.
     """
     if problem.solution is None:
         raise InputError(
             f"{problem.name}: θ* is the fit to a known solution and none is known; solution= would be right"
         )
+    if isinstance(width, int) and 0 < 3 * width < _EIGENVECTORS:
+        raise InputError(
+            f"width: {width} has {3 * width} eigenvectors, and the nine planes are made of {_EIGENVECTORS}; a width of "
+            f"{-(-_EIGENVECTORS // 3)} or more would be right"
+        )
+    if isinstance(resolution, int) and (resolution < 3 or not resolution % 2):
+        raise InputError(
+            f"resolution: {resolution} points along a side have no second difference, or θ* not among them; an odd "
+            "number from 3 on would be right"
+        )
     cache = cache or Cache(None)
     settings = {
         "problem": statement(problem), "width": width, "seed": seed, "points": points, "rule": rule, "radius": radius,
-        "resolution": resolution,
+        "resolution": resolution, "epochs of the path": _PATH_STEPS,
     }  # fmt: skip
 
     def run(label: str, make: Callable[[], Run]) -> Run:
@@ -124,7 +142,7 @@ def landscape_study(
     for activation, energy in SCANS:
         planes = eigenplanes(spectra[activation]["exact"])
         make = partial(landscape, problem, starts[activation], planes, energy=energy, **common)
-        scans[activation, energy] = scan(f"landscape of {activation}, {energy}", make)
+        scans[activation, energy] = _in_range(scan(f"landscape of {activation}, {energy}", make), radius)
     path_settings: dict[str, Any] = {"steps": _PATH_STEPS, "record": _PATH_RECORD, **grid}
     follow = partial(fit, problem, width, gradient="autodiff", start=starts["relu"], **path_settings)
     followed = run("path of autodiff for a landscape", follow)
@@ -135,3 +153,18 @@ def landscape_study(
     gaps = {a: float(start.energy_gap[0]) for a, start in starts.items()}
     ends = (float(followed.gap_history[0, 0]), float(followed.energy_gap[0]))
     return LandscapeStudy(problem, settings, scans, spectra, drawn, gaps, ends)
+
+
+def _in_range(scape: Landscape, radius: float) -> Landscape:
+    """The same, if its planes show something else than rounding or overflow."""
+    if not np.isfinite(scape.values).all():
+        raise InputError(
+            f"radius: {radius:g} from θ* the energy leaves the range of float64; one such as {RADIUS} would be right"
+        )
+    rounding = np.finfo(np.float64).eps * np.abs(scape.values).max()
+    if np.median(np.ptp(scape.values.reshape(len(scape.values), -1), axis=1)) < _LEAST_RANGE * rounding:
+        raise InputError(
+            f"radius: within {radius:g} of θ* the energy is constant but for rounding; a larger one such as {RADIUS} "
+            "would be right"
+        )
+    return scape

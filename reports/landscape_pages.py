@@ -53,9 +53,11 @@ def noise_page(study: LandscapeStudy) -> Page:
     medians = study.roughness
     grid, exact = medians["relu", "quadrature"], medians["relu", "exact"]
     smooth = study.scans[SCANS[0]].parabola_roughness
+    share = study.grid_share
+    gone = f"{share:.1%} go with the grid" if share > 0 else "none goes with the grid"
     caption = (
         f"On {study.settings['points']} nodes the energy of ReLU is {grid / exact:.3g} times as rough as the integral: "
-        f"of its noise (roughness without curvature) {study.grid_share:.1%} go with the grid.\nIn parabolas: "
+        f"of its noise (roughness without curvature) {gone}.\nIn parabolas: "
         f"ReLU on the grid {grid / smooth:.3g}, ReLU's integral {exact / smooth:.3g}, ReLU² on the grid "
         f"{medians['relu2', 'quadrature'] / smooth:.3g}. Medians over nine planes."
     )
@@ -76,7 +78,7 @@ def _what(study: LandscapeStudy, scan: tuple[str, str]) -> str:
     roughness = study.roughness[scan]
     smooth = study.scans[scan].parabola_roughness
     said = {
-        ("relu", "quadrature"): "Each step is a kink that crosses a node: the sum jumps there, the integral does not",
+        ("relu", "quadrature"): "Where a kink crosses a node the sum jumps, the integral does not",
         (
             "relu",
             "exact",
@@ -127,7 +129,7 @@ def spectrum_page(study: LandscapeStudy) -> Page:
     caption = (
         f"Autodiff's Hessian is {hessian_error(relu, 'autodiff'):.0%} off the exact one for ReLU (Frobenius norm; "
         f"largest eigenvalue {relu['autodiff'].eigenvalues[0]:.3g} against {relu['exact'].eigenvalues[0]:.3g}), "
-        f"{hessian_error(squared, 'autodiff'):.1%} for ReLU².\nSecond differences on the grid, step "
+        f"{100 * hessian_error(squared, 'autodiff'):.2g}% for ReLU².\nSecond differences of ReLU on the grid, step "
         f"{relu['finite-difference'].step or 0:.2g}, are {hessian_error(relu, 'finite-difference'):.0%} off. Between "
         "−0.001 and 0.001 the scale is linear.\nReLU² has a right gradient on a grid, but its second derivatives lack "
         "a Dirac term again."

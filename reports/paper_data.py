@@ -12,6 +12,7 @@ import numpy as np
 from ..solver.experiments import EXPERIMENTS, Outcome, run_experiment
 from ..solver.free_knots import BestNetwork, solve
 from ..solver.runs import Run
+from ..solver.scanned_energy import one_thread
 from ..solver.training import fit
 from ..verify.findings import Audit
 from ..verify.named import problems
@@ -50,6 +51,7 @@ class PaperStudy:
     gaps: GapTable
 
 
+@one_thread()
 def paper_study(
     *,
     steps: int = 10_000,

@@ -30,14 +30,19 @@ Quick = Annotated[bool, typer.Option("--quick", help="Coarse and short, for a fi
 
 
 def _places(name: str, output: Path | None, cache: Path | None) -> tuple[Path, Cache]:
+    from ..verify.errors import InputError
     from ..verify.files import require_writable
     from .cache import Cache
+    from .style import creation_date
 
     path = output or Path("build/reports") / f"{name}.pdf"
     folder = cache or path.parent / "cache"
     # Said before minutes of work, not after them.
     require_writable(path)
     require_writable(folder / "data")
+    if path.absolute() in (folder.absolute(), *folder.absolute().parents):
+        raise InputError(f"output: {path} is where the cache lies; another name, such as {name}.pdf, would be right")
+    creation_date()
     return path, Cache(folder)
 
 
@@ -96,15 +101,13 @@ def landscape(
     cache: Kept = None,
 ) -> None:
     """What the energy around the fit to the solution looks like, and whose the noise is."""
-    import torch
-
+    # First: what is imported below reads SOURCE_DATE_EPOCH too, and not every package says what is wrong with it.
+    path, kept = _places("landscape", output, cache)
     from .cache import recall_pdf
     from .landscape_data import landscape_study
     from .landscape_pages import landscape_report
     from .tables import steps
 
-    path, kept = _places("landscape", output, cache)
-    torch.set_num_threads(1)
     chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
     with steps(_LANDSCAPE_STEPS) as progress:
         study = landscape_study(
@@ -130,8 +133,7 @@ def paper(
 ) -> None:
     """The paper's figures 1 to 8 from real runs, a verdict on each claim, and what the paper did not show."""
     with one_sentence():
-        import torch
-
+        path, kept = _places("paper", output, cache)
         from ..verify.errors import InputError
         from .cache import recall_pdf
         from .paper_data import paper_study
@@ -139,8 +141,6 @@ def paper(
         from .tables import steps
         from .training_tables import findings_table
 
-        path, kept = _places("paper", output, cache)
-        torch.set_num_threads(1)
         if seeds is not None and seeds < 1:
             raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
         with steps(_PAPER_STEPS) as progress:

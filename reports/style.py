@@ -18,11 +18,14 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from pypdf import PdfReader, PdfWriter
 
+from ..verify.errors import InputError
 from ..verify.files import write_whole
 
 # Okabe and Ito (2008): colours that stay apart under all common colour-vision deficiencies.
 BLACK, ORANGE, GREEN, BLUE, RED = "#000000", "#E69F00", "#009E73", "#0072B2", "#D55E00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#777777"
+# Logarithmic axes show what is zero, or rounding of rounding, here.
+LEAST = 1e-17
 PAGE = (11.69, 8.27)  # A4, landscape, inches
 # Characters of a caption's line; four lines fit below the figure.
 _CAPTION_WIDTH = 142
@@ -65,17 +68,32 @@ def look() -> Iterator[None]:
         yield
 
 
-def _date() -> dict[str, str]:
+def creation_date() -> dict[str, str]:
+    """What the metadata say of the date: SOURCE_DATE_EPOCH, seconds since 1970 in UTC, or nothing.
+
+    Raises:
+        InputError: it is no such number.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return {}
-    return {"/CreationDate": datetime.fromtimestamp(int(epoch), UTC).strftime("D:%Y%m%d%H%M%SZ")}
+    try:
+        if not (epoch.isascii() and epoch.isdigit()):
+            raise ValueError
+        return {"/CreationDate": datetime.fromtimestamp(int(epoch), UTC).strftime("D:%Y%m%d%H%M%SZ")}
+    except (ValueError, OverflowError, OSError):
+        raise InputError(
+            f"SOURCE_DATE_EPOCH: {epoch!r} is no date; whole seconds since 1970 such as 1735689600 would be right"
+        ) from None
 
 
 def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
     """A vector PDF with headlines, captions, page numbers, bookmarks and metadata; the same pages, the same bytes.
 
     No date is stored unless SOURCE_DATE_EPOCH gives one.
+
+    Raises:
+        InputError: the path cannot be written, or SOURCE_DATE_EPOCH is no date.
     """
     buffer = io.BytesIO()
     with look(), PdfPages(buffer, metadata={"CreationDate": None, "Producer": None, "Creator": None}) as pdf:
@@ -89,7 +107,8 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
             pdf.savefig(figure)
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(buffer.getvalue())))
-    writer.metadata = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"} | _date()
+    named = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"}
+    writer.metadata = named | creation_date()
     for number, page in enumerate(pages):
         writer.add_outline_item(title=page.title, page_number=number)
     out = io.BytesIO()

@@ -23,7 +23,7 @@ _LEVELS = 14
 _ROWS, _COLUMNS = 3, 3
 
 
-def surface_page(scape: Landscape, title: str, caption: str, bottom: float = 0.13) -> Page:
+def surface_page(scape: Landscape, title: str, caption: str, bottom: float = 0.17) -> Page:
     """The first nine planes as surfaces of energy above the least value drawn, with room for text below `bottom`."""
     figure = Figure()
     for k, values in enumerate(_shown(scape)):
@@ -59,10 +59,12 @@ def contour_page(scape: Landscape, title: str, caption: str) -> Page:
 def draw_contours(axes: Any, scape: Landscape, plane: int, values: Array) -> None:
     """One plane: values (resolution, resolution) with α upwards in the first index."""
     # Levels dense where the bowl is flat: equal steps of the root are equal steps of distance in a parabola.
-    levels = np.linspace(0, np.sqrt(values.max()), _LEVELS) ** 2
-    filled = axes.contourf(scape.first, scape.second, values.T, levels=np.unique(levels), cmap=_COLOURS)
-    # Viewers show seams between filled areas that have no edges.
-    filled.set_edgecolor("face")
+    levels = np.unique(np.linspace(0, np.sqrt(values.max()), _LEVELS) ** 2)
+    # A plane that is constant to the last bit has one level, and no areas.
+    if len(levels) > 1:
+        filled = axes.contourf(scape.first, scape.second, values.T, levels=levels, cmap=_COLOURS)
+        # Viewers show seams between filled areas that have no edges.
+        filled.set_edgecolor("face")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.plot(0, 0, "+", color="white", markersize=9, markeredgewidth=1.6)

@@ -24,4 +24,5 @@ class Check:
 def verdict(checks: Iterable[Check]) -> str:
     """ "borne out", "borne out in part" or "not borne out": by the paper's own checks."""
     held = [c.holds for c in checks if c.papers]
-    return "borne out" if all(held) else "borne out in part" if any(held) else "not borne out"
+    # Without a check nothing has been borne out.
+    return "borne out" if held and all(held) else "borne out in part" if any(held) else "not borne out"

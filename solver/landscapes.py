@@ -22,7 +22,7 @@ from .progress import counting_bar
 from .runs import Run
 from .scan_checkpoint import ScanCheckpoint
 from .scans import Chunk, Recipe, chunk_size, chunks, scan
-from .spectra import eigenplanes, spectrum
+from .spectra import PAIRS, eigenplanes, spectrum
 from .surfaces import Landscape as Landscape
 
 Array = NDArray[np.float64]
@@ -176,6 +176,12 @@ def _planes(problem: RitzProblem, network: Any, centre: Centre, planes: Any) -> 
         raise InputError("planes: there are none; None, which takes nine pairs of eigenvectors, would be right")
     name = centre.architecture.activation.name
     if asked is None:
+        highest = max(max(pair) for pair in PAIRS)
+        if len(centre.theta) <= highest:
+            raise InputError(
+                f"planes: the nine of the figures take {highest + 1} eigenvectors, and the network has "
+                f"{len(centre.theta)} parameters; pairs of your own such as [(0, 1)] would be right"
+            )
         return eigenplanes(spectrum(problem, network, "exact", name))
     pairs = [p for p in asked if not isinstance(p, Plane)]
     found = iter(eigenplanes(spectrum(problem, network, "exact", name), pairs) if pairs else ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +57,24 @@ class ScannedEnergy:
         nothing outside it.
         """
         out = np.empty(len(theta))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.no_grad():
-                for start in range(0, len(theta), self.tile):
-                    part = theta[start : start + self.tile]
-                    full = np.concatenate([part, np.repeat(part[-1:], self.tile - len(part), axis=0)])
-                    # A copy, in memory aligned as torch aligns it, which BLAS looks at.
-                    out[start : start + len(part)] = self.energy(torch.tensor(full)).numpy()[: len(part)]
-        finally:
-            torch.set_num_threads(threads)
+        with one_thread(), torch.no_grad():
+            for start in range(0, len(theta), self.tile):
+                part = theta[start : start + self.tile]
+                full = np.concatenate([part, np.repeat(part[-1:], self.tile - len(part), axis=0)])
+                # A copy, in memory aligned as torch aligns it, which BLAS looks at.
+                out[start : start + len(part)] = self.energy(torch.tensor(full)).numpy()[: len(part)]
         return out
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have torch work on one thread: how several share a sum shows in its last bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def scanned_energy(

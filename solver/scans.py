@@ -131,7 +131,7 @@ def scan(work: Iterator[Chunk], executor: Executor | None, keep: Callable[[Chunk
     """Evaluate chunks here or by an executor, handing over each as soon as it is there.
 
     Raises:
-        InputError: something that is no executor.
+        InputError: something that is no executor, or one that takes no work.
     """
     if executor is None:
         for chunk in work:
@@ -143,11 +143,25 @@ def scan(work: Iterator[Chunk], executor: Executor | None, keep: Callable[[Chunk
             f"executor: {executor!r} is none; a concurrent.futures.ProcessPoolExecutor, or what get_executor() of a "
             "dask.distributed Client gives, would be right"
         )
-    pending: dict[Future[Array], Chunk] = {submit(evaluate, chunk): chunk for chunk in work}
+    pending: dict[Future[Array], Chunk] = {}
     try:
+        for chunk in work:
+            try:
+                pending[submit(evaluate, chunk)] = chunk
+            except RuntimeError as error:
+                # Shut down, or broken by an earlier task.
+                raise InputError(
+                    f"executor: this {type(executor).__name__} takes no work ({str(error).rstrip('.')}); an open one "
+                    "would be right"
+                ) from error
         while pending:
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            # Those that failed last: what came with them is not lost.
+            for future in sorted(wait(pending, return_when=FIRST_COMPLETED).done, key=_failed):
                 keep(pending.pop(future), np.asarray(future.result()))
     finally:
         for future in pending:
             future.cancel()
+
+
+def _failed(future: Future[Array]) -> bool:
+    return future.cancelled() or future.exception() is not None

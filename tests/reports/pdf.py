@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kinkproof.reports.style import PAGE, Page
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pypdf import PdfReader
+
+# Where `write_pdf` begins a caption, in shares of the page's height.
+CAPTION = 0.138
+
+
+def lowest_label(page: Page) -> float:
+    """Where the lowest of all axes of a page ends, its labels included, in shares of the page's height."""
+    page.figure.set_size_inches(*PAGE)
+    canvas = FigureCanvasAgg(page.figure)
+    canvas.draw()
+    boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes in page.figure.axes]
+    return min(float(box.y0) for box in boxes if box is not None) / page.figure.bbox.height
 
 
 def assert_whole_report(path: Path, pages: int) -> list[str]:

@@ -70,6 +70,35 @@ def test_a_changed_line_of_source_is_seen(tmp_path: Path, monkeypatch: pytest.Mo
     assert len({before, after, module._source.__wrapped__(("room",))}) == 3
 
 
+def test_the_modules_that_make_the_data_are_part_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = module._source.__wrapped__(module.COMPUTING)
+    read = Path.read_bytes
+    for name in ("audit_data.py", "landscape_data.py", "paper_data.py", "style.py"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", lambda p, name=name: read(p) + b"#" * (p.name == name))
+            assert (module._source.__wrapped__(module.COMPUTING) == before) == (name == "style.py"), name
+
+
+def test_sealed_bytes_are_read_back_or_refused(tmp_path: Path) -> None:
+    path, content = tmp_path / "sealed", b"%PDF\n\xff page\n%%EOF\n"
+    module.write_sealed(path, content)
+    assert module.read_sealed(path) == content
+    whole = path.read_bytes()
+    for k in range(len(whole)):
+        path.write_bytes(whole[:k] + bytes([whole[k] ^ 1]) + whole[k + 1 :])
+        with pytest.raises(InputError, match="damaged"):
+            module.read_sealed(path)
+
+
+def test_a_file_that_cannot_be_read_is_made_anew(tmp_path: Path) -> None:
+    def load(path: Path) -> str:
+        raise PermissionError
+
+    made: list[int] = []
+    counted(tmp_path, {}, made)
+    assert Cache(tmp_path).recall("text", {}, lambda: "new", load, lambda t, p: p.write_text(t)) == "new"
+
+
 def test_a_pdf_is_written_once_and_then_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
 
@@ -83,7 +112,8 @@ def test_a_pdf_is_written_once_and_then_copied(tmp_path: Path, monkeypatch: pyte
         assert target.read_bytes() == b"%PDF-1.4 page %%EOF\n"
     assert len(written) == 1
     (kept,) = (tmp_path / "cache").iterdir()
-    kept.write_bytes(b"%PDF-1.4 pa")
+    # Whole to look at, with a hole in the middle.
+    kept.write_bytes(kept.read_bytes().replace(b"page", b"\0\0\0\0"))
     recall_pdf(cache, {"report": "x"}, write, target)
     # The date is on the page's metadata: another one, another file.
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports import discrepancy_report
+from kinkproof.reports.difference_page import difference_sweep
 from kinkproof.reports.discrepancy import _missing, errors_page, finding_picture
-from kinkproof.verify import InputError
+from kinkproof.verify import InputError, ShallowNetwork, problems
 from kinkproof.verify.findings import Audit
+from kinkproof.verify.refinement import audit_systems
 from pypdf import PdfReader
 
 PAGES = 8
@@ -72,6 +74,29 @@ def test_figures_show_the_audit_and_not_something_like_it(paper_audit: Audit) ->
     assert {"autodiff: autograd, jax, torch", "kink-split quadrature: autograd, jax, torch", "mean delta"} <= set(lines)
     bars = [p.get_height() for p in _missing(paper_audit).figure.axes[0].patches]
     np.testing.assert_allclose(bars, paper_audit.exact.dirac.hidden_weights)
+
+
+def own_audit(network: ShallowNetwork) -> Audit:
+    return audit_systems(problems["sine-2"], network, (), (100, 300, 1_000))
+
+
+def test_a_caption_tells_what_the_audit_found(paper_audit: Audit) -> None:
+    assert "stop at a fixed error" in errors_page(paper_audit).caption
+    # Active everywhere: no kink inside the domain, nothing is missing, and no error stands still.
+    straight = own_audit(ShallowNetwork(hidden_weights=[1], hidden_biases=[1], output_weights=[1]))
+    page = errors_page(straight)
+    assert "stop at a fixed error" not in page.caption
+    assert "nearest-node delta, Eq. (10): consistent" in page.caption
+
+
+def test_a_silent_network_has_a_report(tmp_path: Path) -> None:
+    # Its gradient is zero, and so is every error: there is no relative one.
+    silent = own_audit(ShallowNetwork(hidden_weights=[1], hidden_biases=[-2], output_weights=[1]))
+    sweep = difference_sweep(silent)
+    assert not sweep.errors.any()
+    assert not sweep.autodiff.any()
+    reader = PdfReader(discrepancy_report(silent, tmp_path / "silent.pdf"))
+    assert all("nan" not in page.extract_text() for page in reader.pages[:-1])
 
 
 def test_the_same_audit_gives_the_same_bytes(report: Path, paper_audit: Audit, tmp_path: Path) -> None:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from kinkproof.reports import landscape_report, landscape_study
 from kinkproof.reports.cache import Cache
 from kinkproof.reports.landscape_data import SCANS, LandscapeStudy
-from kinkproof.reports.landscape_pages import hessian_error, noise_page, spectrum_page
-from kinkproof.reports.surfaces import cuts_page, draw_contours
+from kinkproof.reports.landscape_pages import angle_page, hessian_error, noise_page, spectrum_page
+from kinkproof.reports.style import look
+from kinkproof.reports.surfaces import contour_page, cuts_page, draw_contours, path_page, surface_page
 from kinkproof.verify import InputError, RitzProblem, exact_hessian, problems
 from matplotlib.figure import Figure
 
-from .pdf import assert_whole_report
+from .pdf import CAPTION, assert_whole_report, lowest_label
 
 PAGES = 12
 SETTINGS = {"width": 8, "resolution": 13, "points": 100}
@@ -77,6 +79,57 @@ def test_noise_of_the_grid_is_told_from_noise_of_relu(study: LandscapeStudy) -> 
         ("relu", "quadrature"): study.scans["relu", "exact"], ("relu", "exact"): study.scans["relu", "quadrature"],
     }  # fmt: skip
     assert replace(study, scans=swapped).roughness["relu", "exact"] == rough["relu", "quadrature"]
+
+
+def test_no_label_reaches_into_the_caption(study: LandscapeStudy) -> None:
+    scape = study.scans["relu", "quadrature"]
+    with look():
+        pages = [
+            noise_page(study), surface_page(scape, "", ""), contour_page(scape, "", ""), spectrum_page(study),
+            cuts_page({"grid": (scape, "red")}, [0], "", ""), path_page(study.path, "", ""), angle_page(study),
+        ]  # fmt: skip
+        assert min(map(lowest_label, pages)) > CAPTION
+
+
+def test_a_caption_says_no_more_than_the_data(study: LandscapeStudy) -> None:
+    assert "of the roughness go with the fixed grid" in noise_page(study).caption
+    exact = study.scans["relu", "exact"]
+    same = replace(study, scans=dict(study.scans) | {("relu", "quadrature"): exact})
+    assert "1 times as rough as the integral: none of the roughness goes" in noise_page(same).caption
+
+
+def test_a_plane_without_relief_is_drawn(study: LandscapeStudy) -> None:
+    axes = Figure().subplots()
+    draw_contours(axes, study.path, 0, np.zeros_like(study.path.values[0]))
+    assert len(axes.get_lines()) == 3
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_number_of_threads_shows_nowhere(study: LandscapeStudy, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        again = landscape_study(problems["sine-2"], **SETTINGS)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for scan in SCANS:
+        np.testing.assert_array_equal(again.scans[scan].values, study.scans[scan].values)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"radius": 1e-14}, "radius: within 1e-14 of θ. the energy is constant but for rounding"),
+        ({"radius": 1e100}, "radius: 1e.100 from θ. the energy leaves the range"),
+        ({"width": 1}, "width: 1 has 3 eigenvectors"),
+        ({"resolution": 2}, "odd number from 3 on"),
+        ({"resolution": 20}, "odd number from 3 on"),
+    ],
+)
+def test_what_shows_nothing_is_refused(settings: dict[str, int], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        landscape_study(problems["sine-2"], **{**SETTINGS, **settings})
 
 
 def test_a_problem_without_solution_has_no_centre() -> None:

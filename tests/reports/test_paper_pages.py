@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from kinkproof.reports import paper_report, paper_study
 from kinkproof.reports.cache import Cache
-from kinkproof.reports.neuron_page import compare_neuron, neuron_figure
+from kinkproof.reports.neuron_page import compare_neuron, neuron_figure, neuron_page
 from kinkproof.reports.paper_data import PaperStudy
-from kinkproof.reports.paper_pages import findings
+from kinkproof.reports.paper_pages import _beyond, _figures, findings
+from kinkproof.reports.style import look
 from kinkproof.reports.training_figures import training_page
+from kinkproof.solver.checks import verdict
 from kinkproof.verify import InputError, problems
-from kinkproof.verify.findings import Audit
+from kinkproof.verify.findings import OWN, Audit
 
-from .pdf import assert_whole_report
+from .pdf import assert_whole_report, lowest_label
 
 PAGES = 16
 
@@ -90,10 +92,39 @@ def test_a_spike_in_autodiff_would_be_seen() -> None:
     assert [c.holds for c in compared.checks] == [True, True]
     analytic = tuple(values for _, values in compared.panels)
     assert [c.holds for c in replace(compared, autodiff=analytic).checks] == [True, False]
+    assert "only the mixed gradient differs" in neuron_page(compared).title
+    refuted = neuron_page(replace(compared, autodiff=analytic))
+    assert "only" not in refuted.title.lower()
+    assert "Not so: The mixed gradients" in refuted.caption
     off = (compared.autodiff[0] + 1e-6, *compared.autodiff[1:])
     assert [c.holds for c in replace(compared, autodiff=off).checks] == [False, False]
     drawn = [np.asarray(line.get_ydata()) for ax in neuron_figure(compared).axes for line in ax.get_lines()]
     assert all(any(np.array_equal(values, line) for line in drawn) for values in (*analytic, *compared.autodiff))
+
+
+def test_what_was_not_compared_is_not_borne_out(study: PaperStudy) -> None:
+    assert verdict([]) == "not borne out"
+    assert verdict(compare_neuron(problems["sine-2"], []).checks) == "not borne out"
+    own = tuple(r for r in study.audit.rows if r.system == OWN)
+    without = replace(study, audit=replace(study.audit, rows=own))
+    assert {f.figure: f.verdict for f in findings(without)}[3] == "not borne out"
+
+
+def test_titles_claim_nothing_that_the_data_refute(study: PaperStudy) -> None:
+    assert _beyond(study)[0].title == "Beyond the paper: its nearest-node delta does not converge either"
+    mean = next(r for r in study.audit.rows if r.delta == "mean")
+    rows = tuple(replace(mean, delta="nearest") if r.delta == "nearest" else r for r in study.audit.rows)
+    converging = replace(study, audit=replace(study.audit, rows=rows))
+    page = _beyond(converging)[0]
+    assert page.title == "Beyond the paper: error against grid"
+    assert "stop at a fixed error" not in page.caption
+
+
+def test_no_label_reaches_into_a_claim(study: PaperStudy) -> None:
+    with look():
+        for page in _figures(study, findings(study))[-2:]:
+            texts = [t for t in page.figure.texts if t.get_text()]
+            assert lowest_label(page) > max(t.get_position()[1] for t in texts)
 
 
 def test_settings_that_make_no_sense_are_refused(paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:

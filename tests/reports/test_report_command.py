@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,39 @@ def test_an_unwritable_place_is_said_before_anything_is_computed(
         assert done.exit_code == 2, done.output
     done = RUNNER.invoke(app, ["report", "landscape", "-o", str(tmp_path / "x.pdf"), "--cache", str(tmp_path / "file")])
     assert done.exit_code == 2, done.output
+
+
+def test_a_report_is_not_written_where_its_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinkproof.reports.landscape_data.landscape_study", None)
+    for more in (["-o", "cache"], ["-o", "a.pdf", "--cache", "a.pdf"], ["-o", "a", "--cache", "a/b"]):
+        monkeypatch.chdir(tmp_path)
+        done = RUNNER.invoke(app, ["report", "landscape", *more])
+        assert done.exit_code == 2, done.output
+        assert "where the cache lies" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("epoch", ["today", "-1", "1.5", "1_000", "99999999999999999999"])
+def test_a_date_that_is_none_is_said_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setattr("kinkproof.reports.landscape_data.landscape_study", None)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    done = RUNNER.invoke(app, ["report", "landscape", "-o", str(tmp_path / "x.pdf")])
+    assert done.exit_code == 2, done.output
+    assert f"SOURCE_DATE_EPOCH: '{epoch}' is no date" in done.output
+
+
+@pytest.mark.parametrize("report", ["landscape", "paper"])
+def test_such_a_date_is_said_before_other_packages_stumble_over_it(tmp_path: Path, report: str) -> None:
+    # NumPy reads it when scipy is imported, hence a process of its own.
+    main = "from kinkproof.reports.command import main; main()"
+    command = [sys.executable, "-c", main, "report", report, "-o", str(tmp_path / "x.pdf")]
+    done = subprocess.run(
+        command, env={**os.environ, "SOURCE_DATE_EPOCH": "today"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("kinkproof: SOURCE_DATE_EPOCH")
 
 
 def test_an_interrupted_report_leaves_no_pdf_and_keeps_what_was_computed(

@@ -170,3 +170,10 @@ def test_at_the_regression_fit_the_noise_is_the_fixed_grids() -> None:
 def test_bad_input_is_said_in_a_sentence(more: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         landscape(SINE, NETWORK, **({"planes": PLANE, "resolution": 3} | more))
+
+
+def test_a_neuron_has_too_few_eigenvectors_for_the_nine_planes() -> None:
+    network = ShallowNetwork(hidden_weights=[1], hidden_biases=["-1/3"], output_weights=[1])
+    with pytest.raises(InputError, match=r"take 6 eigenvectors, and the network has 3 parameters; pairs of your own"):
+        landscape(SINE, network, resolution=3)
+    assert landscape(SINE, network, [(0, 1)], resolution=3).values.shape == (1, 3, 3)

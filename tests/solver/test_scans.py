@@ -147,6 +147,48 @@ def test_processes_of_a_pool_give_the_same_bits(tmp_path: Path) -> None:
     assert found.save(tmp_path / "pool.npz").read_bytes() == plain.save(tmp_path / "plain.npz").read_bytes()
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_an_executor_that_takes_no_work_is_said_and_what_was_sent_is_called_back() -> None:
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(InputError, match=r"executor: this ThreadPoolExecutor takes no work .*shutdown"):
+        scan(executor=pool)
+    sent: list[Future[Any]] = []
+
+    class Full(Executor):
+        def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+            if len(sent) == 5:
+                raise RuntimeError("no more")
+            sent.append(Future())
+            return sent[-1]
+
+    with pytest.raises(InputError, match="this Full takes no work"):
+        scan(executor=Full())
+    assert len(sent) == 5
+    assert all(future.cancelled() for future in sent)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_task_that_fails_ends_the_scan_and_costs_nothing_that_was_done(tmp_path: Path) -> None:
+    file, done = tmp_path / "part.npz", 0
+
+    class Broken(Executor):
+        def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+            nonlocal done
+            future: Future[Any] = Future()
+            if done == 3:
+                future.set_exception(MemoryError("worker lost"))
+            elif done < 3:
+                future.set_result(function(*arguments))
+            done += 1
+            return future
+
+    with pytest.raises(MemoryError, match="worker lost"):
+        scan(executor=Broken(), checkpoint=file)
+    assert archive.read(file, "landscape checkpoint")[1]["done"].any()
+    assert scan(checkpoint=file, resume=True).values.tobytes() == scan().values.tobytes()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_cluster_of_two_workers_gives_the_same_bits(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
