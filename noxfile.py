@@ -7,7 +7,10 @@ nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
 # ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers.
-TESTING = ("pytest", "hypothesis", "jsonschema", "ruff", "mypy", "dask[distributed]")
+TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "ruff", "mypy", "dask[distributed]")
+# A process for each core, each with one thread; a file stays together, for what its tests share.
+PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 def install(session: nox.Session, *extra: str) -> None:
@@ -43,14 +46,14 @@ def picture(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The ordinary test run, some minutes."""
     install(session, *TESTING)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
 def tests_long(session: nox.Session) -> None:
     """The long tests: 200 networks against 50-digit differences."""
     install(session, *TESTING, "gmpy2")
-    session.run("pytest", "-m", "long", *session.posargs)
+    session.run("pytest", "-m", "long", *PARALLEL, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

@@ -21,8 +21,8 @@ from .style import BLACK, BLUE, LEAST, ORANGE, RED, Page
 
 Array = NDArray[Any]
 
-_STEPS = np.logspace(-6, 0, 73)
-_POINTS = (200, 2_000)
+_STEPS = np.logspace(-6, 0, 49)
+_POINTS = (200, 1_000)
 _COLOURS = (ORANGE, BLUE)
 
 

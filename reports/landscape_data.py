@@ -60,7 +60,8 @@ class LandscapeStudy:
     def grid_share(self) -> float:
         """How much of ReLU's noise (roughness without curvature) goes with the fixed grid; median over the planes."""
         grid, exact = (self.scans["relu", energy].noise for energy in ("quadrature", "exact"))
-        return float(np.median(1 - exact / grid))
+        noisy = grid > 0
+        return float(np.median(1 - exact[noisy] / grid[noisy])) if noisy.any() else 0.0
 
     @property
     def roughness(self) -> dict[tuple[str, str], float]:
