@@ -341,6 +341,21 @@ def test_biases_that_start_at_zero_have_one_sided_derivatives_and_are_named(
     assert found.verdict == "inconsistent"
 
 
+@pytest.mark.parametrize("gap", [1e-4, 1e-6, 1e-8, 3e-9, 5e-10, 1e-12, 1e-15, 0.0])
+def test_kinks_close_to_each_other_are_judged_or_named(gap: float) -> None:
+    net = nn.Sequential(nn.Linear(1, 3), nn.ReLU(), nn.Linear(3, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [1.0], [-2.0]]))
+        net[0].bias.copy_(torch.tensor([-0.4, -0.4 - gap, 1.4], dtype=torch.float64))
+        net[2].weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
+    found = audit(net, bar)
+    assert found.verdict == "inconsistent", str(found)
+    assert bool(found.notes) == (gap <= 1e-9)
+    for note in found.notes:
+        assert "neuron 0; relu “1”, neuron 1 together at x = 0.4" in note
+        assert "start at zero" not in note
+
+
 def test_zero_biases_do_no_harm_where_the_distance_function_vanishes() -> None:
     net = kinked()
     nn.init.zeros_(net[0].bias)
