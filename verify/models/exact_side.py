@@ -19,7 +19,7 @@ from .pieces import SAME_PLACE, Pieces, at_once, cut
 from .source_lines import at, line_of, sentence
 
 # So far outside the domain, in its lengths, the search goes on for kinks that lie on an end.
-_MARGIN = 1e-9
+_MARGIN = 2e-9
 # u′ bends at the end of a domain, or at a place where no break was found, if by more than this share of the largest.
 _BENDS = 1e-6
 # Breaks nearer to each other than this share of the domain are together: no step that one could take keeps them apart,
@@ -44,7 +44,7 @@ class Located:
         breaks: as they were found, a little beyond the domain too.
         inside: which of them lie inside, (all,).
         places: those inside, (K,).
-        on_ends: indices of those on an end.
+        on_ends: indices of those on an end, or so near that it makes no difference.
     """
 
     breaks: Breaks
@@ -156,7 +156,8 @@ def locate(model: Model, domain: tuple[float, float]) -> Located:
     tolerance = SAME_PLACE * (right - left)
     places = breaks.places
     inside = (places > left + tolerance) & (places < right - tolerance)
-    on_ends = tuple(k for k, p in enumerate(places.tolist()) if min(abs(p - left), abs(p - right)) <= tolerance)
+    near = _TOGETHER * (right - left)
+    on_ends = tuple(k for k, p in enumerate(places.tolist()) if min(abs(p - left), abs(p - right)) <= near)
     return Located(breaks, inside, places[inside], on_ends)
 
 

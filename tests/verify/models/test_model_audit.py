@@ -356,6 +356,21 @@ def test_kinks_close_to_each_other_are_judged_or_named(gap: float) -> None:
         assert "start at zero" not in note
 
 
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 2e-9, 5e-10, 1e-13, 0.0, -5e-10, -1e-6])
+def test_kinks_close_to_an_end_are_judged_or_named(gap: float) -> None:
+    net = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [-2.0]]))
+        net[0].bias.copy_(torch.tensor([-gap, 1.4], dtype=torch.float64))
+        net[2].weight.copy_(torch.tensor([[1.0, -2.0]]))
+    found = audit(net, bar)
+    assert found.verdict == "inconsistent", str(found)
+    assert bool(found.notes) == (abs(gap) <= 1e-9)
+    assert all("neuron 0 on the end x = 0 of the domain" in n for n in found.notes)
+    # Where D vanishes such a kink does no harm.
+    assert audit(Ritz(net), bar).notes == ()
+
+
 def test_zero_biases_do_no_harm_where_the_distance_function_vanishes() -> None:
     net = kinked()
     nn.init.zeros_(net[0].bias)
@@ -475,6 +490,28 @@ def test_the_report_is_text_and_json() -> None:
     assert read["exact"]["dirac"] == found.dirac.tolist()
     assert "remedy" in read
     assert "ConformingQuadrature" not in str(audit(network(1, nn.Tanh), bar))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_trained_model_whose_gradient_is_rounding_raises_no_alarm(dtype: torch.dtype) -> None:
+    net = network(8, nn.Tanh)
+    x = (torch.arange(40, dtype=torch.float64) + 0.5) / 40
+    optimiser = torch.optim.LBFGS(net.parameters(), max_iter=400, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value = (net(x[:, None])[:, 0] - 1).square().mean()
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+
+    def fit(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+        return (u - 1) ** 2 / 2 + du**2 / 2
+
+    for rule in ("midpoint", "gauss-legendre"):
+        found = audit(net.to(dtype), fit, rule=rule)
+        assert found.passed, str(found)
 
 
 def test_the_users_model_is_left_as_it_was() -> None:
