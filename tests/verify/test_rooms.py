@@ -83,6 +83,8 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
     [
         ("import kinkproof.verify", "torch sympy"),
         ("from kinkproof.verify import exact_gradient, problems, audit", "torch jax autograd matplotlib"),
+        ("from kinkproof.verify.deep import Tensors", "torch sympy mpmath"),
+        ("from kinkproof.verify import DeepNetwork, Density, exact_gradient", "torch jax autograd matplotlib scipy"),
         ("from kinkproof.reports.command import app", "torch jax autograd sympy matplotlib numpy scipy"),
         ("from kinkproof.verify.backends.discovery import backends; backends()", "torch jax autograd"),
         ("from kinkproof.verify.backends.discovery import discover; discover(['autograd'])", "torch jax"),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..crosscheck import Agreement, agreement, gauss
 from ..errors import InputError
-from ..expressions import X
+from ..expressions import X, parse_number
 from ..gradient import exact_gradient
 from ..network import ShallowNetwork
 from ..piecewise import branch
@@ -91,10 +91,35 @@ def difference_gradient(
         return np.array([(energy.moved(k, step) - energy.moved(k, -step)) / (2 * step) for k in wanted], dtype=object)
 
 
-def marched_breakpoints(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> list[Any]:
-    """Where the network bends inside the domain, ascending, as route 2 finds it: mpmath numbers of 120 digits."""
+def marched_breakpoints(network: DeepNetwork, domain: tuple[Any, Any]) -> list[Any]:
+    """Where a pre-activation vanishes inside the domain, ascending, as route 2 finds it: mpmath numbers of 120 digits.
+
+    From each region on to the nearest zero ahead, then a step past it.
+    """
     with mpmath.workdps(_DIGITS):
-        return _MarchedEnergy(problem, network, density).march()
+        left, right = (_mp(parse_number(e, "domain")) for e in domain)
+        tensors = network.rational.map(_as_mp)
+        out: list[Any] = []
+        past = mpmath.mpf(10) ** -_PAST
+        here = left + past
+        while True:
+            ahead = [here - z / s for z, s in _preactivations(tensors, here) if s != 0 and z / s < 0]
+            if not ahead or min(ahead) >= right:
+                return out
+            out.append(min(ahead))
+            here = out[-1] + past
+
+
+def _preactivations(tensors: Tensors, x: Any) -> list[tuple[Any, Any]]:
+    """(z, ∂z/∂x) of all neurons at a place, in mpmath numbers."""
+    h, s = np.array([x], dtype=object), np.array([mpmath.mpf(1)], dtype=object)
+    out: list[tuple[Any, Any]] = []
+    for w, b in zip(tensors.hidden_weights, tensors.hidden_biases, strict=True):
+        z, slope = w @ h + b, w @ s
+        out += list(zip(z, slope, strict=True))
+        on = np.array([1 if v > 0 else 0 for v in z], dtype=object)
+        h, s = z * on, slope * on
+    return out
 
 
 def marched_energy(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> Any:
@@ -112,8 +137,8 @@ class _MarchedEnergy:
         interfaces, self.functions = _stretches(problem, density)
         self.left, self.right = (_mp(e) for e in problem.domain)
         self.interfaces = [_mp(e) for e in interfaces]
-        self.parameters = [_mp(v) for v in network.rational.ravel()]
-        self.marks = sorted({self.left, self.right, *self.interfaces, *self.march()})
+        self.parameters = list(_as_mp(network.rational.ravel()))
+        self.marks = sorted({self.left, self.right, *self.interfaces, *marched_breakpoints(network, problem.domain)})
         self.middles = [(a + b) / 2 for a, b in pairwise(self.marks)]
         self.where = [sum(bool(m > p) for p in self.interfaces) for m in self.middles]
         for points in _POINTS:
@@ -125,30 +150,6 @@ class _MarchedEnergy:
                 break
         else:
             raise InputError("density: it is too rough for Gauss points on the pieces; a smoother one would be right")
-
-    def march(self) -> list[Any]:
-        """Breakpoints in ascending order: from each region the nearest zero ahead, then a step past it."""
-        out: list[Any] = []
-        past = mpmath.mpf(10) ** -_PAST
-        here = self.left + past
-        while True:
-            ahead = [here - z / s for z, s in self._preactivations(here) if s != 0 and z / s < 0]
-            if not ahead or min(ahead) >= self.right:
-                return out
-            out.append(min(ahead))
-            here = out[-1] + past
-
-    def _preactivations(self, x: Any) -> list[tuple[Any, Any]]:
-        """(z, ∂z/∂x) of all neurons at a place, in mpmath numbers."""
-        tensors = self._tensors(self.parameters)
-        h, s = np.array([x], dtype=object), np.array([mpmath.mpf(1)], dtype=object)
-        out = []
-        for w, b in zip(tensors.hidden_weights, tensors.hidden_biases, strict=True):
-            z, slope = w @ h + b, w @ s
-            out += list(zip(z, slope, strict=True))
-            on = np.array([1 if v > 0 else 0 for v in z], dtype=object)
-            h, s = z * on, slope * on
-        return out
 
     def _tensors(self, parameters: list[Any]) -> Tensors:
         flat = np.array(parameters, dtype=object)
@@ -274,6 +275,13 @@ def _stretches(problem: RitzProblem | Density, density: Any) -> tuple[tuple[symp
     ends = (stated.domain[0], *stated.interfaces, stated.domain[1])
     whole = (stated.expression, stated.distance, stated.lift)
     return stated.interfaces, [_Stretch(*(branch(e, a, b) for e in whole)) for a, b in pairwise(ends)]
+
+
+def _as_mp(values: Array) -> Array:
+    out = np.empty(values.shape, dtype=object)
+    for index, v in np.ndenumerate(values):
+        out[index] = _mp(v)
+    return out
 
 
 def _mp(number: Any) -> Any:

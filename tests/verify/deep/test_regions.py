@@ -59,11 +59,14 @@ def test_between_the_marks_the_network_is_the_line_it_is_said_to_be(seed: int, w
     assert {k.position for k in found.kinks} == set(found.marks[1:-1])
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_an_independent_search_finds_the_same_breakpoints(seed: int) -> None:
+LONG = [pytest.param(s, 33, marks=pytest.mark.long) for s in range(100, 300)]
+
+
+@pytest.mark.parametrize(("seed", "widest"), [(s, 9) for s in range(20)] + LONG)
+def test_an_independent_search_finds_the_same_breakpoints(seed: int, widest: int) -> None:
     generator = np.random.default_rng(seed)
-    network = DeepNetwork.random([int(n) for n in generator.integers(1, 9, 1 + seed % 4)], seed)
-    marched = marched_breakpoints(WIDE, network)
+    network = DeepNetwork.random([int(n) for n in generator.integers(1, widest, 1 + seed % 4)], seed)
+    marched = marched_breakpoints(network, WIDE.domain)
     found = linear_regions(network, WIDE.domain).marks[1:-1]
     assert len(marched) == len(found)
     with mpmath.workdps(110):
