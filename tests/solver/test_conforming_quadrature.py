@@ -7,7 +7,7 @@ import pytest
 import torch
 from kinkproof.solver import ConformingQuadrature, integrate
 from kinkproof.solver.integration import value_and_slope
-from kinkproof.verify import InputError
+from kinkproof.verify import DeepNetwork, Density, InputError, exact_gradient
 from torch import Tensor, nn
 
 from ..verify.models.rational import layers_of, network, random_widths
@@ -349,3 +349,30 @@ MODEL = network(0, (5,))
 def test_bad_input_is_said_in_a_sentence(wrong, message: str) -> None:
     with pytest.raises(InputError, match=message):
         wrong()
+
+
+def exact_reference(model: nn.Sequential, digits: int | None = None) -> list[float]:
+    """The gradient by `verify`'s jump formula, in the order of the model's own parameters."""
+    linear = [m for m in model if isinstance(m, nn.Linear)]
+    weights, biases = ([getattr(m, name).tolist() for m in linear] for name in ("weight", "bias"))
+    exact = DeepNetwork(weights[:-1], biases[:-1], weights[-1][0], biases[-1][0])
+    total = exact_gradient(Density("du**2/2 + du**4/8 + u**3/4 - x**2*u"), exact, digits=digits).total
+    rows = [a for pair in zip(total.hidden_weights, total.hidden_biases, strict=True) for a in pair]
+    rows += [total.output_weights, total.output_bias]
+    return [float(v) for a in rows for v in np.ravel(a)]
+
+
+def departure(model: nn.Sequential, digits: int | None = None) -> float:
+    gradient = torch.autograd.grad(integrate(density, model, (0, 1)), list(model.parameters()))
+    found = torch.cat([g.flatten() for g in gradient]).numpy()
+    return float(np.linalg.norm(found - exact_reference(model, digits)) / np.linalg.norm(found))
+
+
+@pytest.mark.parametrize("widths", [(6,), (5, 4), (4, 3, 3)])
+def test_all_components_are_those_of_the_jump_formula_at_50_digits(widths: tuple[int, ...]) -> None:
+    assert departure(network(11, widths), digits=50) < 1e-13
+
+
+@pytest.mark.long
+def test_200_random_networks_against_the_jump_formula() -> None:
+    assert max(departure(network(seed, random_widths(seed))) for seed in range(200)) < WANTED
