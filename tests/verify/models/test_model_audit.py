@@ -458,6 +458,25 @@ def test_many_kinks_are_answered_and_the_limit_is_said(monkeypatch: pytest.Monke
     assert any("250 kinks are more than the 100" in n for n in found.notes)
 
 
+class Scaled(nn.Module):
+    def __init__(self, net: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.net, self.factor = net, factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        value: Tensor = self.net(self.factor * x)
+        return value
+
+
+@pytest.mark.parametrize("length", [1e3, 1e-3])
+def test_long_and_short_domains_are_resolved(length: float) -> None:
+    # On the long one L has some 160 periods, of which its jumps are a millionth.
+    found = audit(Scaled(kinked(), 1 / length), bar, (0, length))
+    assert len(found.kinks) == 8
+    assert found.routes[0].error <= 1e-9, str(found)
+    assert found.verdict == "inconsistent"
+
+
 @pytest.mark.long
 def test_thousands_of_kinks() -> None:
     found = audit(kinked(3_000), bar)
@@ -529,3 +548,29 @@ def test_audit_dispatches_on_what_it_is_given() -> None:
     assert isinstance(audit(model=kinked(), density=bar), ModelAudit)
     with pytest.raises(InputError, match="a RitzProblem, or a torch model"):
         audit(3)  # type: ignore[call-overload]
+
+
+class OwnRelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, *by_value: Any) -> Any:
+        (z,) = ctx.saved_tensors
+        return by_value[0] * (z > 0)
+
+
+class Hidden(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        value: Tensor = OwnRelu.apply(z)  # type: ignore[no-untyped-call]
+        return value
+
+
+def test_a_kink_whose_motion_autograd_does_not_see_leaves_nobody_judged() -> None:
+    net = kinked()
+    net[1] = Hidden()
+    found = audit(net, bar)
+    assert found.verdict == "none"
+    assert "custom autograd.Function" in found.reason
