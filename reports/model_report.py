@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..verify.files import require_writable
 from ..verify.findings import versions
 from ..verify.models.model_findings import ModelAudit, TensorFinding
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
@@ -36,6 +37,7 @@ def model_report(audit: ModelAudit, path: str | Path) -> Path:
         InputError: the path cannot be written.
     """
     path = Path(path)
+    require_writable(path)
     with look():
         pages = [*_verdicts(audit)]
         if audit.findings:

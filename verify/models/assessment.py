@@ -85,8 +85,8 @@ class Assessment:
         worst = next(r for r in self.routes if not r.passed)
         reason = (
             f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient, so that what "
-            "is exact is not known; a density that jumps in u would do that, or a model whose derivative in x or its "
-            "parameters is not that of its values"
+            "is exact is not known; a density that jumps in u would do that, or a kink in a custom autograd.Function, "
+            "whose motion autograd does not see, or a model whose derivative is not that of its values"
         )
         blank = np.full(len(self.model.vector()), np.nan)
         return self._audit(NO_VERDICT, reason, self.sizes, 0, (), blank, notes, None)

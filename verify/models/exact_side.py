@@ -19,9 +19,12 @@ from .pieces import SAME_PLACE, Pieces, at_once, cut
 from .source_lines import at, line_of, sentence
 
 # So far outside the domain, in its lengths, the search goes on for kinks that lie on an end.
-_MARGIN = 1e-9
+_MARGIN = 2e-9
 # u′ bends at the end of a domain, or at a place where no break was found, if by more than this share of the largest.
 _BENDS = 1e-6
+# Breaks nearer to each other than this share of the domain are together: no step that one could take keeps them apart,
+# and the energy has two slopes as far as numbers go.
+_TOGETHER = 1e-9
 # Breaks at one place have different speeds if these differ by more than this share.
 _SAME_SPEED = 1e-8
 # Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
@@ -30,7 +33,7 @@ MOST_RANKED = 2_000
 _ROWS, _NUMBERS = 32, 10**7
 # Sizes of the parameters' displacement for differences of the energy: the square root of the rounding of an integral
 # would suit a smooth function; smaller ones cross fewer places where it is not.
-_STEPS = (1e-5, 1e-6)
+_STEPS = (1e-5, 1e-6, 1e-8, 1e-10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,7 @@ class Located:
         breaks: as they were found, a little beyond the domain too.
         inside: which of them lie inside, (all,).
         places: those inside, (K,).
-        on_ends: indices of those on an end.
+        on_ends: indices of those on an end, or so near that it makes no difference.
     """
 
     breaks: Breaks
@@ -153,7 +156,8 @@ def locate(model: Model, domain: tuple[float, float]) -> Located:
     tolerance = SAME_PLACE * (right - left)
     places = breaks.places
     inside = (places > left + tolerance) & (places < right - tolerance)
-    on_ends = tuple(k for k, p in enumerate(places.tolist()) if min(abs(p - left), abs(p - right)) <= tolerance)
+    near = _TOGETHER * (right - left)
+    on_ends = tuple(k for k, p in enumerate(places.tolist()) if min(abs(p - left), abs(p - right)) <= near)
     return Located(breaks, inside, places[inside], on_ends)
 
 
@@ -173,7 +177,7 @@ def degenerate(model: Model, located: Located, domain: tuple[float, float]) -> s
             if group:
                 reasons.append(f"{_names(located, group)} on the end x = {end:g} of the domain")
     if len(located.places) > 1:
-        near = located.places.diff() <= SAME_PLACE * (right - left)
+        near = located.places.diff() <= _TOGETHER * (right - left)
         if near.any():
             reasons += _coincidences(model, located, near)
     return "; ".join(reasons)
@@ -265,8 +269,8 @@ def by_differences(
 ) -> float:
     """How far a gradient (P,) is from differences of the energy, along a direction with a part of each parameter.
 
-    The second of two steps is taken if the first is off by more than `good`: between the displaced models a kink may
-    cross another, where the slope of the energy jumps.
+    A smaller step is taken if one is off by more than `good`: between the displaced models a kink may cross another,
+    where the slope of the energy jumps.
     """
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(len(gradient), generator=generator, dtype=gradient.dtype)

@@ -18,6 +18,8 @@ Array = NDArray[Any]
 # A tensor's error is measured by its own exact gradient, or by this share of the whole one if that is less: a
 # component that vanishes by symmetry has rounding and nothing else, and float32 has more of it.
 _LEAST_SHARE = {"float64": 1e-3, "float32": 0.1}
+# Times the norm below which a gradient is rounding.
+_COARSER = {"float64": 1.0, "float32": 100.0}
 # The lacking share of the Dirac part is known well enough to be told from 0 and 1.
 _KNOWN = 0.15
 # Standard errors that a mean may be off by: a chance of one in two million.
@@ -63,8 +65,10 @@ class Target:
 
     def scale(self, part: slice, precision: str = "float64") -> float:
         """By what errors of one range of parameters are measured."""
-        whole = max(float(np.linalg.norm(self.total)), float(np.linalg.norm(self.bulk)), self.floor)
-        return max(float(np.linalg.norm(self.total[part])), _LEAST_SHARE[precision] * whole)
+        whole = max(float(np.linalg.norm(self.total)), float(np.linalg.norm(self.bulk)))
+        # Where the model is trained its gradient vanishes, and what is left of the sums is rounding.
+        least = _COARSER[precision] * self.floor
+        return max(float(np.linalg.norm(self.total[part])), _LEAST_SHARE[precision] * whole, least)
 
 
 def on_grids(

@@ -16,7 +16,7 @@ from .pieces import Pieces, to_ends
 Ends = Callable[[Tensor], Tensor]
 # u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
 _CONTINUOUS = 1e-8
-# A jump of L below this share of the largest |L| is what the extrapolation leaves of none.
+# A jump of L below this share of L is what the extrapolation of u′ leaves of none.
 _LEAST_JUMP = 1e-12
 # Where u′ bends by less than this share of the largest slope, its bend says nothing about the kink's speed.
 _BENDS = 1e-6
@@ -104,8 +104,14 @@ def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
         smooth = float((values[3].abs() * weights).sum())
         whole = smooth + float(jumps[2].abs().sum())
         curved = smooth / whole if whole else 1.0
-    least = _LEAST_JUMP * float(values[0].abs().max())
-    height = torch.where(jumps[0].abs() > least, jumps[0], torch.zeros_like(jumps[0]))
+    # With x and u the same on both sides, what L has in common there cancels exactly.
+    x = pieces.marks[1:-1]
+    u = model.value(x).detach()
+    high, low = (density.at(model, x, u, *side[2:]).detach() for side in (after[:, 1:], before[:, :-1]))
+    height = torch.zeros_like(jumps[0])
+    height[1:-1] = high - low
+    least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
+    height[1:-1][(high - low).abs() <= least] = 0
     return Sides(height, jumps[2], curved, steepest)
 
 

@@ -165,9 +165,10 @@ def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, L
             f"model: its energy has no derivative, only one-sided ones: {still}, even with all parameters displaced; "
             "kinks that are apart from each other and from the ends would be right"
         )
+    start = ", as biases that start at zero make it" if any(not p.any() for p in model.tensors) else ""
     note = (
-        f"at these parameters the energy has only one-sided derivatives: {why} (as biases that start at zero make it). "
-        f"Judged beside them, all parameters displaced by {DISPLACEMENT:.0%} of their size (normal, seed 0)"
+        f"at these parameters the energy has only one-sided derivatives: {why}{start}. Judged beside them, all "
+        f"parameters displaced by {DISPLACEMENT:.0%} of their size (normal, seed 0)"
     )
     return moved, found, speeds, [note]
 

@@ -16,6 +16,11 @@ from ..errors import InputError
 _ORDERS = ((100, 16), (1_000, 8), (10**9, 4))
 # Share of ∫|L| that a piece may be off by before it is halved: some hundred roundings of the sums that L is made of.
 _TOLERANCE = 1e-13
+# Share of its largest value that the end of a field, extrapolated from the nodes of a piece, may be off by: far below
+# what is taken for a jump, far above rounding.
+_LIMITS = 1e-11
+# Of a place, as a share of it.
+_ROUNDINGS = 64 * 2.0**-52
 # Halving a piece so often reaches neighbouring numbers of float64.
 _MOST_HALVINGS = 50
 # A break takes one piece at a time, so more pieces than this at one depth are not breaks but a rough integrand.
@@ -111,26 +116,36 @@ def cut(places: Tensor, domain: tuple[float, float], fields: Callable[[Tensor], 
 def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, points: int) -> Tensor:
     """Places at which to cut further."""
 
-    def integrals(starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-        """Gauss sums of the fields and of their absolute values on each piece, both (m, pieces)."""
-        node, weight = legendre(order)
+    node, weight = legendre(order)
+    to_left, to_right = to_ends(order)
+
+    def sampled(starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gauss sums of the fields, (m, pieces), their extrapolated ends, (2, m, pieces), and all sizes, (m, n)."""
         half, middle = (ends - starts)[:, None] / 2, (starts + ends)[:, None] / 2
         rows = [fields(x.reshape(-1)) for x in torch.split(middle + half * node, max(1, points // order))]
         values = torch.cat([v.reshape(len(v), -1, order) for v in rows], dim=1)
-        return (values * weight).sum(-1) * half[:, 0], (values.abs() * weight).sum(-1) * half[:, 0]
+        limits = torch.stack([values @ to_left, values @ to_right])
+        return (values * weight).sum(-1) * half[:, 0], limits, values.abs().flatten(1)
 
     starts, ends = edges[:-1], edges[1:]
-    whole, size = integrals(starts, ends)
-    scale = size.sum(1, keepdim=True)
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    whole, limits, sizes = sampled(starts, ends)
+    scale = (sizes * ((ends - starts)[:, None] / 2 * weight).flatten()).sum(1, keepdim=True)
+    largest = sizes.amax(1, keepdim=True)
+    scale, largest = (torch.where(s > 0, s, torch.ones_like(s)) for s in (scale, largest))
+    # Far from the origin the places themselves are rounded.
+    noise = _ROUNDINGS * max(0.0, float(edges.abs().max() / (edges[-1] - edges[0])) - 1)
     added = [edges[:0]]
     for _ in range(_MOST_HALVINGS):
         middles = (starts + ends) / 2
-        halves, _sizes = integrals(torch.cat([starts, middles]), torch.cat([middles, ends]))
+        halves, limits_of_halves, _ = sampled(torch.cat([starts, middles]), torch.cat([middles, ends]))
         first, second = halves.chunk(2, dim=1)
+        ends_of_first, ends_of_second = limits_of_halves.chunk(2, dim=2)
         off = ((first + second - whole).abs() / scale).amax(0)
+        # An integral settles long before the polynomial through the same nodes has the right ends.
+        moved = torch.stack([limits[0] - ends_of_first[0], limits[1] - ends_of_second[1]])
+        astray = (moved.abs() / largest).amax((0, 1))
         # The smallest pieces are neighbouring numbers, with nothing between them.
-        rough = (off > _TOLERANCE) & (middles > starts) & (middles < ends)
+        rough = ((off > _TOLERANCE + noise) | (astray > _LIMITS + noise)) & (middles > starts) & (middles < ends)
         if not rough.any():
             break
         if rough.sum() > _MOST_ROUGH + len(edges):
@@ -142,4 +157,5 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
         added.append(middles[rough])
         starts, ends = torch.cat([starts[rough], middles[rough]]), torch.cat([middles[rough], ends[rough]])
         whole = torch.cat([first[:, rough], second[:, rough]], dim=1)
+        limits = torch.cat([ends_of_first[:, :, rough], ends_of_second[:, :, rough]], dim=2)
     return torch.cat(added)

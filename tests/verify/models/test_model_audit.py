@@ -341,6 +341,36 @@ def test_biases_that_start_at_zero_have_one_sided_derivatives_and_are_named(
     assert found.verdict == "inconsistent"
 
 
+@pytest.mark.parametrize("gap", [1e-4, 1e-6, 1e-8, 3e-9, 5e-10, 1e-12, 1e-15, 0.0])
+def test_kinks_close_to_each_other_are_judged_or_named(gap: float) -> None:
+    net = nn.Sequential(nn.Linear(1, 3), nn.ReLU(), nn.Linear(3, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [1.0], [-2.0]]))
+        net[0].bias.copy_(torch.tensor([-0.4, -0.4 - gap, 1.4], dtype=torch.float64))
+        net[2].weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
+    found = audit(net, bar)
+    assert found.verdict == "inconsistent", str(found)
+    assert bool(found.notes) == (gap <= 1e-9)
+    for note in found.notes:
+        assert "neuron 0; relu “1”, neuron 1 together at x = 0.4" in note
+        assert "start at zero" not in note
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 2e-9, 5e-10, 1e-13, 0.0, -5e-10, -1e-6])
+def test_kinks_close_to_an_end_are_judged_or_named(gap: float) -> None:
+    net = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [-2.0]]))
+        net[0].bias.copy_(torch.tensor([-gap, 1.4], dtype=torch.float64))
+        net[2].weight.copy_(torch.tensor([[1.0, -2.0]]))
+    found = audit(net, bar)
+    assert found.verdict == "inconsistent", str(found)
+    assert bool(found.notes) == (abs(gap) <= 1e-9)
+    assert all("neuron 0 on the end x = 0 of the domain" in n for n in found.notes)
+    # Where D vanishes such a kink does no harm.
+    assert audit(Ritz(net), bar).notes == ()
+
+
 def test_zero_biases_do_no_harm_where_the_distance_function_vanishes() -> None:
     net = kinked()
     nn.init.zeros_(net[0].bias)
@@ -428,6 +458,25 @@ def test_many_kinks_are_answered_and_the_limit_is_said(monkeypatch: pytest.Monke
     assert any("250 kinks are more than the 100" in n for n in found.notes)
 
 
+class Scaled(nn.Module):
+    def __init__(self, net: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.net, self.factor = net, factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        value: Tensor = self.net(self.factor * x)
+        return value
+
+
+@pytest.mark.parametrize("length", [1e3, 1e-3])
+def test_long_and_short_domains_are_resolved(length: float) -> None:
+    # On the long one L has some 160 periods, of which its jumps are a millionth.
+    found = audit(Scaled(kinked(), 1 / length), bar, (0, length))
+    assert len(found.kinks) == 8
+    assert found.routes[0].error <= 1e-9, str(found)
+    assert found.verdict == "inconsistent"
+
+
 @pytest.mark.long
 def test_thousands_of_kinks() -> None:
     found = audit(kinked(3_000), bar)
@@ -462,6 +511,28 @@ def test_the_report_is_text_and_json() -> None:
     assert "ConformingQuadrature" not in str(audit(network(1, nn.Tanh), bar))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_trained_model_whose_gradient_is_rounding_raises_no_alarm(dtype: torch.dtype) -> None:
+    net = network(8, nn.Tanh)
+    x = (torch.arange(40, dtype=torch.float64) + 0.5) / 40
+    optimiser = torch.optim.LBFGS(net.parameters(), max_iter=400, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value = (net(x[:, None])[:, 0] - 1).square().mean()
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+
+    def fit(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+        return (u - 1) ** 2 / 2 + du**2 / 2
+
+    for rule in ("midpoint", "gauss-legendre"):
+        found = audit(net.to(dtype), fit, rule=rule)
+        assert found.passed, str(found)
+
+
 def test_the_users_model_is_left_as_it_was() -> None:
     net = kinked().float()
     before = {n: p.detach().clone() for n, p in net.named_parameters()}
@@ -477,3 +548,29 @@ def test_audit_dispatches_on_what_it_is_given() -> None:
     assert isinstance(audit(model=kinked(), density=bar), ModelAudit)
     with pytest.raises(InputError, match="a RitzProblem, or a torch model"):
         audit(3)  # type: ignore[call-overload]
+
+
+class OwnRelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, *by_value: Any) -> Any:
+        (z,) = ctx.saved_tensors
+        return by_value[0] * (z > 0)
+
+
+class Hidden(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        value: Tensor = OwnRelu.apply(z)  # type: ignore[no-untyped-call]
+        return value
+
+
+def test_a_kink_whose_motion_autograd_does_not_see_leaves_nobody_judged() -> None:
+    net = kinked()
+    net[1] = Hidden()
+    found = audit(net, bar)
+    assert found.verdict == "none"
+    assert "custom autograd.Function" in found.reason
