@@ -154,10 +154,10 @@ def angle_page(study: LandscapeStudy) -> Page:
     axes[0].set_ylabel("largest principal angle, degrees")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.52, 0.19), ncols=2)
-    leading = {a: np.degrees(plane_angles(s["exact"], s["autodiff"])) for a, s in study.spectra.items()}
+    leading = {a: np.degrees(plane_angles(s["exact"], s["autodiff"]))[0] for a, s in study.spectra.items()}
     caption = (
-        f"The plane of the two leading eigenvectors: autodiff's stands at {leading['relu'][0]:.1f}° to the exact one "
-        f"for ReLU, {leading['relu2'][0]:.2g}° for ReLU².\nWhere an angle nears 90°, one of the leading directions is "
+        f"The plane of the two leading eigenvectors: autodiff's stands at {leading['relu']:.1f}° to the exact one "
+        f"for ReLU, {leading['relu2']:.2g}° for ReLU².\nWhere an angle nears 90°, one of the leading directions is "
         "missed; so it is too where eigenvalues lie so close together that their order changes."
     )
     return Page("Angles between the leading eigenplanes", caption, figure)

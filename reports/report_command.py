@@ -94,7 +94,8 @@ def landscape(
     rule: Annotated[str, typer.Option(help="Quadrature rule of that grid.")] = "midpoint",
     radius: Annotated[float, typer.Option(help="Half the side of the planes, in units of the parameters.")] = 0.1,
     resolution: Annotated[
-        int | None, typer.Option(help="Points along each side of a plane; by default 101.", show_default=False)
+        int | None,
+        typer.Option(help="Points along each side of a plane, an odd number; by default 101.", show_default=False),
     ] = None,
     quick: Quick = False,
     output: Output = None,

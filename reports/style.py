@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from pypdf import PdfReader, PdfWriter
@@ -105,7 +106,10 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure.text(0.05, 0.138, caption, fontsize=10.5, va="top", linespacing=1.35)
             figure.text(0.95, 0.018, f"{number} / {len(pages)}", fontsize=9, ha="right", color="#555555")
             figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
-            pdf.savefig(figure)
+            # mplot3d fills up faces of fewer corners with whatever the memory holds, and reckons with that before it is
+            # masked; whether it overflows says nothing.
+            with np.errstate(over="ignore"):
+                pdf.savefig(figure)
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(buffer.getvalue())))
     named = {"/Title": title, "/Subject": subject, "/Author": "kinkproof", "/Producer": "kinkproof"}
     writer.metadata = named | creation_date()

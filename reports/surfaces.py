@@ -92,7 +92,7 @@ def roughness_page(scapes: Mapping[str, tuple[Landscape, str, str]], title: str,
     axes = figure.add_axes((0.09, 0.25, 0.6, 0.6))
     names: Sequence[str] = ()
     for name, (scape, colour, marker) in scapes.items():
-        places = np.arange(len(scape.planes))
+        places = range(len(scape.planes))
         axes.plot(places, scape.roughness, marker, color=colour, markersize=9, linestyle="none", label=name)
         median = float(np.median(scape.roughness))
         axes.axhline(median, color=colour, linewidth=1, alpha=0.6)

@@ -103,8 +103,11 @@ def landscape(
     made = recipe.make()
     chosen = _planes(problem, network, centre, planes)
     size = chunk_size(made, len(centre.theta), memory)
-    values = np.zeros((len(chosen), resolution, resolution))
-    done = np.zeros(values.shape, dtype=bool)
+    try:
+        values = np.zeros((len(chosen), resolution, resolution))
+        done = np.zeros(values.shape, dtype=bool)
+    except MemoryError as error:
+        raise InputError(f"resolution: {resolution} is too fine ({error}); such as 101 would be right") from None
     settings = {"width": list(centre.architecture.widths), "radius": float(radius), "resolution": int(resolution)}
     out = Landscape(
         problem,

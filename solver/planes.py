@@ -135,9 +135,14 @@ def path_plane(path: Run | str | Path | ArrayLike, member: int = 0, centre: Arra
         InputError: no such network, not finite, or a path that spans no plane.
     """
     points = _points(path, member)
-    origin = points[-1] if centre is None else np.asarray(centre, dtype=np.float64)
+    try:
+        origin = points[-1] if centre is None else np.asarray(centre, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"centre: {centre!r} is no row of numbers; parameters (P,) would be right") from None
     if origin.shape != points[-1].shape:
         raise InputError(f"centre: shape {origin.shape} is not on the path; {points[-1].shape} would be right")
+    if not np.isfinite(origin).all():
+        raise InputError("centre: its parameters are not finite; finite numbers would be right")
     steps = points - origin
     _, sizes, components = np.linalg.svd(steps, full_matrices=False)
     if len(sizes) < 2 or sizes[1] <= _DEPENDENT * sizes[0]:
@@ -160,7 +165,7 @@ def _points(path: Any, member: int) -> Array:
     except (TypeError, ValueError):
         raise InputError("path: no rows of numbers; parameters (T, P) or a Run would be right") from None
     if points.ndim == 3:
-        if isinstance(member, bool) or not isinstance(member, int) or not 0 <= member < points.shape[1]:
+        if isinstance(member, bool) or not isinstance(member, int | np.integer) or not 0 <= member < points.shape[1]:
             raise InputError(f"member: the run has no network {member!r}; 0 to {points.shape[1] - 1} would be right")
         points = points[:, member]
     if points.ndim != 2 or not points.size:

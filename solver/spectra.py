@@ -113,6 +113,10 @@ def spectrum(
 
 
 def _spectrum(kind: str, hessian: Array, step: float | None = None) -> Spectrum:
+    if not np.isfinite(hessian).all():
+        raise InputError(
+            f"network: its {kind} Hessian leaves the range of float64; parameters of a moderate size would be right"
+        )
     # torch's, like all that led here: it is bound to torch's threads, whose number shows in the last bit.
     values, vectors = (part.numpy() for part in torch.linalg.eigh(torch.tensor((hessian + hessian.T) / 2)))
     return Spectrum(kind, hessian, values[::-1].copy(), fixed_sign(vectors[:, ::-1]), step)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from kinkproof.reports import landscape_report, landscape_study
 from kinkproof.reports.cache import Cache
 from kinkproof.reports.landscape_data import SCANS, LandscapeStudy
 from kinkproof.reports.landscape_pages import angle_page, hessian_error, noise_page, spectrum_page
-from kinkproof.reports.style import look
+from kinkproof.reports.style import look, write_pdf
 from kinkproof.reports.surfaces import contour_page, cuts_page, draw_contours, path_page, surface_page
 from kinkproof.verify import InputError, RitzProblem, exact_hessian, problems
 from matplotlib.figure import Figure
@@ -92,16 +93,38 @@ def test_no_label_reaches_into_the_caption(study: LandscapeStudy) -> None:
 
 
 def test_a_caption_says_no_more_than_the_data(study: LandscapeStudy) -> None:
-    assert "of the roughness go with the fixed grid" in noise_page(study).caption
+    assert f"{study.grid_share:.1%} go with the grid" in noise_page(study).caption
     exact = study.scans["relu", "exact"]
     same = replace(study, scans=dict(study.scans) | {("relu", "quadrature"): exact})
-    assert "1 times as rough as the integral: none of the roughness goes" in noise_page(same).caption
+    assert "1 times as rough as the integral: of its noise" in noise_page(same).caption
+    assert "none goes with the grid" in noise_page(same).caption
 
 
 def test_a_plane_without_relief_is_drawn(study: LandscapeStudy) -> None:
     axes = Figure().subplots()
     draw_contours(axes, study.path, 0, np.zeros_like(study.path.values[0]))
     assert len(axes.get_lines()) == 3
+
+
+def test_what_memory_held_before_is_no_warning(
+    study: LandscapeStudy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 54 points along a side make faces of different size, which mplot3d fills up to one size with `np.empty`.
+    side = np.linspace(-0.1, 0.1, 54)
+    scape = replace(
+        study.path, first=side, second=side, values=np.tile(side**2, (1, 54, 1)), planes=study.path.planes[:1]
+    )
+    empty = np.empty
+
+    def full(*arguments: Any, **named: Any) -> Any:
+        out = empty(*arguments, **named)
+        if out.ndim == 3 and out.dtype == np.float64:
+            out[:] = 1e308
+        return out
+
+    monkeypatch.setattr(np, "empty", full)
+    with look():
+        write_pdf(folder / "faces.pdf", [surface_page(scape, "title", "caption")], "title", "subject")
 
 
 @pytest.mark.parametrize("threads", [2, 3])

@@ -177,3 +177,17 @@ def test_a_neuron_has_too_few_eigenvectors_for_the_nine_planes() -> None:
     with pytest.raises(InputError, match=r"take 6 eigenvectors, and the network has 3 parameters; pairs of your own"):
         landscape(SINE, network, resolution=3)
     assert landscape(SINE, network, [(0, 1)], resolution=3).values.shape == (1, 3, 3)
+
+
+def test_a_resolution_beyond_the_memory_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = np.zeros
+
+    def no_memory(shape: Any, *more: Any, **named: Any) -> Any:
+        # Some systems promise any memory, and end who uses it.
+        if np.prod(shape) > 1e12:
+            raise MemoryError("Unable to allocate 7.28 TiB")
+        return zeros(shape, *more, **named)
+
+    monkeypatch.setattr(np, "zeros", no_memory)
+    with pytest.raises(InputError, match=r"resolution: 1000001 is too fine \(Unable to allocate .*\); such as 101"):
+        landscape(SINE, NETWORK, PLANE, resolution=1_000_001)

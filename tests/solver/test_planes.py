@@ -120,6 +120,8 @@ RUN_PATH = np.arange(24.0).reshape(4, 1, 6)
         (lambda: path_plane(np.full((5, 3), np.nan)), "path: its parameters are not finite"),
         (lambda: path_plane([[1.0], [1.0, 2.0]]), "path: no rows of numbers"),
         (lambda: path_plane(np.eye(3), centre=[1.0]), r"centre: shape \(1,\) is not on the path"),
+        (lambda: path_plane(np.eye(3), centre="here"), r"centre: 'here' is no row of numbers"),
+        (lambda: path_plane(np.eye(3), centre=[0, np.nan, 0]), "centre: its parameters are not finite"),
         (lambda: path_plane("nowhere.npz"), "nowhere.npz: there is no such file"),
     ],
 )

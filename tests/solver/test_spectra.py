@@ -193,3 +193,10 @@ NETWORK = ShallowNetwork.random(3, seed=0)
 def test_what_makes_no_sense_is_said_in_a_sentence(call: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("kind", ["exact", "autodiff"])
+def test_a_hessian_beyond_float64_is_said_in_a_sentence(kind: str) -> None:
+    network = ShallowNetwork(hidden_weights=[1e300], hidden_biases=[-3e299], output_weights=[1e300])
+    with pytest.raises(InputError, match=f"its {kind} Hessian leaves the range of float64"):
+        spectrum(problems["sine-2"], network, kind)
