@@ -74,7 +74,7 @@ def audit_file(subject: str, rule: str, points: int, pdf: Path | None, as_json: 
             except InputError as error:
                 raise InputError(_with_line(str(error), path, name)) from None
         if pdf is not None:
-            from .model_report import model_report
+            from .model_pages import model_report
 
             progress("writing the report")
             model_report(result, pdf)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports import model_report
-from kinkproof.reports.model_report import _kinks, _missing
+from kinkproof.reports.model_pages import _kinks, _missing
 from kinkproof.verify import InputError, audit
 from kinkproof.verify.models.model_findings import ModelAudit
 from pypdf import PdfReader
