@@ -17,7 +17,7 @@ from ..verify.backends import PRECISIONS
 from ..verify.blocks import BLOCKS
 from ..verify.derivation import derive
 from ..verify.errors import InputError
-from ..verify.files import write_whole
+from ..verify.files import require_writable, write_whole
 from ..verify.findings import OWN, Audit, Row
 from ..verify.quadrature import quadrature_gradient
 from .neuron_page import compare_neuron, neuron_page
@@ -45,14 +45,15 @@ def discrepancy_report(audit: Audit, path: str | Path) -> Path:
     """Write the report of one audit as a PDF.
 
     Args:
-        audit: what `kinkproof.verify.audit` returned; all its numbers are shown, none is computed anew but the
-            fields of the one-neuron figure.
+        audit: what `kinkproof.verify.audit` returned; all its numbers are shown; computed anew are only the
+            fields of the one-neuron figure and the differences against their step.
         path: the file to write.
 
     Raises:
         InputError: the path cannot be written.
     """
     path = Path(path)
+    require_writable(path)
     with look():
         neuron = neuron_page(compare_neuron(audit.problem, audit.judged_systems))
         pages = [*_verdicts(audit), neuron, errors_page(audit), _missing(audit), *_differences(audit)]

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..solver.spectra import Spectrum, plane_angles
+from ..verify.files import require_writable
 from .landscape_data import SCANS, LandscapeStudy
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
@@ -37,6 +38,7 @@ def landscape_report(study: LandscapeStudy, path: str | Path) -> Path:
         InputError: the path cannot be written.
     """
     path = Path(path)
+    require_writable(path)
     with look():
         pages = [noise_page(study)]
         pages += [_surfaces(study, scan) for scan in SCANS[:3]]

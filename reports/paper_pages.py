@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..solver.checks import Check, verdict
+from ..verify.files import require_writable
 from .discrepancy import errors_page
 from .gap import gap_page
 from .landscape_pages import NAMES, noise_page, spectrum_page
@@ -86,6 +87,7 @@ def paper_report(study: PaperStudy, path: str | Path) -> Path:
         InputError: the path cannot be written.
     """
     path = Path(path)
+    require_writable(path)
     with look():
         found = findings(study)
         pages = [_summary(study, found), *_figures(study, found), *_beyond(study), _settings(study)]

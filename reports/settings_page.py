@@ -13,7 +13,7 @@ from ..verify.problem import RitzProblem
 from .style import Page
 
 # Where the lines begin and end, in shares of the page's height, and the most that one takes.
-_TOP, _HEIGHT, _STEP = 0.88, 0.75, 0.033
+_TOP, _HEIGHT, _STEP = 0.88, 0.72, 0.033
 
 
 def settings_page(problem: RitzProblem, settings: Iterable[tuple[str, Any]], caption: str) -> Page:

@@ -52,7 +52,7 @@ def contour_page(scape: Landscape, title: str, caption: str) -> Page:
         ax.tick_params(labelsize=8)
     for ax in axes.flat[len(scape.planes) :]:
         ax.axis("off")
-    figure.subplots_adjust(left=0.06, right=0.97, top=0.87, bottom=0.17, wspace=0.3, hspace=0.42)
+    figure.subplots_adjust(left=0.06, right=0.97, top=0.87, bottom=0.2, wspace=0.3, hspace=0.42)
     return Page(title, caption, figure)
 
 
