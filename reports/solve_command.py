@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..verify.problem import RitzProblem
 
 DEFAULT_WIDTH = 20
+_MAX_ITERATIONS = 200
+# Of the training behind a chart.
+_STEPS, _SEEDS = 10_000, 16
 
 
 @with_problem
@@ -31,13 +34,18 @@ def solve(
         str | None, typer.Option(help="Instead: a convergence table over widths such as 16,32,64.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the random starts.")] = 0,
-    max_iterations: Annotated[int, typer.Option(help="Newton steps of one start.")] = 200,
+    max_iterations: Annotated[int, typer.Option(help="Newton steps of one start.")] = _MAX_ITERATIONS,
     save: Annotated[Path | None, typer.Option(help="File for the result as JSON, parameters included.")] = None,
     chart: Annotated[
         Path | None, typer.Option(help="PDF of where the energy gap goes: trained in four ways beside solved; minutes.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="With --chart: epochs of training.")] = 10_000,
-    seeds: Annotated[int, typer.Option(help="With --chart: networks trained in each way.")] = 16,
+    steps: Annotated[
+        int | None, typer.Option(help=f"With --chart: epochs of training, by default {_STEPS}.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help=f"With --chart: networks trained in each way, by default {_SEEDS}.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Find the ReLU network of least energy: solve for its kinks.
@@ -54,6 +62,11 @@ def solve(
         raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
     if widths is not None and not width is kinks is tolerance is None:
         raise InputError("widths: a table and a single network are two things; one of the two would be right")
+    if widths is not None and (seed, max_iterations) != (0, _MAX_ITERATIONS):
+        raise InputError("widths: a table has no seed and no number of steps of its own; --width would be right")
+    for name, value in (("steps", steps), ("seeds", seeds)):
+        if value is not None and chart is None:
+            raise InputError(f"{name}: {value} would be ignored, nothing is trained; --chart FILE beside it is right")
     if chart is not None:
         _check_chart(problem, chart, widths)
     if save is not None:
@@ -70,7 +83,8 @@ def solve(
             best = run_solve(problem, width, kinks=kinks, tolerance=tolerance, seed=seed, max_iterations=max_iterations)
             results, shown = [best], _as_dict(problem, best)
     if chart is not None:
-        shown["chart"] = _write_chart(problem, best, chart, steps, seeds)
+        trained = {"steps": _STEPS if steps is None else steps, "seeds": _SEEDS if seeds is None else seeds}
+        shown["chart"] = _write_chart(problem, best, chart, **trained)
     text = json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if save is not None:
         from ..verify.files import write_whole

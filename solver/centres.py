@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..verify.errors import InputError
 from ..verify.network import ShallowNetwork
-from ..verify.problem import RitzProblem
+from ..verify.problem import RitzProblem, require_problem
 from .architecture import Architecture
 from .runs import Run
 
@@ -45,6 +45,8 @@ def centre_of(
     Raises:
         InputError: several networks, none, or another activation or problem than the run's.
     """
+    if problem is not None:
+        require_problem(problem)
     if isinstance(network, Run):
         return _of_run(problem, network, activation)
     if isinstance(network, ShallowNetwork):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..verify.errors import InputError
 from ..verify.network import ShallowNetwork
-from ..verify.problem import RitzProblem
+from ..verify.problem import RitzProblem, require_problem
 from .certificate import SAME_MINIMUM, Certificate, certificate_of, global_gap
 from .dynamic_programming import MOST_KINKS, global_kinks
 from .growth import grown
@@ -101,6 +101,7 @@ def solve(
         >>> best.network.width, round(best.energy_gap, 5), best.certificate.holds
         (20, 0.00696, True)
     """
+    require_problem(problem)
     _check(width, kinks, tolerance, random_starts, max_iterations, seed)
     solution = strong_solution(problem)
     search = _Search(solution, start, random_starts, seed, max_iterations)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from ..verify.problem import RitzProblem
+from ..verify.problem import RitzProblem, require_problem
 from .architecture import Architecture
 from .gradients import Objective, autodiff
 from .observation import Observation
@@ -70,6 +70,7 @@ def regress(
         >>> bool((run.field_error() < 0.01).all())
         True
     """
+    require_problem(problem)
     settings = Settings.of(
         width,
         activation,

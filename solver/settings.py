@@ -63,6 +63,10 @@ class Settings:
             raise InputError(f"min_decrease: {self.min_decrease!r} is no decrease; a number from 0 on would be right")
         if self.difference_step is not None:
             check_step(self.difference_step)
+            if self.gradient != "finite-difference":
+                raise InputError(
+                    f"difference_step: {self.gradient!r} takes no differences; gradient='finite-difference' is right"
+                )
         check_schedule(self.schedule)
         try:
             # Not only made but read: a device such as "meta" has no numbers.

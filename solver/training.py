@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..verify.errors import InputError
 from ..verify.network import ShallowNetwork
-from ..verify.problem import RitzProblem
+from ..verify.problem import RitzProblem, require_problem
 from .adam import Adam, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
@@ -103,6 +103,7 @@ def fit(
         >>> run.energy_gap.shape, bool((run.energy < run.history.exact[0]).all())
         ((2,), True)
     """
+    require_problem(problem)
     own_seeds = _seeds_of(start, seeds)
     settings = Settings.of(
         width,

@@ -305,6 +305,16 @@ class RitzProblem:
                 )
 
 
+def require_problem(problem: object) -> None:
+    """Say what a problem is to somebody who passes its name.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(problem, RitzProblem):
+        raise InputError(f"problem: {problem!r} is no RitzProblem; problems['sine-2'], say, would be right")
+
+
 def _zero(number: sympy.Expr) -> bool:
     return bool(abs(sympy.N(number, _CHECK_DIGITS)) < 1e-20)
 

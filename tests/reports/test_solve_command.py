@@ -86,6 +86,10 @@ def test_what_is_not_certified_ends_with_code_1_and_says_why() -> None:
         (["--chart", "a.pdf", "-p", "penalised-ends"], "not comparable"),
         (["--chart", "a.pdf", "--steps", "0"], "steps: 0"),
         (["--chart", "a.pdf", "--seeds", "0"], "seeds"),
+        (["--steps", "20"], "steps: 20 would be ignored"),
+        (["--seeds", "2"], "seeds: 2 would be ignored"),
+        (["--widths", "8,16", "--seed", "1"], "no seed"),
+        (["--widths", "8,16", "--max-iterations", "3"], "no number of steps"),
     ],
 )
 def test_bad_input_ends_with_code_2_and_one_sentence(arguments: list[str], named: str) -> None:

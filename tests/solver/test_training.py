@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kinkproof.solver import Run, fit
+from kinkproof.solver import Run, fit, regress, solve
 from kinkproof.solver.adam import SCHEDULES
 from kinkproof.solver.gradients import GRADIENTS
 from kinkproof.solver.observation import Observation
@@ -165,6 +165,7 @@ def test_the_strong_form_trains_tanh_and_misleads_relu() -> None:
         ({"learning_rate": float("nan")}, "a positive number is right"),
         ({"difference_step": 0, "gradient": "finite-difference"}, "step: 0 is no step"),
         ({"difference_step": -1e-3}, "a positive number"),
+        ({"difference_step": 1e-3, "gradient": "exact"}, "takes no differences"),
         ({"optimizer": "sgd"}, "one of adam, lbfgs, adam-lbfgs"),
         ({"schedule": "linear"}, "one of cosine, exponential, step, one-cycle"),
         ({"activation": "rleu"}, "one of relu"),
@@ -214,3 +215,9 @@ def test_numpys_whole_numbers_are_whole_numbers() -> None:
 def test_what_is_no_number_of_networks_or_no_device_is_said(arguments: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         fit(SINE, **{"steps": 3, **arguments})
+
+
+@pytest.mark.parametrize("function", [fit, regress, solve])
+def test_the_name_of_a_problem_is_no_problem(function: Any) -> None:
+    with pytest.raises(InputError, match=r"'sine-2' is no RitzProblem; problems\['sine-2'\]"):
+        function("sine-2")
