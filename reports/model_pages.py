@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..verify.files import require_writable
-from ..verify.findings import versions
 from ..verify.models.model_findings import ModelAudit, TensorFinding
+from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "none": RED}
@@ -228,16 +228,7 @@ def _remedy(audit: ModelAudit) -> Page:
 
 
 def _settings(audit: ModelAudit) -> Page:
-    figure = Figure()
-    lines = [*audit.settings.items(), *versions().items()]
-    wrapped = [(key, textwrap.wrap(str(value), 95) or [""]) for key, value in lines]
-    step = min(0.033, 0.75 / sum(len(text) for _, text in wrapped))
-    y = 0.88
-    for key, text in wrapped:
-        figure.text(0.06, y, key, fontsize=10.5, color="#555555")
-        figure.text(0.40, y, "\n".join(text), fontsize=10.5)
-        y -= step * len(text)
-    return Page("Settings and versions", "Seeds are fixed: the same model gives the same report.", figure)
+    return settings_page(None, audit.settings.items(), "Seeds are fixed: the same model gives the same report.")
 
 
 def _capital(sentence: str) -> str:

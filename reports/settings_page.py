@@ -16,27 +16,15 @@ from .style import Page
 _TOP, _HEIGHT, _STEP = 0.88, 0.72, 0.033
 
 
-def settings_page(problem: RitzProblem, settings: Iterable[tuple[str, Any]], caption: str) -> Page:
+def settings_page(problem: RitzProblem | None, settings: Iterable[tuple[str, Any]], caption: str) -> Page:
     """A page of names and values.
 
     Args:
-        problem: stated first.
+        problem: stated first, if there is one.
         settings: name and value, in order.
         caption: of the page.
     """
-    lines: list[tuple[str, Any]] = [
-        ("problem", problem.name),
-        ("coefficient κ", problem.coefficient),
-        ("source f", problem.source),
-        ("distance D", problem.distance),
-        ("lift ℓ", problem.lift),
-        ("fluxes", {str(k): str(v) for k, v in problem.fluxes.items()} or "none"),
-        ("essential values", {str(k): str(v) for k, v in problem.essential.items()} or "none"),
-        ("domain", f"[{problem.domain[0]}, {problem.domain[1]}]"),
-        ("known solution", problem.solution),
-        *settings,
-        *versions().items(),
-    ]
+    lines = [*_statement(problem), *settings, *versions().items()]
     figure = Figure()
     wrapped = [(key, textwrap.wrap(str(value), 95) or [""]) for key, value in lines]
     # All lines above the caption, however many there are.
@@ -48,3 +36,19 @@ def settings_page(problem: RitzProblem, settings: Iterable[tuple[str, Any]], cap
         figure.text(0.40, y, "\n".join(text), fontsize=size, va="baseline")
         y -= step * len(text)
     return Page("Settings and versions", caption, figure)
+
+
+def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:
+    if problem is None:
+        return []
+    return [
+        ("problem", problem.name),
+        ("coefficient κ", problem.coefficient),
+        ("source f", problem.source),
+        ("distance D", problem.distance),
+        ("lift ℓ", problem.lift),
+        ("fluxes", {str(k): str(v) for k, v in problem.fluxes.items()} or "none"),
+        ("essential values", {str(k): str(v) for k, v in problem.essential.items()} or "none"),
+        ("domain", f"[{problem.domain[0]}, {problem.domain[1]}]"),
+        ("known solution", problem.solution),
+    ]
