@@ -574,3 +574,56 @@ def test_a_kink_whose_motion_autograd_does_not_see_leaves_nobody_judged() -> Non
     found = audit(net, bar)
     assert found.verdict == "none"
     assert "custom autograd.Function" in found.reason
+
+
+def test_a_parameter_without_dimensions_is_one_like_others() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.place = kinked(), nn.Parameter(torch.tensor(0.4, dtype=torch.float64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(x) + torch.relu(x - self.place)
+
+    found = audit(Scaled(), bar)
+    assert found.verdict == "inconsistent"
+    lacking = {t.name: t.missing for t in found.tensors}
+    assert lacking["place"] > 0
+
+
+class Applied(nn.Module):
+    """A smooth network behind or in front of something that breaks at places of its own."""
+
+    def __init__(self, break_: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net, self.break_ = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double(), break_
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.break_(self.net, x)
+
+
+@pytest.mark.parametrize(
+    "break_",
+    [
+        lambda net, x: net(x.clamp(0, 1)),
+        lambda net, x: net(x.abs()),
+        lambda net, x: torch.where(x >= 0, x * net(x), torch.zeros_like(x)),
+        # Without biases kinks lie at x = 0 whatever the weights are.
+        lambda net, x: net[2](torch.relu(x @ net[0].weight.T)),
+    ],
+)
+def test_kinks_that_stay_on_an_end_do_no_harm(break_: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    found = audit(Applied(break_), bar)
+    assert found.passed
+    assert not any("one-sided" in n for n in found.notes)
+
+
+def test_kinks_that_stay_together_do_no_harm() -> None:
+    # At 0.3 to rounding, which differs from neuron to neuron.
+    model = Applied(lambda net, x: net[2](torch.relu((x - 0.3) @ net[0].weight.T)))  # type: ignore[index, operator]
+    found = audit(model, bar)
+    assert found.passed
+    assert not any("one-sided" in n for n in found.notes)
+    assert np.any(found.heights)
+    assert "none at which L jumps moves" in found.reason
