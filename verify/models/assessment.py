@@ -24,7 +24,7 @@ from .remedy import remedy
 
 Array = NDArray[Any]
 
-# Below this a part of the gradient is rounding: of its norm, and of ∫|L| over the parameters' norm.
+# Below this a part of the gradient is rounding: of the sizes that it sums up, and of ∫|L| over the parameters' norm.
 _FLOOR = 1e-4
 _OFFENDERS = 3
 # Places for a picture of u and u′, besides those at the kinks.
@@ -137,6 +137,7 @@ class Assessment:
                 return (
                     "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
                     f"{explains}: something in the sum may be cut off from the parameters (detach, no_grad)"
+                    + (", or u′ be taken by differences across kinks" if jumps else "")
                 )
             return (
                 "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "
@@ -196,4 +197,6 @@ class Assessment:
 
 def rounding_floor(model: Model, exact: ExactSide) -> float:
     """A norm below which a gradient of this energy is rounding."""
-    return _FLOOR * exact.formula.magnitude / (float(model.vector().norm()) or 1.0) + float(np.finfo(float).tiny)
+    formula = exact.formula
+    size = max(formula.magnitude / (float(model.vector().norm()) or 1.0), formula.terms)
+    return _FLOOR * size + float(np.finfo(float).tiny)

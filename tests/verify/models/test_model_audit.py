@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from functools import partial
@@ -627,3 +628,58 @@ def test_kinks_that_stay_together_do_no_harm() -> None:
     assert not any("one-sided" in n for n in found.notes)
     assert np.any(found.heights)
     assert "none at which L jumps moves" in found.reason
+
+
+def on_100_points(model: nn.Module, n: int) -> Tensor:
+    x = torch.linspace(0, 1, 100, dtype=torch.float64)[:, None].requires_grad_()
+    u = model(x)
+    (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    return bar(x, u, du).mean()
+
+
+def test_a_loss_that_does_not_refine_is_not_judged() -> None:
+    # Its error stands still, and that is no fault of autodiff's: a smooth model would get a false alarm.
+    smooth = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    with pytest.raises(InputError, match="it is the same on 100 and on 10,000 points"):
+        audit(smooth, bar, loss=on_100_points)
+    with pytest.raises(InputError, match="a higher order=\\) would be right") as said:
+        audit(kinked(6), wavy, loss=lambda model, n: integrate(wavy, model, (0, 1), order=2))
+    assert "points=n" in str(said.value)
+    # What has reached rounding need not.
+    assert audit(kinked(6), wavy, loss=lambda model, n: integrate(wavy, model, (0, 1), order=30)).verdict == "exact"
+
+
+def wavy(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+    return du**2 / 2 - torch.cos(3 * x) * u
+
+
+@pytest.mark.parametrize("points", [100.0, None, (5, 50.0, 500), {5, 50, 500}, "100"])
+def test_numbers_of_points_are_whole_and_ascending(points: Any) -> None:
+    with pytest.raises(InputError, match="does not refine; a number from 5 on, or three ascending ones, is right"):
+        audit(kinked(), bar, points=points)
+
+
+def test_a_gradient_that_cancels_to_rounding_leaves_a_verdict() -> None:
+    # u is constant and the load odd: what is left of the integral of ∂L/∂θ is rounding of its terms.
+    silent = kinked()
+    with torch.no_grad():
+        silent[0].weight.clamp_(-1, 1)
+        silent[0].bias.fill_(-50.0)
+        silent[2].bias.fill_(1e-3)
+    assert audit(silent, lambda x, u, du: du**2 / 2 - torch.sin(3 * x) * u, (-1, 1)).passed
+    # Two networks that all but cancel: u is small, its terms are not.
+    one = kinked(seed=1)
+
+    class Difference(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = one, copy.deepcopy(one)
+            with torch.no_grad():
+                self.other[2].weight.mul_(1 + 1e-6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.one(x) - self.other(x)
+
+    found = audit(Difference(), lambda x, u, du: du**2 / 2 + u**2)
+    assert found.routes_agree, str(found)
+    assert found.verdict == "inconsistent"
