@@ -49,7 +49,7 @@ class JumpGradient:
         jump: −Σ ⟦L⟧ dξ/dθ.
         continued: the same from the continuity of u, which has ⟦∂u/∂θ⟧ = −⟦u′⟧ dξ/dθ at a kink that moves.
         comparable: those terms of `jump` that `continued` has too: where u′ bends.
-        magnitude: ∫ |L| dx, to compare energies with.
+        magnitude: ∫ |L| dx, or if that is nil what the ends add; to compare energies with, never nil.
         terms: the size of what the gradient sums up, √Q times the norm of Σ ±weight ∂L/∂θ over the Q nodes with random
             signs, which is about that of ∫ |∂L/∂θ| dx. Where terms cancel, the gradient has roundings of this size.
     """
@@ -159,6 +159,8 @@ def jump_gradient(
         added = end_terms(model, pieces, ends)
         energy += float(added.detach())
         bulk += model.gradient(added)
+    # Where L vanishes throughout, for u = 0 at the start for instance, there is nothing else to compare with.
+    magnitude = magnitude or abs(energy) or float(torch.finfo(x.dtype).tiny)
     return JumpGradient(
         energy, bulk, -pulled(model, places, height), continued, -pulled(model, places, comparable), magnitude,
         float(signed.norm()) * x.numel() ** 0.5,

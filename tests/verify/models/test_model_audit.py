@@ -683,3 +683,15 @@ def test_a_gradient_that_cancels_to_rounding_leaves_a_verdict() -> None:
     found = audit(Difference(), lambda x, u, du: du**2 / 2 + u**2)
     assert found.routes_agree, str(found)
     assert found.verdict == "inconsistent"
+
+
+@pytest.mark.parametrize("ends", [None, lambda u: (u - 1).square().sum()])
+def test_an_energy_that_vanishes_at_the_start_is_judged(ends: Callable[[Tensor], Tensor] | None) -> None:
+    # As a last layer that starts at zero makes it.
+    for activation in (nn.ReLU, nn.Tanh):
+        model = nn.Sequential(nn.Linear(1, 8), activation(), nn.Linear(8, 1)).double()
+        nn.init.zeros_(model[2].weight)
+        nn.init.zeros_(model[2].bias)
+        found = audit(model, bar, (-1, 1), ends=ends)
+        assert found.passed, str(found)
+        json.dumps(found.as_dict(), allow_nan=False)
