@@ -695,3 +695,16 @@ def test_an_energy_that_vanishes_at_the_start_is_judged(ends: Callable[[Tensor],
         found = audit(model, bar, (-1, 1), ends=ends)
         assert found.passed, str(found)
         json.dumps(found.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("amplitude", [0.2, 5.0, 1000.0])
+def test_a_load_on_a_spot_is_no_fault_of_autodiffs(amplitude: float) -> None:
+    torch.manual_seed(0)
+    smooth = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+
+    def spot(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+        # A thousandth of the domain wide, between all nodes of one piece.
+        return du**2 / 2 - (torch.sin(3 * x) + amplitude * torch.exp(-1e6 * (x - 0.3) ** 2)) * u
+
+    found = audit(smooth, spot, (-1, 1))
+    assert found.verdict == "consistent", str(found)
