@@ -19,6 +19,8 @@ _TOLERANCE = 1e-13
 # Share of its largest value that the end of a field, extrapolated from the nodes of a piece, may be off by: far below
 # what is taken for a jump, far above rounding.
 _LIMITS = 1e-11
+# Up to this it may be rounding: of 1 − tanh² behind a steep or a saturated tanh, a million roundings.
+_ROUNDED = 1e-8
 # Of a place, as a share of it.
 _ROUNDINGS = 64 * 2.0**-52
 # Halving a piece so often reaches neighbouring numbers of float64.
@@ -152,7 +154,11 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
         moved = torch.stack([limits[0] - ends_of_first[0], limits[1] - ends_of_second[1]])
         astray = (moved.abs() / largest).amax((0, 1))
         # The smallest pieces are neighbouring numbers, with nothing between them.
-        rough = ((off > _TOLERANCE + noise) | (astray > _LIMITS + noise)) & (middles > starts) & (middles < ends)
+        uneven = off > _TOLERANCE + noise
+        rough = (uneven | (astray > _LIMITS + noise)) & (middles > starts) & (middles < ends)
+        if len(edges) == 2 and rough.sum() > _MOST_ROUGH and float(astray.max()) <= _ROUNDED:
+            # Without breaks nobody asks for limits; where halving everywhere does not help, they are rounding.
+            rough &= uneven
         if not rough.any():
             if probed:
                 break

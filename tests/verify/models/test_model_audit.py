@@ -708,3 +708,14 @@ def test_a_load_on_a_spot_is_no_fault_of_autodiffs(amplitude: float) -> None:
 
     found = audit(smooth, spot, (-1, 1))
     assert found.verdict == "consistent", str(found)
+
+
+@pytest.mark.parametrize(("steepness", "domain"), [(500.0, (-1, 1)), (1.0, (1000, 1001))])
+def test_steep_and_saturated_networks_are_smooth(steepness: float, domain: tuple[float, float]) -> None:
+    # There u′ has more roundings than elsewhere, which looked like breaks.
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    with torch.no_grad():
+        net[0].weight.mul_(steepness)
+        net[0].bias.mul_(steepness)
+    assert audit(net, lambda x, u, du: du**2 / 2 - torch.sin(3 * x) * u, domain).passed
