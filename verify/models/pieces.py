@@ -167,7 +167,7 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
             marks = torch.cat([edges, *added]).sort().values
             whole, _, _ = sampled(marks[:-1], marks[1:])
             fine = torch.linspace(float(edges[0]), float(edges[-1]), _PROBED + 1, dtype=edges.dtype)[1:-1]
-            fine = torch.cat([marks, fine]).unique()
+            fine = torch.cat([marks, fine[~torch.isin(fine, marks)]]).sort().values
             starts, ends = fine[:-1], fine[1:]
             parts, limits, sizes = sampled(starts, ends)
             scale, largest = (
