@@ -16,7 +16,9 @@ from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 
 _VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "none": RED}
 # What fits on a page of the table, and in its first column.
-_PAGE_ROWS, _LONGEST_NAME = 22, 40
+_PAGE_ROWS, _LONGEST_NAME = 22, 26
+# Likewise of the model in the title, and of a neuron where three stand side by side.
+_LONGEST_MODEL, _LONGEST_LABEL = 32, 30
 # Tensors drawn by name in the chart of errors, those that miss most; the others are grey.
 _NAMED = 6
 # Parameters drawn one by one, those with the largest Dirac terms.
@@ -57,7 +59,7 @@ def _verdicts(audit: ModelAudit) -> list[Page]:
 def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> Page:
     figure = Figure()
     said = {"none": "no verdict", "exact": "exact", "consistent": "consistent", "inconsistent": "inconsistent"}
-    title = f"{audit.settings['model']}, {audit.discretisation}: {said[audit.verdict]}"
+    title = f"{_short(audit.settings['model'], _LONGEST_MODEL)}, {audit.discretisation}: {said[audit.verdict]}"
     caption = "\n".join(
         [
             *textwrap.wrap(_capital(f"{audit.reason}."), _LINE),
@@ -191,7 +193,7 @@ def _kinks(audit: ModelAudit) -> Page:
         for ax in axes:
             ax.axvline(offender.place, color=colour, linewidth=0.9, linestyle="--")
         height = float(np.abs(audit.heights[np.argmin(np.abs(audit.kinks - offender.place))]))
-        label = f"{offender.label}: {offender.share:.0%}"
+        label = f"{_short(offender.label, _LONGEST_LABEL)}: {offender.share:.0%}"
         axes[2].plot([offender.place], [height], color=colour, marker="o", markersize=7, linestyle="none", label=label)
     if offenders:
         axes[0].legend(*axes[2].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
@@ -236,5 +238,5 @@ def _capital(sentence: str) -> str:
     return sentence if len(sentence.split()[0]) < 3 else sentence[:1].upper() + sentence[1:]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME + 1 :]}"
+def _short(name: str, longest: int = _LONGEST_NAME) -> str:
+    return name if len(name) <= longest else f"…{name[-longest + 1 :]}"

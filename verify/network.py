@@ -111,6 +111,8 @@ def exact_array(values: Any, name: str) -> Array:
     Raises:
         InputError: ragged, not finite, or not numbers.
     """
+    # A tensor of torch that requires gradients does not become an array by itself.
+    values = values.detach().numpy(force=True) if hasattr(values, "detach") else values
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         array: Array = values.astype(np.float64)
         if not np.isfinite(array).all():

@@ -165,3 +165,14 @@ def test_points_and_rule_reach_the_audit(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["points"] == [50, 500, 5000]
     assert found["discretisation"] == "trapezoid rule"
+
+
+def test_the_remedy_of_a_function_runs_with_parameters_that_are_plain_tensors() -> None:
+    found = runpy.run_path(str(EXAMPLES / "two_layers.py"))
+    assert not any(p.requires_grad for p in found["parameters"].values())
+    said = audit(found["model"], found["energy"], found["domain"], parameters=found["parameters"])
+    exec(said.remedy, found)
+    gradient = torch.cat([p.grad.reshape(-1) for p in found["parameters"].values()])
+    exact = torch.from_numpy(said.bulk + said.dirac)
+    # Both are exact to rounding.
+    torch.testing.assert_close(gradient, exact, rtol=0.0, atol=1e-11 * float(exact.norm()))

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from kinkproof.reports import model_report
-from kinkproof.reports.model_pages import _kinks, _missing
+from kinkproof.reports.model_pages import _kinks, _missing, _verdicts
+from kinkproof.reports.style import PAGE, look
 from kinkproof.verify import InputError, audit
 from kinkproof.verify.models.model_findings import ModelAudit
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pypdf import PdfReader
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -88,3 +91,37 @@ def test_no_verdict_has_a_report_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_path_that_cannot_be_written_is_named(bar: ModelAudit, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a directory"):
         model_report(bar, tmp_path)
+
+
+def test_long_names_stay_where_they_belong() -> None:
+    class ModelWithANameThatIsLongerThanMostOfTheOnesThatOneSees(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            layers = torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1)
+            self.a_rather_long_name_of_the_network_inside = torch.nn.Sequential(*layers).double()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.a_rather_long_name_of_the_network_inside(x)  # type: ignore[no-any-return]
+
+    found = audit(ModelWithANameThatIsLongerThanMostOfTheOnesThatOneSees(), lambda x, u, du: du**2 / 2 - u, (-1, 1))
+    with look():
+        (first,) = _verdicts(found)
+        kinks = _kinks(found).figure
+        assert first.title.endswith("midpoint rule: inconsistent")
+        # The titles of other pages are about as long.
+        assert len(first.title) <= 62
+        for figure in (first.figure, kinks):
+            # As it is written; with fine pixels, so that the letters have the widths that they have in a PDF.
+            figure.set_size_inches(*PAGE)
+            figure.set_dpi(300)
+            FigureCanvasAgg(figure).draw()
+        (table,) = first.figure.axes[0].tables
+        for line in range(len(found.findings) + 1):
+            name, shape = (table[line, k].get_text().get_window_extent() for k in (0, 1))
+            assert name.x1 < shape.x0
+        legend = kinks.axes[0].get_legend()
+        assert legend is not None
+        box = legend.get_window_extent()
+        assert box.x0 > 0
+        assert box.x1 < kinks.bbox.x1

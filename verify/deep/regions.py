@@ -17,6 +17,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..expressions import parse_number
 from .network import DeepNetwork
 
@@ -122,6 +123,9 @@ def linear_regions(network: DeepNetwork, domain: tuple[Any, Any] = (0, 1), order
         domain: the interval; numbers, text or SymPy.
         order: 1: a kink is heard if its motion changes the output; 2: also if weights that are zero keep it silent.
 
+    Raises:
+        InputError: no interval.
+
     Returns:
         The regions. Cost: R·P products of whole numbers of 60·L bits for float64 parameters.
 
@@ -131,6 +135,9 @@ def linear_regions(network: DeepNetwork, domain: tuple[Any, Any] = (0, 1), order
         [(0, 0, '1/4'), (1, 0, '3/4')]
     """
     marks = [_rational(e) for e in domain]
+    if len(marks) != 2 or marks[0] >= marks[1]:
+        ends = ", ".join(map(str, domain))
+        raise InputError(f"domain: ({ends}) is no interval; two ends in ascending order would be right")
     stages: list[Affine] = [Affine(_whole([[1]]), _whole([[0]]), 1)]
     masks: list[Array] = []
     zeros: list[tuple[int, int, Fraction, Fraction | None]] = []

@@ -24,7 +24,7 @@ from .remedy import remedy
 
 Array = NDArray[Any]
 
-# Below this a part of the gradient is rounding: of its norm, and of ∫|L| over the parameters' norm.
+# Below this a part of the gradient is rounding: of the sizes that it sums up, and of ∫|L| over the parameters' norm.
 _FLOOR = 1e-4
 _OFFENDERS = 3
 # Places for a picture of u and u′, besides those at the kinks.
@@ -137,6 +137,7 @@ class Assessment:
                 return (
                     "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
                     f"{explains}: something in the sum may be cut off from the parameters (detach, no_grad)"
+                    + (", or u′ be taken by differences across kinks" if jumps else "")
                 )
             return (
                 "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "
@@ -144,8 +145,13 @@ class Assessment:
             )
         if not kinks:
             return "u is smooth in x: L has nowhere to jump, and the derivative of the sum tends to the integral's"
-        if not jumps:
-            return f"u has {kinks} breaks, but L does not jump at them: moving them changes nothing at first order"
+        moved = float(self.exact.formula.jump.norm())
+        scale = max(float(self.exact.formula.total.norm()), rounding_floor(self.model, self.exact))
+        if not jumps or moved <= ROUNDING["float64"] * scale:
+            breaks = f"{kinks} break{'s' if kinks > 1 else ''}"
+            if self.exact.heights.any():
+                return f"u has {breaks}, but none at which L jumps moves with the parameters"
+            return f"u has {breaks}, but L does not jump at them: moving them changes nothing at first order"
         if verdict == "exact":
             return "the sum's nodes follow the kinks, so that autodiff sees them move"
         return "the Dirac terms of the kinks are there, or smaller than what can be told from rounding"
@@ -191,4 +197,6 @@ class Assessment:
 
 def rounding_floor(model: Model, exact: ExactSide) -> float:
     """A norm below which a gradient of this energy is rounding."""
-    return _FLOOR * exact.formula.magnitude / (float(model.vector().norm()) or 1.0) + float(np.finfo(float).tiny)
+    formula = exact.formula
+    size = max(formula.magnitude / (float(model.vector().norm()) or 1.0), formula.terms)
+    return _FLOOR * size + float(np.finfo(float).tiny)

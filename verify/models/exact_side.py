@@ -74,7 +74,20 @@ class Located:
                 continue
             blank = [torch.zeros(len(some), *p.shape, dtype=p.dtype) for p in model.tensors]
             pairs = zip(blank, found, strict=True)
-            yield torch.cat([(b if g is None else g).detach().flatten(1) for b, g in pairs], dim=1)
+            yield torch.cat([(b if g is None else g).detach().reshape(len(some), -1) for b, g in pairs], dim=1)
+
+    def moves(self, model: Model, index: int, length: float) -> bool:
+        """Does a break move with the parameters? One of clamp(x, 0, 1) or of layers without biases may not.
+
+        Args:
+            model: the model.
+            index: of one of all breaks.
+            length: of the domain.
+        """
+        place = attached(model, self._only(torch.tensor([index]))).sum()
+        if not place.requires_grad:
+            return False
+        return float(model.gradient(place).norm()) > still(model, length)
 
     def _only(self, chosen: Tensor) -> Breaks:
         """Some of all breaks."""
@@ -170,7 +183,10 @@ def degenerate(model: Model, located: Located, domain: tuple[float, float]) -> s
     """Why the energy may have only one-sided derivatives here, by name; "" if it has a derivative."""
     left, right = domain
     reasons = []
-    ends = [k for k in located.on_ends if _bends_on_end(model, float(located.breaks.places[k]), domain)]
+    ends = [
+        k for k in located.on_ends
+        if _bends_on_end(model, float(located.breaks.places[k]), domain) and located.moves(model, k, right - left)
+    ]  # fmt: skip
     if ends:
         at_left = [k for k in ends if abs(float(located.breaks.places[k]) - left) < abs(left - right) / 2]
         for group, end in ((at_left, left), ([k for k in ends if k not in at_left], right)):
@@ -179,7 +195,7 @@ def degenerate(model: Model, located: Located, domain: tuple[float, float]) -> s
     if len(located.places) > 1:
         near = located.places.diff() <= _TOGETHER * (right - left)
         if near.any():
-            reasons += _coincidences(model, located, near)
+            reasons += _coincidences(model, located, near, still(model, right - left))
     return "; ".join(reasons)
 
 
@@ -195,7 +211,12 @@ def _bends_on_end(model: Model, end: float, domain: tuple[float, float]) -> bool
     return not bool(torch.isfinite(du).all()) or float((du[1] - du[0]).abs()) > _BENDS * scale
 
 
-def _coincidences(model: Model, located: Located, near: Tensor) -> list[str]:
+def still(model: Model, length: float) -> float:
+    """A speed of a break, |dξ/dθ|, below which it stays: parameters ten times as large would move it by rounding."""
+    return _SAME_SPEED * length / (float(model.vector().norm()) or 1.0)
+
+
+def _coincidences(model: Model, located: Located, near: Tensor, rounding: float) -> list[str]:
     """Breaks at one place that move apart; the same pre-activation may break twice and harm nothing."""
     first = near.nonzero()[:, 0]
     pairs = torch.stack([first, first + 1], 1)[:MOST_RANKED]
@@ -203,7 +224,8 @@ def _coincidences(model: Model, located: Located, near: Tensor) -> list[str]:
     # Both of a pair at a time, so that no rows are kept.
     for pair in pairs:
         rows = torch.cat(list(located.speeds(model, pair)))
-        apart.append(bool((rows[0] - rows[1]).norm() > _SAME_SPEED * rows.norm(dim=1).max()))
+        same = max(_SAME_SPEED * float(rows.norm(dim=1).max()), rounding)
+        apart.append(float((rows[0] - rows[1]).norm()) > same)
     indices = located.indices
     members: dict[str, dict[int, None]] = {}
     for pair in pairs[torch.tensor(apart)].tolist():

@@ -87,6 +87,7 @@ def on_grids(
         values.append(max((a[0] for a in answers), key=lambda v: abs(v - energy)))
         found.append([a[1] for a in answers])
     _require_same_integral(discretisation, values, energy, magnitude, points)
+    _require_refinement(discretisation, found, values, energy, magnitude, points)
     return [_on_grids(found, target, part, points, discretisation) for part in parts], found[-1][0]
 
 
@@ -182,6 +183,22 @@ def _require_same_integral(
     tends = off[-1] <= off[0] / np.sqrt(points[-1] / points[0]) * 2
     if off[-1] > _VALUE * magnitude and not tends:
         raise _other_integral(discretisation, values[-1], energy, f"on {points[-1]:,} points")
+
+
+def _require_refinement(
+    discretisation: Discretisation, found: list[list[Array]], values: list[float], energy: float, magnitude: float,
+    points: tuple[int, ...],
+) -> None:  # fmt: skip
+    """A sum that is the same whatever n is has an error that cannot vanish: that is no fault of autodiff's."""
+    same = len(set(values)) == 1 and all(np.array_equal(f, found[0][0]) for of_n in found for f in of_n)
+    off = abs(values[-1] - energy) / magnitude
+    if same and off > ROUNDING[discretisation.precision]:
+        name = discretisation.name.removeprefix("your ")
+        raise InputError(
+            f"{name}: it is the same on {points[0]:,} and on {points[-1]:,} points and {off:.1e} off the integral, so "
+            f"that it cannot be seen whether its error vanishes; a {name} that makes use of n (with integrate, "
+            "points=n or a higher order=) would be right"
+        )
 
 
 def _other_integral(discretisation: Discretisation, value: float, energy: float, where: str) -> InputError:

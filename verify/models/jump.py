@@ -49,7 +49,9 @@ class JumpGradient:
         jump: −Σ ⟦L⟧ dξ/dθ.
         continued: the same from the continuity of u, which has ⟦∂u/∂θ⟧ = −⟦u′⟧ dξ/dθ at a kink that moves.
         comparable: those terms of `jump` that `continued` has too: where u′ bends.
-        magnitude: ∫ |L| dx, to compare energies with.
+        magnitude: ∫ |L| dx, or if that is nil what the ends add; to compare energies with, never nil.
+        terms: the size of what the gradient sums up, √Q times the norm of Σ ±weight ∂L/∂θ over the Q nodes with random
+            signs, which is about that of ∫ |∂L/∂θ| dx. Where terms cancel, the gradient has roundings of this size.
     """
 
     energy: float
@@ -58,6 +60,7 @@ class JumpGradient:
     continued: Tensor
     comparable: Tensor
     magnitude: float
+    terms: float
 
     @property
     def total(self) -> Tensor:
@@ -139,7 +142,8 @@ def jump_gradient(
     continuity = ratio[:-1, None] * to_left - ratio[1:, None] * to_right
     size = len(model.vector())
     energy, magnitude = 0.0, 0.0
-    bulk, continued = torch.zeros(size, dtype=x.dtype), torch.zeros(size, dtype=x.dtype)
+    bulk, continued, signed = (torch.zeros(size, dtype=x.dtype) for _ in range(3))
+    signs = 2.0 * torch.randint(2, x.shape, generator=torch.Generator().manual_seed(0)) - 1
     for k in pieces.chunks():
         points = x[k].reshape(-1).requires_grad_()
         u, du, ddu = model.fields(points, density.second)
@@ -148,15 +152,19 @@ def jump_gradient(
         energy += float(terms.detach().sum())
         magnitude += float(terms.detach().abs().sum())
         bulk += model.gradient(terms.sum(), keep=True)
+        signed += model.gradient((terms * signs[k].reshape(-1)).sum(), keep=True)
         if ratio.any():
             continued += model.gradient((u * continuity[k].reshape(-1)).sum())
     if ends is not None:
         added = end_terms(model, pieces, ends)
         energy += float(added.detach())
         bulk += model.gradient(added)
+    # Where L vanishes throughout, for u = 0 at the start for instance, there is nothing else to compare with.
+    magnitude = magnitude or abs(energy) or float(torch.finfo(x.dtype).tiny)
     return JumpGradient(
-        energy, bulk, -pulled(model, places, height), continued, -pulled(model, places, comparable), magnitude
-    )
+        energy, bulk, -pulled(model, places, height), continued, -pulled(model, places, comparable), magnitude,
+        float(signed.norm()) * x.numel() ** 0.5,
+    )  # fmt: skip
 
 
 def end_terms(model: Model, pieces: Pieces, ends: Ends) -> Tensor:

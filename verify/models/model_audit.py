@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -116,8 +116,11 @@ def _interval(domain: Any) -> tuple[float, float]:
 
 
 def _sizes(points: int | tuple[int, ...]) -> tuple[int, ...]:
-    sizes = (points, 10 * points, 100 * points) if isinstance(points, int) else tuple(points)
-    if len(sizes) < 3 or sizes[0] < 5 or any(a >= b for a, b in pairwise(sizes)):
+    sizes: tuple[Any, ...] = (points, 10 * points, 100 * points) if isinstance(points, int) else ()
+    if isinstance(points, Sequence):
+        sizes = tuple(points)
+    whole = all(isinstance(n, int) for n in sizes)
+    if len(sizes) < 3 or not whole or sizes[0] < 5 or any(a >= b for a, b in pairwise(sizes)):
         raise InputError(f"points: {points!r} does not refine; a number from 5 on, or three ascending ones, is right")
     return sizes
 

@@ -19,10 +19,14 @@ _TOLERANCE = 1e-13
 # Share of its largest value that the end of a field, extrapolated from the nodes of a piece, may be off by: far below
 # what is taken for a jump, far above rounding.
 _LIMITS = 1e-11
+# Up to this it may be rounding: of 1 − tanh² behind a steep or a saturated tanh, a million roundings.
+_ROUNDED = 1e-8
 # Of a place, as a share of it.
 _ROUNDINGS = 64 * 2.0**-52
 # Halving a piece so often reaches neighbouring numbers of float64.
 _MOST_HALVINGS = 50
+# Cells of the domain that are looked at once more when halving is done.
+_PROBED = 128
 # A break takes one piece at a time, so more pieces than this at one depth are not breaks but a rough integrand.
 _MOST_ROUGH = 400
 # Points evaluated at once, times the widest layer: some ten such arrays are in memory.
@@ -127,15 +131,20 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
         limits = torch.stack([values @ to_left, values @ to_right])
         return (values * weight).sum(-1) * half[:, 0], limits, values.abs().flatten(1)
 
+    def sized(starts: Tensor, ends: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        """∫ of the sizes, and the largest, (m, 1)."""
+        scale = (sizes * ((ends - starts)[:, None] / 2 * weight).flatten()).sum(1, keepdim=True)
+        found = scale, sizes.amax(1, keepdim=True)
+        return torch.where(found[0] > 0, found[0], 1.0), torch.where(found[1] > 0, found[1], 1.0)
+
     starts, ends = edges[:-1], edges[1:]
     whole, limits, sizes = sampled(starts, ends)
-    scale = (sizes * ((ends - starts)[:, None] / 2 * weight).flatten()).sum(1, keepdim=True)
-    largest = sizes.amax(1, keepdim=True)
-    scale, largest = (torch.where(s > 0, s, torch.ones_like(s)) for s in (scale, largest))
+    scale, largest = sized(starts, ends, sizes)
     # Far from the origin the places themselves are rounded.
     noise = _ROUNDINGS * max(0.0, float(edges.abs().max() / (edges[-1] - edges[0])) - 1)
     added = [edges[:0]]
-    for _ in range(_MOST_HALVINGS):
+    probed = False
+    for _ in range(2 * _MOST_HALVINGS):
         middles = (starts + ends) / 2
         halves, limits_of_halves, _ = sampled(torch.cat([starts, middles]), torch.cat([middles, ends]))
         first, second = halves.chunk(2, dim=1)
@@ -145,9 +154,33 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
         moved = torch.stack([limits[0] - ends_of_first[0], limits[1] - ends_of_second[1]])
         astray = (moved.abs() / largest).amax((0, 1))
         # The smallest pieces are neighbouring numbers, with nothing between them.
-        rough = ((off > _TOLERANCE + noise) | (astray > _LIMITS + noise)) & (middles > starts) & (middles < ends)
+        uneven = off > _TOLERANCE + noise
+        rough = (uneven | (astray > _LIMITS + noise)) & (middles > starts) & (middles < ends)
+        if len(edges) == 2 and rough.sum() > _MOST_ROUGH and float(astray.max()) <= _ROUNDED:
+            # Without breaks nobody asks for limits; where halving everywhere does not help, they are rounding.
+            rough &= uneven
         if not rough.any():
-            break
+            if probed:
+                break
+            # What is narrower than the nodes are apart, such as a load on a spot, no halving has seen so far.
+            probed = True
+            marks = torch.cat([edges, *added]).sort().values
+            whole, _, _ = sampled(marks[:-1], marks[1:])
+            fine = torch.linspace(float(edges[0]), float(edges[-1]), _PROBED + 1, dtype=edges.dtype)[1:-1]
+            fine = torch.cat([marks, fine[~torch.isin(fine, marks)]]).sort().values
+            starts, ends = fine[:-1], fine[1:]
+            parts, limits, sizes = sampled(starts, ends)
+            scale, largest = (
+                torch.maximum(a, b) for a, b in zip((scale, largest), sized(starts, ends, sizes), strict=True)
+            )
+            parents = torch.searchsorted(marks, (starts + ends) / 2) - 1
+            off = (torch.zeros_like(whole).index_add(1, parents, parts) - whole).abs() / scale
+            unseen = (off.amax(0) > _TOLERANCE + noise)[parents]
+            if not unseen.any():
+                break
+            added.append(starts[unseen & ~torch.isin(starts, marks)])
+            starts, ends, whole, limits = starts[unseen], ends[unseen], parts[:, unseen], limits[:, :, unseen]
+            continue
         if rough.sum() > _MOST_ROUGH + len(edges):
             where = float(middles[rough][0])
             raise InputError(

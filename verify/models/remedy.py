@@ -39,6 +39,9 @@ def remedy(model: Model, density: Density, discretisation: str, domain: tuple[fl
     if not isinstance(model.original, torch.nn.Module):
         imports = ["from functools import partial", "", *imports]
         u = "field"
+        # A function's parameters are often plain tensors, handed to torch.func.grad.
+        lines.append("for tensor in parameters.values():")
+        lines.append("    tensor.requires_grad_()")
         lines.append("field = partial(model, parameters)  # a function of x alone")
         if "parameters" in density.extra:
             name = f"lambda x, u, du: {name}(x, u, du, parameters=parameters)"

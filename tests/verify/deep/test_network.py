@@ -97,3 +97,11 @@ def test_a_vector_of_another_length_is_refused() -> None:
         Tensors.from_vector(np.zeros(4), (2, 1))
     with pytest.raises(InputError, match="2 tensors are no network"):
         DeepNetwork.from_parameters([[1], [1]])
+
+
+def test_parameters_of_a_torch_model_are_taken_as_they_are() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    network = DeepNetwork.from_parameters(list(model.parameters()))
+    np.testing.assert_array_equal(network.hidden_weights[0], model[0].weight.detach().numpy())
+    np.testing.assert_array_equal(network.output_weights, model[2].weight.detach().numpy()[0])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kinkproof.verify import (
     DeepNetwork,
     Density,
+    InputError,
     NondifferentiableError,
     RitzProblem,
     ShallowNetwork,
@@ -195,3 +196,9 @@ def test_irrational_ends_are_ends() -> None:
     expected = exact_gradient(problem, shallow, digits=40).total.ravel()
     with mpmath.workdps(40):
         assert max(abs(a - b) for a, b in zip(found, expected, strict=True)) < mpmath.mpf(10) ** -36
+
+
+@pytest.mark.parametrize("domain", [(1, 0), (0, 0), (0, 1, 2)])
+def test_a_domain_is_an_interval(domain: Any) -> None:
+    with pytest.raises(InputError, match="is no interval; two ends in ascending order would be right"):
+        linear_regions(two_layers(), domain)

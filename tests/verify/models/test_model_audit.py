@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from functools import partial
@@ -574,3 +575,147 @@ def test_a_kink_whose_motion_autograd_does_not_see_leaves_nobody_judged() -> Non
     found = audit(net, bar)
     assert found.verdict == "none"
     assert "custom autograd.Function" in found.reason
+
+
+def test_a_parameter_without_dimensions_is_one_like_others() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.place = kinked(), nn.Parameter(torch.tensor(0.4, dtype=torch.float64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(x) + torch.relu(x - self.place)
+
+    found = audit(Scaled(), bar)
+    assert found.verdict == "inconsistent"
+    lacking = {t.name: t.missing for t in found.tensors}
+    assert lacking["place"] > 0
+
+
+class Applied(nn.Module):
+    """A smooth network behind or in front of something that breaks at places of its own."""
+
+    def __init__(self, break_: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net, self.break_ = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double(), break_
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.break_(self.net, x)
+
+
+@pytest.mark.parametrize(
+    "break_",
+    [
+        lambda net, x: net(x.clamp(0, 1)),
+        lambda net, x: net(x.abs()),
+        lambda net, x: torch.where(x >= 0, x * net(x), torch.zeros_like(x)),
+        # Without biases kinks lie at x = 0 whatever the weights are.
+        lambda net, x: net[2](torch.relu(x @ net[0].weight.T)),
+    ],
+)
+def test_kinks_that_stay_on_an_end_do_no_harm(break_: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    found = audit(Applied(break_), bar)
+    assert found.passed
+    assert not any("one-sided" in n for n in found.notes)
+
+
+def test_kinks_that_stay_together_do_no_harm() -> None:
+    # At 0.3 to rounding, which differs from neuron to neuron.
+    model = Applied(lambda net, x: net[2](torch.relu((x - 0.3) @ net[0].weight.T)))  # type: ignore[index, operator]
+    found = audit(model, bar)
+    assert found.passed
+    assert not any("one-sided" in n for n in found.notes)
+    assert np.any(found.heights)
+    assert "none at which L jumps moves" in found.reason
+
+
+def on_100_points(model: nn.Module, n: int) -> Tensor:
+    x = torch.linspace(0, 1, 100, dtype=torch.float64)[:, None].requires_grad_()
+    u = model(x)
+    (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    return bar(x, u, du).mean()
+
+
+def test_a_loss_that_does_not_refine_is_not_judged() -> None:
+    # Its error stands still, and that is no fault of autodiff's: a smooth model would get a false alarm.
+    smooth = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    with pytest.raises(InputError, match="it is the same on 100 and on 10,000 points"):
+        audit(smooth, bar, loss=on_100_points)
+    with pytest.raises(InputError, match="a higher order=\\) would be right") as said:
+        audit(kinked(6), wavy, loss=lambda model, n: integrate(wavy, model, (0, 1), order=2))
+    assert "points=n" in str(said.value)
+    # What has reached rounding need not.
+    assert audit(kinked(6), wavy, loss=lambda model, n: integrate(wavy, model, (0, 1), order=30)).verdict == "exact"
+
+
+def wavy(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+    return du**2 / 2 - torch.cos(3 * x) * u
+
+
+@pytest.mark.parametrize("points", [100.0, None, (5, 50.0, 500), {5, 50, 500}, "100"])
+def test_numbers_of_points_are_whole_and_ascending(points: Any) -> None:
+    with pytest.raises(InputError, match="does not refine; a number from 5 on, or three ascending ones, is right"):
+        audit(kinked(), bar, points=points)
+
+
+def test_a_gradient_that_cancels_to_rounding_leaves_a_verdict() -> None:
+    # u is constant and the load odd: what is left of the integral of ∂L/∂θ is rounding of its terms.
+    silent = kinked()
+    with torch.no_grad():
+        silent[0].weight.clamp_(-1, 1)
+        silent[0].bias.fill_(-50.0)
+        silent[2].bias.fill_(1e-3)
+    assert audit(silent, lambda x, u, du: du**2 / 2 - torch.sin(3 * x) * u, (-1, 1)).passed
+    # Two networks that all but cancel: u is small, its terms are not.
+    one = kinked(seed=1)
+
+    class Difference(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = one, copy.deepcopy(one)
+            with torch.no_grad():
+                self.other[2].weight.mul_(1 + 1e-6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.one(x) - self.other(x)
+
+    found = audit(Difference(), lambda x, u, du: du**2 / 2 + u**2)
+    assert found.routes_agree, str(found)
+    assert found.verdict == "inconsistent"
+
+
+@pytest.mark.parametrize("ends", [None, lambda u: (u - 1).square().sum()])
+def test_an_energy_that_vanishes_at_the_start_is_judged(ends: Callable[[Tensor], Tensor] | None) -> None:
+    # As a last layer that starts at zero makes it.
+    for activation in (nn.ReLU, nn.Tanh):
+        model = nn.Sequential(nn.Linear(1, 8), activation(), nn.Linear(8, 1)).double()
+        nn.init.zeros_(model[2].weight)
+        nn.init.zeros_(model[2].bias)
+        found = audit(model, bar, (-1, 1), ends=ends)
+        assert found.passed, str(found)
+        json.dumps(found.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("amplitude", [0.2, 5.0, 1000.0])
+def test_a_load_on_a_spot_is_no_fault_of_autodiffs(amplitude: float) -> None:
+    torch.manual_seed(0)
+    smooth = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+
+    def spot(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+        # A thousandth of the domain wide, between all nodes of one piece.
+        return du**2 / 2 - (torch.sin(3 * x) + amplitude * torch.exp(-1e6 * (x - 0.3) ** 2)) * u
+
+    found = audit(smooth, spot, (-1, 1))
+    assert found.verdict == "consistent", str(found)
+
+
+@pytest.mark.parametrize(("steepness", "domain"), [(500.0, (-1, 1)), (1.0, (1000, 1001))])
+def test_steep_and_saturated_networks_are_smooth(steepness: float, domain: tuple[float, float]) -> None:
+    # There u′ has more roundings than elsewhere, which looked like breaks.
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    with torch.no_grad():
+        net[0].weight.mul_(steepness)
+        net[0].bias.mul_(steepness)
+    assert audit(net, lambda x, u, du: du**2 / 2 - torch.sin(3 * x) * u, domain).passed
