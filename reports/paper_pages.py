@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..solver.checks import Check, verdict
+from ..solver.experiments import CONVERGED
 from ..verify.files import require_writable
 from .discrepancy import errors_page
 from .gap import gap_page
@@ -21,7 +22,6 @@ from .settings_page import settings_page
 from .style import Page, look, write_pdf
 from .surfaces import surface_page
 from .training_figures import VERDICT_COLOURS, training_page, write_claim
-from .training_tables import CONVERGED
 
 # A surface is called noisy if its roughness is this many times that of a parabola at the same resolution, and the
 # noise is called gone if it is not.

@@ -11,15 +11,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ..solver.experiments import Outcome
+from ..solver.experiments import CONVERGED, Outcome
 from ..solver.runs import Run
 from .tables import terminal
 
 if TYPE_CHECKING:
     from .paper_pages import Finding
-
-# Epochs of the experiments by default; by then the medians have settled.
-CONVERGED = 10_000
 
 
 def run_table(run: Run) -> None:

@@ -23,6 +23,9 @@ from .training import fit
 
 Array = NDArray[Any]
 
+# Epochs by default; by then the medians have settled.
+CONVERGED = 10_000
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -104,7 +107,7 @@ class _Experiment:
 def run_experiment(
     name: str,
     *,
-    steps: int = 10_000,
+    steps: int = CONVERGED,
     seeds: Iterable[int] = range(16),
     width: int = 20,
     points: int = 200,
