@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..verify.models.rational import layers_of, network, random_widths
 from .rational_energy import density, rational_energy, rational_slope
 
-# What the issue asks for. Rounding of sums over some hundred pieces, of energies near cancellation.
+# What is demanded. Rounding of sums over some hundred pieces, of energies near cancellation.
 WANTED = 1e-9
 
 

@@ -73,7 +73,7 @@ def test_an_unknown_figure_is_answered_with_the_known_ones(tmp_path: Path) -> No
 
 @pytest.mark.long
 def test_the_papers_runs_at_full_length() -> None:
-    """The figures that issue and README state: k = 2, width 20, 10,000 epochs, 16 seeds, medians. Some minutes."""
+    """The figures that the README states: k = 2, width 20, 10,000 epochs, 16 seeds, medians. Some minutes."""
     median = {}
     for name in ("figure-1", "figure-4", "figure-5", "figure-6"):
         outcome = run_experiment(name)

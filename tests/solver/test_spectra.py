@@ -33,7 +33,7 @@ def test_the_exact_one_is_the_oracles_and_symmetric(problem: RitzProblem) -> Non
     oracle = exact_hessian(problem, batch)
     for k in range(5):
         found = spectrum(problem, batch.member((k,)))
-        # The figure; measured are 1e-13 and less.
+        # What derivatives in float64 should reach at least; measured are 1e-13 and less.
         assert relative(found.hessian, oracle[k]) < 1e-9
         # The same products in another order.
         assert np.abs(found.hessian - found.hessian.T).max() < 1e-12 * np.abs(found.hessian).max()
