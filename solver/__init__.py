@@ -8,46 +8,46 @@ from typing import TYPE_CHECKING
 from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
-    from .certificate import certify as certify
-    from .conforming_quadrature import ConformingQuadrature as ConformingQuadrature
-    from .convergence_table import convergence as convergence
-    from .degeneracy import NoSecondDerivativeError as NoSecondDerivativeError
-    from .free_knots import solve as solve
-    from .integration import integrate as integrate
-    from .landscapes import landscape as landscape
-    from .planes import Plane as Plane
-    from .planes import chosen_plane as chosen_plane
-    from .planes import path_plane as path_plane
-    from .planes import random_plane as random_plane
-    from .regression import regress as regress
-    from .runs import Run as Run
-    from .spectra import Spectrum as Spectrum
-    from .spectra import eigenplanes as eigenplanes
-    from .spectra import plane_angles as plane_angles
-    from .spectra import spectrum as spectrum
-    from .surfaces import Landscape as Landscape
-    from .training import fit as fit
+    from .free_knots.certificate import certify as certify
+    from .free_knots.convergence_table import convergence as convergence
+    from .free_knots.optimum import solve as solve
+    from .landscapes.degeneracy import NoSecondDerivativeError as NoSecondDerivativeError
+    from .landscapes.landscapes import landscape as landscape
+    from .landscapes.planes import Plane as Plane
+    from .landscapes.planes import chosen_plane as chosen_plane
+    from .landscapes.planes import path_plane as path_plane
+    from .landscapes.planes import random_plane as random_plane
+    from .landscapes.spectra import Spectrum as Spectrum
+    from .landscapes.spectra import eigenplanes as eigenplanes
+    from .landscapes.spectra import plane_angles as plane_angles
+    from .landscapes.spectra import spectrum as spectrum
+    from .landscapes.surfaces import Landscape as Landscape
+    from .mending.conforming_quadrature import ConformingQuadrature as ConformingQuadrature
+    from .mending.integration import integrate as integrate
+    from .training.regression import regress as regress
+    from .training.runs import Run as Run
+    from .training.training import fit as fit
 
 _HOME = {
-    "Landscape": "surfaces",
-    "NoSecondDerivativeError": "degeneracy",
-    "Plane": "planes",
-    "ConformingQuadrature": "conforming_quadrature",
-    "Run": "runs",
-    "Spectrum": "spectra",
-    "certify": "certificate",
-    "chosen_plane": "planes",
-    "convergence": "convergence_table",
-    "eigenplanes": "spectra",
-    "fit": "training",
-    "landscape": "landscapes",
-    "path_plane": "planes",
-    "plane_angles": "spectra",
-    "random_plane": "planes",
-    "integrate": "integration",
-    "regress": "regression",
-    "solve": "free_knots",
-    "spectrum": "spectra",
+    "Landscape": "landscapes.surfaces",
+    "NoSecondDerivativeError": "landscapes.degeneracy",
+    "Plane": "landscapes.planes",
+    "ConformingQuadrature": "mending.conforming_quadrature",
+    "Run": "training.runs",
+    "Spectrum": "landscapes.spectra",
+    "certify": "free_knots.certificate",
+    "chosen_plane": "landscapes.planes",
+    "convergence": "free_knots.convergence_table",
+    "eigenplanes": "landscapes.spectra",
+    "fit": "training.training",
+    "landscape": "landscapes.landscapes",
+    "path_plane": "landscapes.planes",
+    "plane_angles": "landscapes.spectra",
+    "random_plane": "landscapes.planes",
+    "integrate": "mending.integration",
+    "regress": "training.regression",
+    "solve": "free_knots.optimum",
+    "spectrum": "landscapes.spectra",
 }
 
 __all__ = sorted(_HOME)

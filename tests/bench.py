@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 from kinkproof.solver import ConformingQuadrature, Run, eigenplanes, fit, integrate, landscape, solve, spectrum
-from kinkproof.solver.adam import Adam
-from kinkproof.solver.architecture import Architecture
-from kinkproof.solver.conforming import conforming_energy, kinks
-from kinkproof.solver.differences import central_differences
-from kinkproof.solver.gradients import autodiff, objective
+from kinkproof.solver.networks.architecture import Architecture
+from kinkproof.solver.networks.conforming import conforming_energy, kinks
+from kinkproof.solver.networks.differences import central_differences
+from kinkproof.solver.networks.gradients import autodiff, objective
+from kinkproof.solver.training.adam import Adam
 from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, audit, exact_energy, exact_gradient, problems
-from kinkproof.verify.backends.pytorch import methods
 from kinkproof.verify.deep import linear_regions
-from kinkproof.verify.oracles.standalone import standalone_text
-from kinkproof.verify.quadrature import grid
+from kinkproof.verify.discrete.quadrature import grid
+from kinkproof.verify.oracles.standalone.standalone import standalone_text
+from kinkproof.verify.systems.pytorch import methods
 
 # Targets: width → most the ratio should be.
 WANTED = {20: 1.0, 10_000: 0.05}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from kinkproof.verify import ShallowNetwork, audit, problems
-from kinkproof.verify.findings import Audit
+from kinkproof.verify.systems.findings import Audit
 
 # Runs pytest inside a test: how the plugin is tested.
 pytest_plugins = ["pytester"]
@@ -21,7 +21,7 @@ DIFFERENTIABLE = list(problems)
 @pytest.fixture(scope="session")
 def paper_audit() -> Audit:
     """The main job's audit, without torch.compile, which `nox -s verify` runs."""
-    from kinkproof.verify.backends.discovery import discover
+    from kinkproof.verify.systems.discovery import discover
 
     chosen = [m for m in discover() if m.name != "torch.compile"]
     return audit(problems["sine-2"], ShallowNetwork.random(20, seed=0), methods=chosen)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import sympy
 from kinkproof.verify import RitzProblem, ShallowNetwork
-from kinkproof.verify.blocks import BLOCKS
-from kinkproof.verify.expressions import X
-from kinkproof.verify.gradient import Gradient
+from kinkproof.verify.line.gradient import Gradient
+from kinkproof.verify.statement.blocks import BLOCKS
+from kinkproof.verify.statement.expressions import X
 from numpy.typing import NDArray
 
 Array = NDArray[Any]

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from kinkproof.reports.command import app
+from kinkproof.reports.command.root import app
 from kinkproof.solver import solve
 from kinkproof.verify import problems
-from kinkproof.verify.findings import Audit
 from kinkproof.verify.oracles import load, packs
+from kinkproof.verify.systems.findings import Audit
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parent.parent

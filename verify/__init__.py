@@ -9,34 +9,34 @@ from typing import TYPE_CHECKING
 from .first_use import first_use
 
 if TYPE_CHECKING:
-    from .deep.density import Density as Density
-    from .deep.network import DeepNetwork as DeepNetwork
-    from .derivation import derive as derive
-    from .energy import exact_energy as exact_energy
+    from .discrete.quadrature import quadrature_gradient as quadrature_gradient
     from .errors import InputError as InputError
     from .errors import NondifferentiableError as NondifferentiableError
-    from .gradient import exact_gradient as exact_gradient
-    from .hessian import exact_hessian as exact_hessian
-    from .named import problems as problems
-    from .network import ShallowNetwork as ShallowNetwork
-    from .problem import RitzProblem as RitzProblem
-    from .quadrature import quadrature_gradient as quadrature_gradient
-    from .refinement import audit as audit
+    from .line.derivation import derive as derive
+    from .line.energy import exact_energy as exact_energy
+    from .line.gradient import exact_gradient as exact_gradient
+    from .line.hessian import exact_hessian as exact_hessian
+    from .statement.deep_network import DeepNetwork as DeepNetwork
+    from .statement.density import Density as Density
+    from .statement.named import problems as problems
+    from .statement.network import ShallowNetwork as ShallowNetwork
+    from .statement.problem import RitzProblem as RitzProblem
+    from .systems.refinement import audit as audit
 
 _HOME = {
-    "DeepNetwork": "deep.network",
-    "Density": "deep.density",
+    "DeepNetwork": "statement.deep_network",
+    "Density": "statement.density",
     "InputError": "errors",
     "NondifferentiableError": "errors",
-    "RitzProblem": "problem",
-    "ShallowNetwork": "network",
-    "audit": "refinement",
-    "derive": "derivation",
-    "exact_energy": "energy",
-    "exact_gradient": "gradient",
-    "exact_hessian": "hessian",
-    "problems": "named",
-    "quadrature_gradient": "quadrature",
+    "RitzProblem": "statement.problem",
+    "ShallowNetwork": "statement.network",
+    "audit": "systems.refinement",
+    "derive": "line.derivation",
+    "exact_energy": "line.energy",
+    "exact_gradient": "line.gradient",
+    "exact_hessian": "line.hessian",
+    "problems": "statement.named",
+    "quadrature_gradient": "discrete.quadrature",
 }
 
 __all__ = sorted(_HOME)

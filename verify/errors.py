@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .blocks import Blocks
-    from .kinks import Degeneracy
+    from .line.kinks import Degeneracy
+    from .statement.blocks import Blocks
 
 
 class InputError(ValueError):

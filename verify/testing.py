@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .models.model_findings import ModelAudit
+    from .models.telling.model_findings import ModelAudit
 
 
 def assert_gradient_consistent(

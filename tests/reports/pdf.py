@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kinkproof.reports.style import PAGE, Page
+from kinkproof.reports.pages.style import PAGE, Page
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pypdf import PdfReader
 

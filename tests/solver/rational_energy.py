@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..verify.models.rational import Layers, layers_of, rational_pieces
+from ..verify.models.seeing.rational import Layers, layers_of, rational_pieces
 
 
 def density(x: Tensor, u: Tensor, slope: Tensor) -> Tensor:

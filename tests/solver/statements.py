@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_energy, exact_gradient, problems
-from kinkproof.verify.expressions import X
+from kinkproof.verify.statement.expressions import X
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]

@@ -86,9 +86,9 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
         ("from kinkproof.verify.deep import Tensors", "torch sympy mpmath"),
         ("from kinkproof.verify import DeepNetwork, Density, exact_gradient", "torch jax autograd matplotlib scipy"),
         ("from kinkproof.reports.command import app", "torch jax autograd sympy matplotlib numpy scipy"),
-        ("from kinkproof.verify.backends.discovery import backends; backends()", "torch jax autograd"),
-        ("from kinkproof.verify.backends.discovery import discover; discover(['autograd'])", "torch jax"),
-        ("from kinkproof.verify.backends.discovery import discover; discover(['jax'])", "torch autograd"),
+        ("from kinkproof.verify.systems.discovery import backends; backends()", "torch jax autograd"),
+        ("from kinkproof.verify.systems.discovery import discover; discover(['autograd'])", "torch jax"),
+        ("from kinkproof.verify.systems.discovery import discover; discover(['jax'])", "torch autograd"),
         ("import kinkproof.verify.models", "torch sympy"),
         ("from kinkproof.verify.testing import assert_gradient_consistent", "torch sympy numpy"),
         ("import kinkproof.solver", "torch scipy sympy numpy"),
@@ -115,7 +115,7 @@ def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> 
 def test_the_public_names_are_there() -> None:
     import kinkproof.solver as solver
     import kinkproof.verify as verify
-    import kinkproof.verify.refinement  # noqa: F401  (importing a module must not hide a public name)
+    import kinkproof.verify.systems.refinement  # noqa: F401  (importing a module must not hide a public name)
 
     for file in room_folder("solver").glob("[!_]*.py"):
         importlib.import_module(f"kinkproof.solver.{file.stem}")

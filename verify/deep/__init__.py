@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from ..first_use import first_use
 
 if TYPE_CHECKING:
+    from ..statement.deep_network import DeepNetwork as DeepNetwork
+    from ..statement.density import Density as Density
+    from ..statement.tensors import Tensors as Tensors
     from .crosscheck import deep_crosscheck as deep_crosscheck
-    from .density import Density as Density
     from .gradient import DeepGradient as DeepGradient
     from .gradient import kink_motion as kink_motion
-    from .network import DeepNetwork as DeepNetwork
     from .regions import Kink as Kink
     from .regions import LinearRegions as LinearRegions
     from .regions import linear_regions as linear_regions
-    from .tensors import Tensors as Tensors
 
 _HOME = {
     "DeepGradient": "gradient",
-    "DeepNetwork": "network",
-    "Density": "density",
+    "DeepNetwork": ".statement.deep_network",
+    "Density": ".statement.density",
     "Kink": "regions",
     "LinearRegions": "regions",
-    "Tensors": "tensors",
+    "Tensors": ".statement.tensors",
     "deep_crosscheck": "crosscheck",
     "kink_motion": "gradient",
     "linear_regions": "regions",

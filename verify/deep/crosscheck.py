@@ -3,7 +3,7 @@
 Route 2 (`difference_gradient`) marches from breakpoint to breakpoint in mpmath numbers, integrates the energy by its
 own Gauss–Legendre rule straight from max(0, Wh + b), and takes central differences: no regions in whole numbers, no
 moments, no jump formula, no derivative by a parameter. Route 3, for one hidden layer, is the closed form of
-`kinkproof.verify.gradient`.
+`kinkproof.verify.line.gradient`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from ..crosscheck import Agreement, agreement, gauss
 from ..errors import InputError
-from ..expressions import X, parse_number
-from ..gradient import exact_gradient
-from ..network import ShallowNetwork
-from ..piecewise import branch
-from ..problem import RitzProblem
-from .density import SLOPE, VALUE, Density
+from ..line.crosscheck import Agreement, agreement, gauss
+from ..line.gradient import exact_gradient
+from ..statement.deep_network import DeepNetwork
+from ..statement.density import SLOPE, VALUE, Density
+from ..statement.expressions import X, parse_number
+from ..statement.network import ShallowNetwork
+from ..statement.piecewise import branch
+from ..statement.problem import RitzProblem
+from ..statement.tensors import Tensors
 from .gradient import deep_gradient
-from .network import DeepNetwork
-from .tensors import Tensors
 
 Array = NDArray[Any]
 

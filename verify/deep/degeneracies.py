@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import NondifferentiableError
-from ..kinks import Degeneracy
+from ..line.kinks import Degeneracy
 from .integrands import Integrand, near_place
 from .regions import LinearRegions
 

@@ -10,14 +10,14 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from ..energy import GUARD_DIGITS
 from ..errors import InputError
-from ..expressions import X, to_mpf
-from ..problem import RitzProblem
-from .density import Density
+from ..line.energy import GUARD_DIGITS
+from ..statement.deep_network import DeepNetwork
+from ..statement.density import Density
+from ..statement.expressions import X, to_mpf
+from ..statement.problem import RitzProblem
 from .expansion import Expansion, expand
 from .integrands import Integrand, integrand_of
-from .network import DeepNetwork
 from .regions import LinearRegions, linear_regions
 
 Array = NDArray[Any]

@@ -14,9 +14,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from ..expressions import to_mpf
+from ..statement.expressions import to_mpf
+from ..statement.tensors import Tensors
 from .regions import Affine, LinearRegions
-from .tensors import Tensors
 
 Array = NDArray[Any]
 

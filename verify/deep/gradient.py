@@ -10,15 +10,15 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import RitzProblem
+from ..statement.deep_network import DeepNetwork
+from ..statement.density import Density
+from ..statement.problem import RitzProblem
+from ..statement.tensors import Tensors
 from .degeneracies import clearance, refuse_degenerate
-from .density import Density
 from .energy import Swept, sweep, working_digits
 from .expansion import Expansion, expand
 from .integrands import jump
-from .network import DeepNetwork
 from .regions import Kink, linear_regions
-from .tensors import Tensors
 
 Array = NDArray[Any]
 

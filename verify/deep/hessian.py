@@ -14,13 +14,13 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hessian import HessianParts
-from ..problem import RitzProblem
+from ..line.hessian import HessianParts
+from ..statement.deep_network import DeepNetwork
+from ..statement.density import Density
+from ..statement.problem import RitzProblem
 from .degeneracies import refuse_degenerate
-from .density import Density
 from .energy import Swept, sweep, working_digits
 from .gradient import kink_velocities, mean_jump
-from .network import DeepNetwork
 
 Array = NDArray[Any]
 

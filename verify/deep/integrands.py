@@ -17,13 +17,13 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from .. import piecewise
 from ..errors import InputError
-from ..expressions import NUMPY_MODULES, X, to_mpf
-from ..kinks import compare, distance_vanishes, fixed_places
-from ..moments import Moments, moments
-from ..problem import RitzProblem
-from .density import SLOPE, VALUE, Density
+from ..line.kinks import compare, distance_vanishes, fixed_places
+from ..line.moments import Moments, moments
+from ..statement import piecewise
+from ..statement.density import SLOPE, VALUE, Density
+from ..statement.expressions import NUMPY_MODULES, X, to_mpf
+from ..statement.problem import RitzProblem
 from .gauss import integrate, integrate_exact
 
 Array = NDArray[Any]

@@ -18,8 +18,8 @@ import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..expressions import parse_number
-from .network import DeepNetwork
+from ..statement.deep_network import DeepNetwork
+from ..statement.expressions import parse_number
 
 Array = NDArray[Any]
 

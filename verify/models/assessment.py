@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..study import ROUNDING
-from .density import Density
-from .discretisation import Discretisation
-from .exact_side import ExactSide, Located
-from .gradcheck import Gradcheck
-from .judgement import DRAWN, Judged, Target, on_grids, over_draws
-from .model import Model
-from .model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
-from .remedy import remedy
+from ..systems.study import ROUNDING
+from .judging.density import Density
+from .judging.discretisation import Discretisation
+from .judging.exact_side import ExactSide, Located
+from .judging.gradcheck import Gradcheck
+from .judging.judgement import DRAWN, Judged, Target, on_grids, over_draws
+from .seeing.model import Model
+from .telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
+from .telling.remedy import remedy
 
 Array = NDArray[Any]
 

@@ -11,18 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..discrete.quadrature import grid
 from ..errors import InputError
-from ..quadrature import grid
-from ..study import family_sizes
+from ..systems.study import family_sizes
 from .assessment import Assessment, rounding_floor
-from .density import Density, bind, check
-from .discretisation import Discretisation, on_loss, on_quadrature, on_rule
-from .exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
-from .gradcheck import gradcheck
-from .jump import Ends
-from .model import Model
-from .model_findings import ModelAudit, Route
-from .preparation import prepare
+from .judging.density import Density, bind, check
+from .judging.discretisation import Discretisation, on_loss, on_quadrature, on_rule
+from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
+from .judging.gradcheck import gradcheck
+from .judging.jump import Ends
+from .judging.preparation import prepare
+from .seeing.model import Model
+from .telling.model_findings import ModelAudit, Route
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9

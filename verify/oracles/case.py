@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blocks import BLOCKS, Blocks
+from ..statement.blocks import BLOCKS, Blocks
 from . import comparison
 from .formulas import evaluate
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blocks import BLOCKS
+from ..statement.blocks import BLOCKS
 
 Array = NDArray[Any]
 

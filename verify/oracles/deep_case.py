@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..deep.tensors import Tensors
+from ..statement.tensors import Tensors
 from .case import Case, floats, frozen
 from .deep_comparison import as_deep_vector, diagnose_deep_gradient, diagnose_deep_hessian
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..deep.tensors import Tensors
+from ..statement.tensors import Tensors
 from . import comparison
 
 Array = NDArray[Any]

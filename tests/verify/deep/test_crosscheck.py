@@ -10,11 +10,11 @@ import mpmath
 import numpy as np
 import pytest
 from kinkproof.verify import DeepNetwork, Density, InputError, RitzProblem, ShallowNetwork, exact_gradient, problems
-from kinkproof.verify.crosscheck import agreement
 from kinkproof.verify.deep import DeepGradient, deep_crosscheck, kink_motion
 from kinkproof.verify.deep.crosscheck import difference_gradient
 from kinkproof.verify.deep.energy import sweep
 from kinkproof.verify.deep.integrands import integrand_of
+from kinkproof.verify.line.crosscheck import agreement
 from numpy.typing import NDArray
 
 from .networks import FREE, QUARTIC, STATEMENTS, two_layers

@@ -20,7 +20,7 @@ from kinkproof.verify import (
     problems,
 )
 from kinkproof.verify.deep import kink_motion
-from kinkproof.verify.expressions import X
+from kinkproof.verify.statement.expressions import X
 
 from .networks import FREE, QUARTIC, STATEMENTS, WIDE, two_layers
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from kinkproof.verify.deep import DeepNetwork
-from kinkproof.verify.deep.density import Density
 from kinkproof.verify.deep.gradient import deep_gradient
+from kinkproof.verify.statement.density import Density
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

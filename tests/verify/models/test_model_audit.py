@@ -11,8 +11,8 @@ import pytest
 import torch
 from kinkproof.solver import integrate
 from kinkproof.verify import InputError, audit
-from kinkproof.verify.models import exact_side
-from kinkproof.verify.models.model_findings import ModelAudit
+from kinkproof.verify.models.judging import exact_side
+from kinkproof.verify.models.telling.model_findings import ModelAudit
 from torch import Tensor, nn
 
 from tests.verify.models.random_models import SMOOTH, Ritz, density, network, reference

@@ -12,7 +12,7 @@ import pytest
 from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, problems
 from kinkproof.verify.oracles import Case, generate
 from kinkproof.verify.oracles.deep_case import DeepCase
-from kinkproof.verify.oracles.shipped import random_network
+from kinkproof.verify.oracles.making.shipped import random_network
 
 
 @cache

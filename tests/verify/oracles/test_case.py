@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.verify import exact_energy, exact_gradient, exact_hessian, quadrature_gradient
-from kinkproof.verify.blocks import BLOCKS
-from kinkproof.verify.expressions import X
-from kinkproof.verify.gradient import one_sided_gradients
-from kinkproof.verify.hessian import hessian_parts
-from kinkproof.verify.kinks import arrange, clearance, degeneracies
+from kinkproof.verify.line.gradient import one_sided_gradients
+from kinkproof.verify.line.hessian import hessian_parts
+from kinkproof.verify.line.kinks import arrange, clearance, degeneracies
 from kinkproof.verify.oracles import Case, load, packs
 from kinkproof.verify.oracles.case import DATA
+from kinkproof.verify.statement.blocks import BLOCKS
+from kinkproof.verify.statement.expressions import X
 
 from .conftest import network_of, problem_of
 

@@ -12,12 +12,12 @@ import jsonschema
 import numpy as np
 import pytest
 from kinkproof.verify import InputError, exact_energy, exact_gradient, exact_hessian
-from kinkproof.verify.backends import pytorch
-from kinkproof.verify.blocks import BLOCKS
+from kinkproof.verify.discrete.quadrature import grid
 from kinkproof.verify.oracles import load, pack, packs
 from kinkproof.verify.oracles.deep_case import DeepCase
-from kinkproof.verify.oracles.shipped import SHIPPED, SMALL, shipped_text
-from kinkproof.verify.quadrature import grid
+from kinkproof.verify.oracles.making.shipped import SHIPPED, SMALL, shipped_text
+from kinkproof.verify.statement.blocks import BLOCKS
+from kinkproof.verify.systems import pytorch
 
 from .conftest import network_of, problem_of
 

@@ -1,0 +1,204 @@
+"""`kinkproof fit`: train networks on a problem, or make the paper's runs."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import DEFAULT_PROBLEM, with_problem
+
+if TYPE_CHECKING:
+    from ...solver.training.runs import Run
+    from ...verify.statement.problem import RitzProblem
+
+# A quick run shows that everything works; it has not converged.
+_QUICK_STEPS, _QUICK_SEEDS = 500, 4
+_EXPERIMENT_SEEDS = 16
+_SEEDS, _STEPS = 4, 10_000
+
+Preset = Annotated[
+    str | None, typer.Option(help="Instead of one run the paper's: figure-1, figure-2, figure-4, figure-5 or figure-6.")
+]
+
+
+@with_problem
+def fit(
+    problem: RitzProblem,
+    preset: Preset = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few steps and seeds, for a first look.")] = False,
+    width: Annotated[str, typer.Option(help="Neurons of the hidden layer; 20,20 for two.")] = "20",
+    activation: Annotated[
+        str, typer.Option(help="relu, leaky-relu, relu2, tanh, sigmoid, softplus, swish, gelu or sin.")
+    ] = "relu",
+    gradient: Annotated[
+        str, typer.Option(help="autodiff, finite-difference, dirac-nearest, dirac-mean or exact.")
+    ] = "autodiff",
+    energy: Annotated[str, typer.Option(help="ritz, or strong for the squared residual.")] = "ritz",
+    steps: Annotated[int | None, typer.Option(help=f"Epochs; by default {_STEPS}.", show_default=False)] = None,
+    learning_rate: Annotated[float, typer.Option(help="ADAM's.")] = 1e-3,
+    schedule: Annotated[
+        str | None, typer.Option(help="Of the learning rate: cosine, exponential, step or one-cycle.")
+    ] = None,
+    optimizer: Annotated[str, typer.Option(help="adam, lbfgs or adam-lbfgs.")] = "adam",
+    lbfgs_steps: Annotated[int | None, typer.Option(help="Of adam-lbfgs; by default a tenth.")] = None,
+    rule: Annotated[
+        str, typer.Option(help="midpoint, endpoint-mean, trapezoid, gauss-legendre or conforming.")
+    ] = "midpoint",
+    points: Annotated[int, typer.Option(help="Quadrature points.")] = 200,
+    difference_step: Annotated[
+        float | None, typer.Option(help="ε of finite differences; by default the adviser's.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help=f"How many networks, from seed 0 on; by default {_SEEDS}.", show_default=False)
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="regression, or a file written by --save, instead of random parameters.")
+    ] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop a network that has not improved for so long.")] = None,
+    record: Annotated[int, typer.Option(help="Look every so many steps.")] = 100,
+    checkpoint: Annotated[Path | None, typer.Option(help="File that keeps the state on the way.")] = None,
+    checkpoint_every: Annotated[int, typer.Option(help="Write it every so many steps.")] = 1000,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="File for the run, .npz; for a preset a folder, by default build/experiments."),
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="Of torch; for tensors this small one is fastest.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
+) -> None:
+    """Train networks on the energy with the gradient of your choice, right or wrong, from the same start.
+
+    Exits with 1 if a network diverged.
+    """
+    import torch
+
+    from ...solver.training.training import fit as train
+    from ...verify.errors import InputError
+    from ...verify.files import require_writable
+    from .training_tables import experiment_tables, run_table
+
+    if threads < 1:
+        raise InputError(f"threads: {threads} compute nothing; at least one would be right")
+    if seeds is not None and seeds < 1:
+        raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
+    torch.set_num_threads(threads)
+    steps = steps if steps is not None else _QUICK_STEPS if quick else _STEPS
+    count = seeds if seeds is not None else _QUICK_SEEDS if quick else _EXPERIMENT_SEEDS if preset else _SEEDS
+    with _warnings_as_sentences():
+        if preset is not None:
+            _refuse_beside_preset(problem, locals())
+            from ...solver.studies.experiments import run_experiment
+
+            folder = save or Path("build/experiments")
+            require_writable(folder / preset / "outcome.json")
+            outcome = run_experiment(
+                preset,
+                steps=steps,
+                seeds=range(count),
+                width=int(width),
+                points=points,
+                learning_rate=learning_rate,
+                progress=True,
+                folder=folder,
+            )
+            runs = list(outcome.runs.values())
+            if as_json:
+                typer.echo(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
+            else:
+                experiment_tables(outcome, folder / preset)
+        else:
+            if save is not None:
+                require_writable(save)
+            settings: dict[str, Any] = {
+                "width": _widths(width), "activation": activation, "gradient": gradient, "energy": energy,
+                "steps": steps, "learning_rate": learning_rate, "schedule": schedule, "optimizer": optimizer,
+                "lbfgs_steps": lbfgs_steps, "rule": rule, "points": points, "difference_step": difference_step,
+                "seeds": range(count), "patience": patience, "record": record, "dtype": dtype, "device": device,
+            }  # fmt: skip
+            settings["start"] = _start(problem, start, settings)
+            run = train(
+                problem,
+                **settings,
+                progress=True,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                resume=resume,
+            )
+            runs = [run]
+            # Printed first: a disk that is full by now costs the file, not the figures.
+            if as_json:
+                typer.echo(json.dumps(run.summary(), indent=2, ensure_ascii=False))
+            else:
+                run_table(run)
+            if save is not None:
+                run.save(save)
+                typer.echo(f"Written: {save}", err=as_json)
+    if any(r.diverged.any() for r in runs):
+        raise typer.Exit(1)
+
+
+def _refuse_beside_preset(problem: RitzProblem, given: dict[str, Any]) -> None:
+    """A preset states problem and networks itself: what it would ignore is refused."""
+    from ...verify.errors import InputError
+
+    if problem.name != DEFAULT_PROBLEM:
+        raise InputError(
+            f"preset: {given['preset']} states its own problem, {problem.name!r} would be ignored; without it is right"
+        )
+    if not given["width"].isdecimal():
+        raise InputError(f"width: the paper's runs have one hidden layer, not {given['width']!r}; 20 would be right")
+    usual = {
+        "activation": "relu", "gradient": "autodiff", "energy": "ritz", "schedule": None, "optimizer": "adam",
+        "lbfgs_steps": None, "rule": "midpoint", "difference_step": None, "start": None, "patience": None,
+        "record": 100, "checkpoint": None, "resume": False, "dtype": "float64", "device": "cpu",
+    }  # fmt: skip
+    for name, value in usual.items():
+        if given[name] != value:
+            raise InputError(
+                f"preset: {given['preset']} states its own {name.replace('_', '-')}, {given[name]} would be ignored; "
+                "leaving one of the two out would be right"
+            )
+
+
+def _widths(text: str) -> int | tuple[int, ...]:
+    from ...verify.errors import InputError
+
+    try:
+        widths = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"width: {text!r} is no number of neurons; 20, or 20,20 for two layers, is right") from None
+    return widths[0] if len(widths) == 1 else widths
+
+
+def _start(problem: RitzProblem, start: str | None, settings: dict[str, Any]) -> Run | None:
+    if start is None:
+        return None
+    from ...solver.training.regression import regress
+    from ...solver.training.runs import Run
+
+    if start != "regression":
+        return Run.load(start)
+    same = {n: settings[n] for n in ("width", "activation", "seeds", "dtype", "device")}
+    return regress(problem, **same, progress=True)
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Warnings of the solver (divergence, a full disk, the strong form with ReLU) without file and line, on stderr."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        typer.echo(f"kinkproof: {message}", err=True)
+
+    with warnings.catch_warnings():
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.filterwarnings("always", category=kind)
+        warnings.showwarning = show
+        yield

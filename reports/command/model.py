@@ -1,0 +1,134 @@
+"""`kinkproof audit FILE.py:DENSITY`: the audit of a model in a file of the user's own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from .options import run_file
+from .tables import steps
+
+# What the file may define, and the argument of `audit` that it is.
+OPTIONAL = {"quadrature": "quadrature", "training_loss": "loss", "ends": "ends", "parameters": "parameters"}
+# Options that make sense with a model of the user's own.
+_ALLOWED = {"subject", "rule", "points", "pdf", "as_json", "context"}
+STEPS = 6
+
+
+def refuse_others(context: typer.Context) -> None:
+    """Options that state a problem or choose backends say nothing about a file.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    from ...verify.errors import InputError
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and name not in _ALLOWED:
+            raise InputError(
+                f"{name}: it says nothing about a model in a file; --rule, --points, --json and --pdf would be right"
+            )
+
+
+def audit_file(subject: str, rule: str, points: int, pdf: Path | None, as_json: bool) -> None:
+    """Run the file, audit its model, print the report and write the PDF.
+
+    Args:
+        subject: FILE.py:DENSITY.
+        rule: the quadrature rule where the file has no sum of its own.
+        points: that it is trained on.
+        pdf: file for the report.
+        as_json: print JSON.
+
+    Raises:
+        InputError: the file, or what it defines, cannot be used.
+        typer.Exit: with 1 if autodiff's gradient is not that of the integral.
+    """
+    from ...verify.errors import InputError
+    from ...verify.files import require_writable
+
+    path, colon, name = subject.rpartition(":")
+    if not colon or not path.endswith(".py") or not name:
+        raise InputError(f"audit: {subject!r} is not FILE.py:DENSITY; something like model.py:loss would be right")
+    if pdf is not None:
+        if pdf.suffix != ".pdf":
+            raise InputError(f"{pdf}: a report ends in .pdf; {pdf.with_suffix('.pdf')} would be right")
+        require_writable(pdf)
+    with steps(STEPS + (pdf is not None)) as progress:
+        progress(f"running {path}")
+        # What the user's own code prints must not get in between the lines of the result.
+        with redirect_stdout(sys.stderr):
+            found = run_file(path, "audit")
+            from ...verify.models.model_audit import audit_model
+
+            given = _contract(found, path, name)
+            try:
+                result = audit_model(**given, rule=rule, points=points, progress=progress)
+            except InputError as error:
+                raise InputError(_with_line(str(error), path, name)) from None
+        if pdf is not None:
+            from ..pages.model_pages import model_report
+
+            progress("writing the report")
+            model_report(result, pdf)
+    if as_json:
+        typer.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(str(result))
+        if pdf is not None:
+            typer.echo(f"written: {pdf}")
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _contract(found: dict[str, Any], path: str, name: str) -> dict[str, Any]:
+    """The arguments of the audit that a file defines: `model`, `domain` and the density, and optional ones."""
+    from ...verify.errors import InputError
+
+    wanted = ("model", "domain", name)
+    missing = [n for n in wanted if n not in found]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise InputError(
+            f"audit: {' and '.join(missing)} {verb} not defined in {path}; a file that defines model, domain and "
+            f"{name} would be right"
+        )
+    return {"model": found["model"], "domain": found["domain"], "density": found[name]} | {
+        argument: found[n] for n, argument in OPTIONAL.items() if n in found
+    }
+
+
+def _with_line(message: str, path: str, density: str) -> str:
+    """A message about something that the file defines, with the line that defines it unless it names one already."""
+    if ".py:" in message:
+        return message
+    subject = message.partition(":")[0].removeprefix("your ").split(" ")[0].rstrip(",")
+    argument_of = {v: k for k, v in OPTIONAL.items()} | {"density": density, "model": "model", "domain": "domain"}
+    line = _line(path, argument_of.get(subject, ""))
+    return f"{message} ({path}:{line})" if line else message
+
+
+def _line(path: str, name: str) -> int:
+    """Where a file binds a name last, at its top level; 0 where it does not."""
+    found = 0
+    for node in ast.parse(Path(path).read_text(encoding="utf-8")).body:
+        targets: list[Any] = []
+        if isinstance(node, ast.Assign):
+            targets = [n for t in node.targets for n in ast.walk(t)]
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        names = {t.id for t in targets if isinstance(t, ast.Name)}
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {a.asname or a.name for a in node.names}
+        if name in names:
+            found = node.lineno
+    return found

@@ -1,0 +1,164 @@
+"""What all subcommands share: the options that state a problem, and bad input ending in one sentence."""
+
+from __future__ import annotations
+
+import inspect
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ...verify.statement.problem import RitzProblem
+
+DEFAULT_PROBLEM = "sine-2"
+
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--problem",
+        "-p",
+        help=f"A named problem (see `kinkproof problems`; by default {DEFAULT_PROBLEM}), or FILE.py:NAME for a "
+        "RitzProblem of your own.",
+    ),
+]
+Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
+Number = Annotated[str | None, typer.Option(help="Instead of a named problem: an exact number.")]
+Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
+Interval = Annotated[tuple[str, str] | None, typer.Option(help="The two ends of the domain, by default 0 1.")]
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Bad input ends with its one sentence and exit code 2."""
+    from ...verify.errors import InputError, NondifferentiableError
+
+    try:
+        yield
+    except (InputError, NondifferentiableError) as error:
+        typer.echo(f"kinkproof: {error}", err=True)
+        raise typer.Exit(2) from None
+    except ModuleNotFoundError as error:
+        extra = {
+            "torch": "solver", "scipy": "solver", "matplotlib": "reports", "pypdf": "reports",
+        }.get(error.name or "")  # fmt: skip
+        if extra is None:
+            raise
+        typer.echo(
+            f"kinkproof: {error.name} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True
+        )
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("kinkproof: interrupted", err=True)
+        raise typer.Exit(130) from None
+
+
+def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..., None]:
+    """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
+
+    The subcommand runs inside `one_sentence`.
+
+    Args:
+        command: the subcommand.
+        instead: an argument of it; where that is given no problem is stated, and the subcommand gets `None`.
+    """
+
+    @wraps(command)
+    def run(**options: Any) -> None:
+        with one_sentence():
+            stated = {n: options.pop(n) for n in inspect.signature(_stated).parameters}
+            command(None if options.get(instead) is not None else _stated(**stated), **options)
+
+    # The problem's own class is imported only when a command runs.
+    own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
+    shared = inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values()
+    merged = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own[1:])]
+    run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in merged}
+    return run
+
+
+def _stated(
+    problem: Name = None,
+    source: Text = None,
+    coefficient: Text = None,
+    distance: Text = None,
+    lift: Text = None,
+    solution: Text = None,
+    flux: Pairs = None,
+    essential: Pairs = None,
+    penalty: Number = None,
+    domain: Interval = None,
+) -> RitzProblem:
+    from ...verify.errors import InputError
+    from ...verify.statement.named import problems
+    from ...verify.statement.problem import RitzProblem
+
+    given = {
+        "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
+        "penalty": penalty, "domain": domain,
+    }  # fmt: skip
+    statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    for key, pairs in (("fluxes", flux), ("essential", essential)):
+        for pair in pairs or []:
+            end, equals, value = pair.partition("=")
+            if not equals:
+                raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
+            statement.setdefault(key, {})[end] = value
+    if not statement:
+        name = DEFAULT_PROBLEM if problem is None else problem
+        return _from_file(name) if ".py:" in name else problems[name]
+    if problem is not None:
+        raise InputError(f"problem: {problem!r} and --{min(statement)} both state one; one of the two would be right")
+    return RitzProblem(**statement, name="your problem")
+
+
+def _from_file(reference: str) -> RitzProblem:
+    """The object NAME of the user's own file, from FILE.py:NAME; the file is run, as `python FILE.py` would."""
+    from ...verify.errors import InputError
+    from ...verify.statement.problem import RitzProblem
+
+    path, _, name = reference.rpartition(":")
+    found = run_file(path, "problem").get(name)
+    if not isinstance(found, RitzProblem):
+        raise InputError(f"problem: {name} in {path} is a {type(found).__name__}; a RitzProblem would be right")
+    return found
+
+
+def run_file(path: str, what: str) -> dict[str, Any]:
+    """The names that a file of the user's own defines, having run it as pytest would run a test file.
+
+    It can import what lies beside it; what it does under `if __name__ == "__main__"` is left out.
+
+    Args:
+        path: the file.
+        what: what it is to define, for messages.
+
+    Raises:
+        InputError: there is no such file, or it raises; the message names its line.
+    """
+    from ...verify.errors import InputError
+
+    if not Path(path).is_file():
+        raise InputError(f"{what}: there is no file {path}; FILE.py:NAME with an existing file would be right")
+    beside = str(Path(path).resolve().parent)
+    sys.path.insert(0, beside)
+    try:
+        return runpy.run_path(path)
+    except (Exception, SystemExit) as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        line = error.lineno if isinstance(error, SyntaxError) and not lines else (lines or [None])[-1]
+        said = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        raise InputError(
+            f"{what}: {path} raises {type(error).__name__}{': ' if said else ''}{said} ({path}:{line}); a file that "
+            f"`python {path}` runs would be right"
+        ) from None
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(beside)

@@ -1,0 +1,159 @@
+"""`kinkproof report`: the three PDF reports."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import one_sentence, with_problem
+
+if TYPE_CHECKING:
+    from ...verify.statement.problem import RitzProblem
+    from ..data.cache import Cache
+
+app = typer.Typer(help="Write a report as a PDF: discrepancy, landscape or paper.", no_args_is_help=True)
+
+# Of a quick report: it shows that everything works, its runs have not converged.
+_QUICK_STEPS, _QUICK_SEEDS, _QUICK_RESOLUTION = 300, 4, 41
+# About so many steps a progress line shows.
+_DISCREPANCY_STEPS, _LANDSCAPE_STEPS, _PAPER_STEPS = 34, 10, 65
+
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The PDF; by default build/reports/<report>.pdf.")]
+Kept = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Folder that keeps computed data, safe to delete; by default `cache` beside the PDF."),
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Coarse and short, for a first look.")]
+
+
+def _places(name: str, output: Path | None, cache: Path | None) -> tuple[Path, Cache]:
+    from ...verify.errors import InputError
+    from ...verify.files import require_writable
+    from ..data.cache import Cache
+    from ..pages.style import creation_date
+
+    path = output or Path("build/reports") / f"{name}.pdf"
+    folder = cache or path.parent / "cache"
+    # Said before minutes of work, not after them.
+    require_writable(path)
+    require_writable(folder / "data")
+    if path.absolute() in (folder.absolute(), *folder.absolute().parents):
+        raise InputError(f"output: {path} is where the cache lies; another name, such as {name}.pdf, would be right")
+    creation_date()
+    return path, Cache(folder)
+
+
+@app.command()
+@with_problem
+def discrepancy(
+    problem: RitzProblem,
+    width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
+    seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
+    rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
+    backend: Annotated[
+        list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
+    ] = None,
+    quick: Quick = False,
+    output: Output = None,
+    cache: Kept = None,
+) -> None:
+    """Where autodiff deviates from the gradient of the integral, by how much, and why.
+
+    Exits with 1 if the derivations disagree, or a verdict is not the one that theory predicts.
+    """
+    from ..data.audit import audit_study
+    from ..data.cache import recall_pdf
+    from ..pages.discrepancy import discrepancy_report
+    from .tables import steps
+
+    path, kept = _places("discrepancy", output, cache)
+    with steps(_DISCREPANCY_STEPS) as progress:
+        found = audit_study(problem, width, seed, rule, backend, quick=quick, cache=kept, progress=progress)
+        if found.routes_agree:
+            progress("writing the report")
+            settings = {"report": "discrepancy", "audit": found.as_dict()}
+            recall_pdf(kept, settings, partial(discrepancy_report, found), path)
+    if found.routes_agree:
+        typer.echo(f"Written: {path}")
+    else:
+        typer.echo("kinkproof: the independent derivations disagree: nothing was judged, no report written", err=True)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@with_problem
+def landscape(
+    problem: RitzProblem,
+    width: Annotated[int, typer.Option(help="Neurons of the networks.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of their starting parameters.")] = 0,
+    points: Annotated[int, typer.Option(help="Nodes of the fixed grid.")] = 200,
+    rule: Annotated[str, typer.Option(help="Quadrature rule of that grid.")] = "midpoint",
+    radius: Annotated[float, typer.Option(help="Half the side of the planes, in units of the parameters.")] = 0.1,
+    resolution: Annotated[
+        int | None,
+        typer.Option(help="Points along each side of a plane, an odd number; by default 101.", show_default=False),
+    ] = None,
+    quick: Quick = False,
+    output: Output = None,
+    cache: Kept = None,
+) -> None:
+    """What the energy around the fit to the solution looks like, and whose the noise is."""
+    # First: what is imported below reads SOURCE_DATE_EPOCH too, and not every package says what is wrong with it.
+    path, kept = _places("landscape", output, cache)
+    from ..data.cache import recall_pdf
+    from ..data.landscape import landscape_study
+    from ..pages.landscape_pages import landscape_report
+    from .tables import steps
+
+    chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
+    with steps(_LANDSCAPE_STEPS) as progress:
+        study = landscape_study(
+            problem, width, seed, points=points, rule=rule, radius=radius, resolution=chosen, cache=kept,
+            progress=progress,
+        )  # fmt: skip
+        progress("writing the report")
+        recall_pdf(kept, {"report": "landscape", **study.settings}, partial(landscape_report, study), path)
+    typer.echo(f"Written: {path}")
+
+
+@app.command()
+def paper(
+    epochs: Annotated[
+        int | None, typer.Option("--steps", help="Epochs of ADAM; by default 10000.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Networks of each run, from seed 0 on; by default 16.", show_default=False)
+    ] = None,
+    quick: Quick = False,
+    output: Output = None,
+    cache: Kept = None,
+) -> None:
+    """The paper's figures 1 to 8 from real runs, a verdict on each claim, and what the paper did not show."""
+    with one_sentence():
+        path, kept = _places("paper", output, cache)
+        from ...verify.errors import InputError
+        from ..data.cache import recall_pdf
+        from ..data.paper import paper_study
+        from ..pages.paper_pages import findings, paper_report
+        from .tables import steps
+        from .training_tables import findings_table
+
+        if seeds is not None and seeds < 1:
+            raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
+        with steps(_PAPER_STEPS) as progress:
+            study = paper_study(
+                steps=epochs if epochs is not None else _QUICK_STEPS if quick else 10_000,
+                seeds=seeds if seeds is not None else _QUICK_SEEDS if quick else 16,
+                resolution=_QUICK_RESOLUTION if quick else 101,
+                quick=quick,
+                cache=kept,
+                progress=progress,
+            )
+            progress("writing the report")
+            recall_pdf(kept, {"report": "paper", **study.settings}, partial(paper_report, study), path)
+        findings_table(findings(study))
+        typer.echo(f"Written: {path}")

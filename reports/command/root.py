@@ -1,0 +1,165 @@
+"""The `kinkproof` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import fit as fit_command
+from .options import one_sentence, with_problem
+from .oracles import app as oracles
+from .report import app as report
+from .solve import solve
+
+if TYPE_CHECKING:
+    from ...verify.statement.problem import RitzProblem
+
+app = typer.Typer(
+    name="kinkproof",
+    help="Prove or refute the gradients of physics-informed energies on ReLU networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(oracles, name="oracles")
+app.add_typer(report, name="report")
+
+
+def main() -> None:
+    """Run the command: exit code 0 as expected, 1 a check failed, 2 bad input."""
+    # A terminal that cannot show κ gets a replacement character, not a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+    app()
+
+
+app.command()(fit_command.fit)
+
+
+def audit(
+    problem: RitzProblem,
+    context: typer.Context,
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE.py:DENSITY",
+            help="Audit your own model instead: a Python file (it is run, like a test file) that defines `model`, "
+            "`domain` and the energy's density L(x, u, du) by this name; and if you like `training_loss(model, n)` or "
+            "`quadrature(n)`, `ends(u)` and `parameters`.",
+            show_default=False,
+        ),
+    ] = None,
+    width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
+    seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
+    rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
+    backend: Annotated[
+        list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
+    points: Annotated[
+        int | None, typer.Option(help="With a model of yours: the points it is trained on, by default 100.")
+    ] = None,
+    pdf: Annotated[Path | None, typer.Option(help="With a model of yours: file for the report, .pdf.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
+) -> None:
+    """Which gradients of the energy do torch, JAX and others get wrong, by how much, and why?
+
+    Exits with 1 if the independent derivations disagree, or a verdict is not the one that theory predicts, or a
+    backend fails. An AD system that is not installed is shown as such. With FILE.py:DENSITY: is autodiff's gradient of
+    your own loss that of its integral? Exits with 1 if it is not, and says what to change.
+    """
+    if subject is not None:
+        from .model import audit_file, refuse_others
+
+        refuse_others(context)
+        audit_file(subject, rule, 100 if points is None else points, pdf, as_json)
+        return
+    from ...verify.errors import InputError
+    from ...verify.statement.network import ShallowNetwork
+    from ...verify.systems.discovery import discover
+    from ...verify.systems.refinement import audit as run_audit
+    from .tables import AUDIT_STEPS, audit_tables, steps
+
+    if points is not None:
+        raise InputError("points: they are those of a model of yours, FILE.py:DENSITY; leaving --points out is right")
+    if pdf is not None:
+        raise InputError("pdf: it is for a model of yours, FILE.py:DENSITY; --save FOLDER would be right")
+    if width < 1:
+        raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
+    if save is not None and save.exists() and not save.is_dir():
+        raise InputError(f"{save} is a file; a folder would be right")
+    if picture is not None and picture.suffix not in (".svg", ".png"):
+        raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
+    with steps(AUDIT_STEPS) as progress:
+        methods = discover(backend)
+        result = run_audit(problem, ShallowNetwork.random(width, seed), methods, rule=rule, progress=progress)
+        text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        if save is not None:
+            from ...verify.files import write_whole
+            from ..pages.discrepancy import discrepancy_report
+
+            progress("writing the report")
+            if result.routes_agree:
+                discrepancy_report(result, save / "discrepancy.pdf")
+            write_whole(save / "audit.json", text.encode())
+        if picture is not None and result.routes_agree:
+            from ..pages.discrepancy import finding_picture
+
+            finding_picture(result, picture)
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        audit_tables(result, save)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+app.command("audit")(with_problem(audit, instead="subject"))
+
+
+@app.command()
+@with_problem
+def derive(
+    problem: RitzProblem,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print number, LaTeX and SymPy text of each equation.")
+    ] = False,
+) -> None:
+    """Print Eqs. (5)–(9) and the sifted Dirac terms as LaTeX."""
+    from ...verify.line.derivation import derive as run_derive
+
+    derivation = run_derive(problem)
+    if as_json:
+        rows = [{"number": e.number, "latex": e.latex(), "sympy": str(e.right)} for e in derivation.equations()]
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(derivation.latex(), nl=False)
+
+
+app.command()(solve)
+
+
+@app.command()
+def problems(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the named problems."""
+    with one_sentence():
+        from ...verify.statement.named import problems as named
+        from .tables import problem_table
+
+        if as_json:
+            rows = {n: {k: str(getattr(p, k)) for k in ("coefficient", "source", "distance")} for n, p in named.items()}
+            typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        else:
+            problem_table(named)

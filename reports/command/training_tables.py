@@ -1,0 +1,122 @@
+"""What `kinkproof fit` prints: a table of networks, or of an experiment's runs with its claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ...solver.studies.experiments import CONVERGED, Outcome
+from ...solver.training.runs import Run
+from .tables import terminal
+
+if TYPE_CHECKING:
+    from ..pages.paper_pages import Finding
+
+
+def run_table(run: Run) -> None:
+    """One line a network, then what the numbers mean."""
+    screen = terminal()
+    known = run.problem.solution is not None
+    width = ", ".join(map(str, run.settings.width))
+    table = Table(title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}")
+    heads = [
+        "seed",
+        "energy",
+        "on the\ngrid",
+        *(["energy\ngap", "field\nerror"] if known else []),
+        "|gradient|",
+        "angle",
+    ]
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    errors = run.field_error() if known else np.full(len(run.stops), np.nan)
+    for k, seed in enumerate(run.settings.seeds):
+        angle = run.history.angle[-1, k]
+        row = [str(seed), f"{run.energy[k]:.6g}", f"{run.history.quadrature[-1, k]:.6g}"]
+        row += [f"{run.energy_gap[k]:.4g}", f"{errors[k]:.2g}"] if known else []
+        row += [f"{run.history.gradient_norm[-1, k]:.2g}", "–" if np.isnan(angle) else f"{angle:.0f}°"]
+        table.add_row(*row)
+    screen.print(table)
+    screen.print(
+        "energy: as an integral; on the grid: as the quadrature sees it. angle: between autodiff's gradient on the "
+        "grid and that of the integral."
+    )
+    if known:
+        _say_gap(screen, run)
+    if run.settings.gradient == "finite-difference":
+        chosen = "the adviser's, anew at each step" if run.settings.difference_step is None else "given"
+        screen.print(f"Step of the differences: {chosen}. Advice for the weights at the end: {run.step_advice()}.")
+    for seed, stop in zip(run.settings.seeds, run.stops, strict=True):
+        if stop:
+            screen.print(f"seed {seed} ended early: {stop}")
+
+
+def _say_gap(screen: Console, run: Run) -> None:
+    gap, stuck = run.energy_gap, int(run.stuck.sum())
+    spread = f"median energy gap {np.median(gap):.4g}, {gap.min():.4g} to {gap.max():.4g}"
+    caught = f"; {stuck} of {len(gap)} stuck in a local minimum far above the others" if stuck else ""
+    screen.print(spread + caught)
+
+
+def experiment_tables(outcome: Outcome, place: Path) -> None:
+    """One line a run, then the claim, what was found, and the verdict."""
+    screen = terminal()
+    first = next(iter(outcome.runs.values()))
+    width = ", ".join(map(str, first.settings.width))
+    networks = len(first.stops)
+    title = f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks"
+    table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
+    # Labels may be long: on a narrow terminal they are broken, at a space, and not the numbers.
+    table.add_column("run")
+    for head in ("steps", "median\ngap", "least", "greatest", "stuck", "field\nerror"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for label, run in outcome.runs.items():
+        gap = run.energy_gap
+        numbers = [f"{v:.3g}" for v in (np.median(gap), gap.min(), gap.max())]
+        steps, stuck = str(int(run.history.steps[-1])), str(int(run.stuck.sum()))
+        shown = label.replace("-after-", " after ")
+        table.add_row(shown, steps, *numbers, stuck, f"{np.median(run.field_error()):.2g}")
+    screen.print(table)
+    for label, run in outcome.runs.items():
+        if run.diverged.any():
+            screen.print(f"[red]{int(run.diverged.sum())} of {networks} networks of {label} diverged.[/red]")
+    screen.print(
+        "gap: exact energy minus the minimum. stuck: more than 4 times above the lower quartile and falling no more. "
+        "field error: median, relative."
+    )
+    epochs = first.settings.steps
+    if epochs < CONVERGED:
+        screen.print(
+            f"After {epochs:,} of {CONVERGED:,} epochs nothing has converged: what follows is a first look only."
+        )
+    screen.print(f"The paper's claim: {outcome.claim}")
+    for check in (c for c in outcome.checks if c.papers):
+        screen.print(f"  {_mark(check.holds)} {check.sentence}")
+    screen.print(f"Verdict: [bold]{outcome.verdict}[/bold].")
+    ours = [c for c in outcome.checks if not c.papers]
+    if ours:
+        screen.print("What the paper did not show:")
+        for check in ours:
+            screen.print(f"  {_mark(check.holds)} {check.sentence}")
+    screen.print(f"Written: {place}", soft_wrap=True)
+
+
+def findings_table(found: Iterable[Finding]) -> None:
+    """One line a figure of the paper: its claim and the verdict."""
+    table = Table(box=SIMPLE_HEAD)
+    for head in ("figure", "claim", "checks\nthat hold", "verdict"):
+        table.add_column(head, no_wrap=head == "verdict")
+    for finding in found:
+        held = [c.holds for c in finding.checks if c.papers]
+        table.add_row(str(finding.figure), finding.claim, f"{sum(held)} of {len(held)}", finding.verdict)
+    terminal().print(table)
+
+
+def _mark(holds: bool) -> str:
+    return "[green]✓[/green]" if holds else "[red]✗[/red]"

@@ -1,0 +1,1 @@
+"""Figures and pages of the PDF reports, all in one style."""

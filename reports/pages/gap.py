@@ -1,0 +1,168 @@
+"""Where the energy gap goes: how much of it the gradient, the optimiser and ReLU itself are to blame for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ...solver.free_knots.optimum import BestNetwork
+from ...solver.training.training import fit
+from ...verify.errors import InputError
+from ...verify.statement.problem import RitzProblem
+from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page
+
+Array = NDArray[np.float64]
+
+# In the order of the chart. The first three and the last are trained, a gap a seed; two are computed from `solve`.
+AUTODIFF, DIFFERENCES, EXACT, SOLVED, LIMIT, TANH = LABELS = (
+    "ReLU, trained with autodiff",
+    "ReLU, trained with finite differences",
+    "ReLU, trained with the exact gradient",
+    "ReLU, solved for the kinks",
+    "limit of piecewise linear functions",
+    "tanh, trained with autodiff",
+)
+_COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, GREEN, BLACK, "#777777"), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class GapTable:
+    """Energy gaps of one problem at one width, by the way of getting there.
+
+    Attributes:
+        problem: its name.
+        width: neurons.
+        gaps: label → gaps, (seeds,), in the order of `LABELS`; those that were not run are absent.
+    """
+
+    problem: str
+    width: int
+    gaps: Mapping[str, Array]
+
+    def median(self, label: str) -> float:
+        """Median over the seeds."""
+        return float(np.median(self.gaps[label]))
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What the gap of autodiff consists of, as shares of it: by medians, as far as they are there.
+
+        "gradient": what the exact gradient saves; "optimiser": what solving saves on top; "ReLU": what is left.
+        """
+        if not {AUTODIFF, EXACT, SOLVED} <= set(self.gaps):
+            return {}
+        whole, exact, solved = (self.median(n) for n in (AUTODIFF, EXACT, SOLVED))
+        return {"gradient": (whole - exact) / whole, "optimiser": (exact - solved) / whole, "ReLU": solved / whole}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every gap, and the shares."""
+        gaps = {n: v.tolist() for n, v in self.gaps.items()}
+        return {"problem": self.problem, "width": self.width, "gaps": gaps, "shares": self.shares}
+
+
+# Activation and gradient of each trained way.
+_WAYS = {
+    AUTODIFF: ("relu", "autodiff"),
+    DIFFERENCES: ("relu", "finite-difference"),
+    EXACT: ("relu", "exact"),
+    TANH: ("tanh", "autodiff"),
+}
+
+
+def trained_gaps(
+    problem: RitzProblem, width: int, steps: int, seeds: int, progress: Callable[[str], None] = lambda what: None
+) -> dict[str, Array]:
+    """Energy gaps after training in each way from the same starts: label → (seeds,).
+
+    Args:
+        problem: with a known solution.
+        width: neurons.
+        steps: of ADAM, with the defaults of `fit`.
+        seeds: how many networks.
+        progress: called with each label before its run.
+
+    Raises:
+        InputError: what `fit` refuses; no solution is known.
+    """
+    gaps = {}
+    for label, (activation, gradient) in _WAYS.items():
+        progress(label)
+        run = fit(problem, width, activation, gradient, steps=steps, seeds=range(seeds))
+        gaps[label] = np.asarray(run.energy_gap)
+    return gaps
+
+
+def gap_table(problem: str, best: BestNetwork, trained: Mapping[str, ArrayLike]) -> GapTable:
+    """Trained gaps beside those of the best network and of the limit.
+
+    Args:
+        problem: its name.
+        best: what `solve` found at the width that was trained.
+        trained: label, one of `LABELS`, → energy gap or gaps of the seeds, (seeds,).
+
+    Raises:
+        InputError: an unknown label, or gaps that are not positive numbers.
+    """
+    gaps: dict[str, Array] = {}
+    given: dict[str, ArrayLike] = {**trained, SOLVED: best.energy_gap, LIMIT: best.certificate.limit}
+    unknown = set(given) - set(LABELS)
+    if unknown:
+        raise InputError(f"gaps: {min(unknown)!r} is unknown; known are {', '.join(LABELS)}")
+    for label in LABELS:
+        if label not in given:
+            continue
+        values = np.atleast_1d(np.asarray(given[label], dtype=np.float64))
+        if values.ndim != 1 or not (np.isfinite(values) & (values > 0)).all():
+            raise InputError(f"gaps: {label!r} has {values.tolist()}; one positive number a seed would be right")
+        gaps[label] = values
+    return GapTable(problem, best.network.width, gaps)
+
+
+def gap_page(table: GapTable) -> Page:
+    """The chart: a line for each way, a dot for each seed, the median as a bar and in figures."""
+    figure = Figure()
+    axes = figure.add_axes((0.31, 0.26, 0.58, 0.6))
+    labels = list(table.gaps)
+    for row, label in enumerate(labels):
+        values, colour = np.sort(table.gaps[label]), _COLOURS[label]
+        # Seeds side by side where they would lie on one another; no chance in it.
+        offsets = 0.22 * (np.arange(len(values)) % 3 - 1) if len(values) > 1 else np.zeros(1)
+        axes.plot([values[0], values[-1]], [row, row], color=colour, linewidth=1.2, alpha=0.6)
+        if len(values) > 1:
+            axes.plot(values, row + offsets, "o", color=colour, markersize=5, alpha=0.55, markeredgewidth=0)
+        median = table.median(label)
+        axes.plot(median, row, "D" if len(values) == 1 else "|", color=colour, markersize=9 if len(values) == 1 else 26,
+                  markeredgewidth=3)  # fmt: skip
+        axes.text(1.02, row, f"{median:.2g}", transform=axes.get_yaxis_transform(), va="center")
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel(r"energy gap $\Pi(\hat u) - \Pi(u)$")
+    axes.grid(visible=False, axis="y")
+    axes.text(1.02, -0.6, "median", transform=axes.get_yaxis_transform(), color="#555555")
+    seeds = max(len(v) for v in table.gaps.values())
+    caption = (
+        f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (up to {seeds}), bars their medians; "
+        "diamonds stand alone.\n"
+        f"{_sentence(table)} The limit is to leading order; small networks may do better."
+    )
+    return Page("Where the energy gap goes", caption, figure)
+
+
+def _sentence(table: GapTable) -> str:
+    shares = table.shares
+    if not shares:
+        return "Shares need runs with autodiff and with the exact gradient."
+    said = (
+        f"Of the gap of autodiff {shares['gradient']:.0%} go with the exact gradient, {shares['optimiser']:.0%} more "
+        f"with solving instead of training; {shares['ReLU']:.1%} are ReLU's own"
+    )
+    if TANH in table.gaps:
+        ratio = table.median(SOLVED) / table.median(TANH)
+        said += f", {ratio:.2g} times the gap of tanh as trained"
+    return said + "."

@@ -1,0 +1,239 @@
+"""The paper report: figures 1 to 8 from real runs, each claim with its verdict, and what the paper did not show."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ...solver.studies.experiments import CONVERGED
+from ...solver.training.checks import Check, verdict
+from ...verify.files import require_writable
+from ..data.paper import PaperStudy
+from .discrepancy import errors_page
+from .gap import gap_page
+from .landscape_pages import NAMES, noise_page, spectrum_page
+from .neuron_page import NeuronComparison, compare_neuron, neuron_figure
+from .settings_page import settings_page
+from .style import Page, look, write_pdf
+from .surfaces import surface_page
+from .training_figures import VERDICT_COLOURS, training_page, write_claim
+
+# A surface is called noisy if its roughness is this many times that of a parabola at the same resolution, and the
+# noise is called gone if it is not.
+_NOISY = 10.0
+# Of what is shown, not of what comes out: that is the verdict's.
+_TITLES = {
+    1: "ReLU against tanh",
+    2: "The same at a higher frequency",
+    3: "One neuron, as derived and by autodiff",
+    4: "ReLU² against tanh",
+    5: "Started at the fit to the solution",
+    6: "Finite differences in place of autodiff",
+    7: "The landscape of ReLU on the fixed grid",
+    8: "The landscape of ReLU² on the fixed grid",
+}
+_CLAIMS = {
+    3: "Only the mixed gradient contains the second derivative of ReLU, and autodiff neglects its delta function.",
+    7: "The energy of ReLU around the solution is highly noisy, and the noise comes from ReLU.",
+    8: "With ReLU² in place of ReLU the noise vanishes.",
+}
+_SEEN = {
+    1: "The dashed line is what the width can do when it is fitted to the solution instead.",
+    2: "Six half waves: at this frequency 20 ReLU neurons have little to spare.",
+    4: "ReLU² has one more order of continuity: its second derivative is a step, which autodiff has.",
+    5: "All but the first run start at the fit to the solution, the dashed line.",
+    6: "Differences with a step of several grid cells see the kinks move.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure of the paper: its claim, and what came out."""
+
+    figure: int
+    claim: str
+    checks: tuple[Check, ...]
+
+    @property
+    def verdict(self) -> str:
+        """ "borne out", "borne out in part" or "not borne out"."""
+        return verdict(self.checks)
+
+
+def findings(study: PaperStudy) -> tuple[Finding, ...]:
+    """Figures 1 to 8 with their checks, all computed from the study."""
+    out = {3: Finding(3, _CLAIMS[3], tuple(_neuron(study).checks))}
+    for name, outcome in study.outcomes.items():
+        number = int(name.removeprefix("figure-"))
+        out[number] = Finding(number, outcome.claim, outcome.checks)
+    out[7] = Finding(7, _CLAIMS[7], tuple(_noise_of_relu(study)))
+    out[8] = Finding(8, _CLAIMS[8], tuple(_noise_of_relu_squared(study)))
+    return tuple(out[k] for k in sorted(out))
+
+
+def paper_report(study: PaperStudy, path: str | Path) -> Path:
+    """Write the report of one study as a PDF.
+
+    Args:
+        study: what `paper_study` returned; all numbers shown come from it.
+        path: the file to write.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    path = Path(path)
+    require_writable(path)
+    with look():
+        found = findings(study)
+        pages = [_summary(study, found), *_figures(study, found), *_beyond(study), _settings(study)]
+    title = "On the failure of ReLU activation: the paper's figures from real runs"
+    write_pdf(path, pages, title, "arXiv 2512.11184, figures 1 to 8 with verdicts, and what the paper did not show")
+    return path
+
+
+def _neuron(study: PaperStudy) -> NeuronComparison:
+    return compare_neuron(study.audit.problem, study.audit.judged_systems)
+
+
+def _roughness(study: PaperStudy, activation: str, energy: str) -> tuple[float, float]:
+    """Median over the planes, and the same in parabolas."""
+    rough = study.landscape.roughness[activation, energy]
+    return rough, rough / study.landscape.scans[activation, energy].parabola_roughness
+
+
+def _noise_of_relu(study: PaperStudy) -> Iterable[Check]:
+    (grid, of_grid), (exact, of_exact) = (_roughness(study, "relu", e) for e in ("quadrature", "exact"))
+    yield Check(
+        f"On {study.landscape.settings['points']} fixed nodes the energy is highly noisy: median roughness of nine "
+        f"planes {grid:.2g}, {of_grid:.3g} times that of a parabola.",
+        of_grid > _NOISY,
+    )
+    yield Check(
+        "The noise comes from ReLU: it remains when the integral is exact. Median roughness of the same planes "
+        f"{exact:.2g}, {of_exact:.3g} times that of a parabola.",
+        of_exact > _NOISY,
+    )
+    yield Check(
+        f"The noise (roughness without curvature) is the fixed grid's: {study.landscape.grid_share:.1%} of it go with "
+        "the grid.",
+        of_exact <= _NOISY < of_grid,
+        papers=False,
+    )
+
+
+def _noise_of_relu_squared(study: PaperStudy) -> Iterable[Check]:
+    grid, of_grid = _roughness(study, "relu2", "quadrature")
+    relu, _ = _roughness(study, "relu", "quadrature")
+    yield Check(
+        f"On the same nodes the energy of ReLU² is smooth: median roughness {grid:.2g}, {of_grid:.3g} times that of a "
+        f"parabola; ReLU has {relu / grid:.3g} times as much.",
+        of_grid <= _NOISY,
+    )
+
+
+def _summary(study: PaperStudy, found: Iterable[Finding]) -> Page:
+    figure = Figure()
+    y = 0.865
+    for finding in found:
+        figure.text(0.05, y, f"Figure {finding.figure}", fontsize=11.5, weight="bold", va="top")
+        colour = VERDICT_COLOURS[finding.verdict]
+        figure.text(0.13, y, finding.verdict, fontsize=11.5, weight="bold", color=colour, va="top")
+        held = [c.holds for c in finding.checks if c.papers]
+        figure.text(0.27, y, f"{sum(held)} of {len(held)}", fontsize=11, color="#555555", va="top")
+        lines = textwrap.wrap(finding.claim, 100)
+        figure.text(0.33, y, "\n".join(lines), fontsize=11, va="top", linespacing=1.3)
+        y -= 0.03 + 0.026 * max(2, len(lines))
+    caption = (
+        "The paper's claims, each taken apart into checks that are computed from this study; the verdict counts those "
+        "that hold. Where the paper's numbers are not legible the settings are this project's (last page). The pages "
+        "after figure 8 show what the paper did not."
+    )
+    if study.settings["steps"] < CONVERGED:
+        caption += (
+            f"\nAfter {study.settings['steps']:,} of {CONVERGED:,} epochs nothing has converged: a first look only, no "
+            "verdict on the paper."
+        )
+    return Page("On the failure of ReLU: which claims hold", caption, figure)
+
+
+def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
+    pages = []
+    for finding in found:
+        title = f"Figure {finding.figure}: {_TITLES[finding.figure]}"
+        outcome = study.outcomes.get(f"figure-{finding.figure}")
+        if outcome is not None:
+            seen = _SEEN[finding.figure]
+            pages.append(training_page(title, finding.claim, finding.checks, outcome.runs, seen))
+        elif finding.figure == 3:
+            figure = neuron_figure(_neuron(study), bottom=0.38)
+            write_claim(figure, finding.claim, finding.checks, top=0.3)
+            pages.append(Page(title, "One neuron times D on 50 midpoints; its parameters are this project's.", figure))
+        else:
+            activation = "relu" if finding.figure == 7 else "relu2"
+            scape = study.landscape.scans[activation, "quadrature"]
+            caption = (
+                "Nine planes of eigenvectors of the Hessian around the fit to the solution; noisy is what is more than "
+                f"{_NOISY:.0f} times as rough as a parabola at this resolution."
+            )
+            page = surface_page(scape, title, caption, bottom=0.35)
+            write_claim(page.figure, finding.claim, finding.checks, top=0.315)
+            pages.append(page)
+    return pages
+
+
+def _beyond(study: PaperStudy) -> list[Page]:
+    """What the paper did not show."""
+    exact = study.landscape.scans["relu", "exact"]
+    rough, parabolas = _roughness(study, "relu", "exact")
+    caption = (
+        f"The planes of figure 7 with the integral in place of the sum: median roughness {rough:.2g}, {parabolas:.3g} "
+        "times that of a parabola."
+    )
+    nearest = {r.total.verdict for r in study.audit.rows if r.delta == "nearest" and r.total is not None}
+    title = "its nearest-node delta does not converge either" if nearest == {"inconsistent"} else "error against grid"
+    return [
+        replace(errors_page(study.audit), title=f"Beyond the paper: {title}"),
+        _gradients(study),
+        surface_page(exact, f"Beyond the paper: figure 7 for {NAMES['relu', 'exact']}", caption),
+        noise_page(study.landscape),
+        spectrum_page(study.landscape),
+        gap_page(study.gaps),
+    ]
+
+
+def _gradients(study: PaperStudy) -> Page:
+    medians = {label: float(np.median(run.energy_gap)) for label, run in study.gradients.items()}
+    wrong, nearest, mean, exact = (medians[f"relu-{g}"] for g in ("autodiff", "dirac-nearest", "dirac-mean", "exact"))
+    checks = [
+        Check(
+            f"With the exact gradient the median gap is lower: {exact:.3g} against autodiff's {wrong:.3g}, which is "
+            f"{wrong / exact:.3g} times that.",
+            exact < wrong,
+            papers=False,
+        ),
+        Check(
+            f"The paper's nearest-node delta ends between them, at {nearest:.3g}; with the mean of the one-sided "
+            f"limits it is {mean:.3g}.",
+            exact < nearest < wrong,
+            papers=False,
+        ),
+    ]
+    stuck = {label: int(run.stuck.sum()) for label, run in study.gradients.items()}
+    caption = (
+        "Five gradients from the same starts. What is left with the exact one is the optimiser's and ReLU's own: "
+        f"{stuck['relu-exact']} of {len(study.gradients['relu-exact'].stops)} networks are stuck in a local minimum."
+    )
+    return training_page("Beyond the paper: training with each gradient", "", checks, study.gradients, caption)
+
+
+def _settings(study: PaperStudy) -> Page:
+    lines = [*study.settings.items(), ("radius of the planes", study.landscape.settings["radius"])]
+    rates: Mapping[str, float] = {label: r.settings.learning_rate for label, r in study.gradients.items()}
+    lines += [("learning rate of ADAM", rates["relu-autodiff"]), ("figure 2", "problem sine-6, all else as above")]
+    caption = "The paper's own distance function, width, points, epochs and learning rate are not legible."
+    return settings_page(study.landscape.problem, lines, caption)

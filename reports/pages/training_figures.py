@@ -1,0 +1,136 @@
+"""Figures of training runs: energy on the way, solution fields, and the claim that they bear out or not."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ...solver.data.statement import data
+from ...solver.training.checks import Check, verdict
+from ...solver.training.runs import Run
+from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Page
+
+Array = NDArray[Any]
+
+# Of every run of the reports: what it is called, its colour and its line.
+LOOKS: dict[str, tuple[str, str, str]] = {
+    "relu-autodiff": ("ReLU, autodiff", RED, "-"),
+    "relu-dirac-nearest": ("ReLU, nearest-node delta (10)", PURPLE, "-"),
+    "relu-finite-difference": ("ReLU, finite differences", ORANGE, "-"),
+    "relu-dirac-mean": ("ReLU, mean delta", SKY, "-"),
+    "relu-exact": ("ReLU, exact gradient", BLUE, "-"),
+    "relu-regression": ("ReLU, regression", GREEN, "--"),
+    "relu-autodiff-after-regression": ("ReLU, regression, then autodiff", PURPLE, "-"),
+    "relu-exact-after-regression": ("ReLU, regression, then exact", BLUE, "-"),
+    "relu-exact-lbfgs-after-regression": ("ReLU, regression, then exact, L-BFGS", SKY, "-"),
+    "relu2-autodiff": ("ReLU², autodiff", ORANGE, "-"),
+    "tanh-autodiff": ("tanh, autodiff", GREY, "-"),
+}
+VERDICT_COLOURS = {"borne out": GREEN, "borne out in part": ORANGE, "not borne out": RED}
+# Characters of a line of the checks at their size on the page.
+_LINE = 150
+_FIELD_POINTS = 1001
+
+
+def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping[str, Run], caption: str) -> Page:
+    """Energy gaps on the way beside the solution fields; below them the claim, its checks and the verdict.
+
+    Args:
+        title: of the page and its bookmark.
+        claim: the paper's, "" where it makes none.
+        checks: computed from the runs.
+        runs: label, one of `LOOKS`, → run; all of the same problem.
+        caption: what to see, in a sentence.
+    """
+    figure = Figure()
+    axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
+    figure.subplots_adjust(left=0.085, right=0.975, top=0.88, bottom=0.49, wspace=0.27)
+    history_axes(axes[0], runs)
+    field_axes(axes[1], axes[2], runs)
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=4, fontsize=9.5)
+    write_claim(figure, claim, checks, top=0.335)
+    lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
+    if lost:
+        caption += f"\nNetworks that met NaN or inf and are shown as they last were: {'; '.join(lost)}."
+    return Page(title, caption, figure)
+
+
+def history_axes(axes: Axes, runs: Mapping[str, Run]) -> None:
+    """Energy gap (exact integral) against epochs: the median over the seeds as a line, all of them as a band."""
+    for label, run in runs.items():
+        name, colour, line = LOOKS[label]
+        gap = run.gap_history
+        if run.settings.energy == "misfit":
+            # It does not minimise the energy: only where it ends is of interest here.
+            axes.axhline(float(np.median(gap[-1])), color=colour, linestyle=line, label=name)
+            continue
+        steps = run.history.steps
+        axes.fill_between(steps, gap.min(1), gap.max(1), color=colour, alpha=0.13, linewidth=0)
+        axes.plot(steps, np.median(gap, 1), color=colour, linestyle=line, label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("epochs")
+    axes.set_ylabel(r"energy gap $\Pi(\hat u) - \Pi(u)$")
+    seeds = max(len(r.stops) for r in runs.values())
+    axes.set_title(f"Median of {seeds} seeds, band least to greatest")
+
+
+def field_axes(axes: Axes, errors: Axes, runs: Mapping[str, Run]) -> None:
+    """The field of each run's network of median gap over the solution, and how far it is from it."""
+    problem = next(iter(runs.values())).problem
+    left, right = (float(e) for e in problem.domain)
+    x = np.linspace(left, right, _FIELD_POINTS)
+    solution = data(problem, "solution")(torch.as_tensor(x)).numpy()
+    axes.plot(x, solution, color=BLACK, linewidth=3.4, alpha=0.35, label="solution")
+    for label, run in runs.items():
+        name, colour, line = LOOKS[label]
+        field = run.field(x)[median_member(run)]
+        axes.plot(x, field, color=colour, linestyle=line, linewidth=1.4, label=name)
+        errors.plot(x, field - solution, color=colour, linestyle=line, linewidth=1.2)
+    for ax in (axes, errors):
+        ax.set_xlabel("$x$")
+    axes.set_title(r"Field $\hat u$ at the median gap")
+    errors.set_title(r"Its error $\hat u - u$")
+
+
+def median_member(run: Run) -> int:
+    """Which network has the median gap (the lower of two)."""
+    order = np.argsort(run.energy_gap)
+    return int(order[(len(order) - 1) // 2])
+
+
+def write_claim(figure: Figure, claim: str, checks: Iterable[Check], top: float) -> None:
+    """The claim with its verdict, and each check with its mark, from `top` downwards.
+
+    What this project adds to the paper's own claim is set apart and does not enter the verdict.
+    """
+    checks = tuple(checks)
+    y = top
+    if claim:
+        found = verdict(checks)
+        figure.text(0.05, y, found.upper(), fontsize=11, weight="bold", color=VERDICT_COLOURS[found], va="top")
+        y = _paragraph(figure, 0.22, y, f"Claim: {claim}", 11, _LINE - 35) - 0.008
+    for own in (False, True):
+        part = [c for c in checks if c.papers != own]
+        if own and part and claim:
+            figure.text(0.05, y - 0.006, "Not in the paper:", fontsize=9.5, color="#555555", va="top")
+            y -= 0.031
+        for check in part:
+            mark, colour = ("✓", GREEN) if check.holds else ("✗", RED)
+            figure.text(0.05, y, mark, fontsize=12, color=colour, va="top", family="DejaVu Sans")
+            y = _paragraph(figure, 0.07, y, check.sentence, 10, _LINE) - 0.004
+
+
+def _paragraph(figure: Figure, x: float, y: float, text: str, size: float, width: int) -> float:
+    """Write wrapped text below y; returns where it ends."""
+    lines = textwrap.wrap(text, width)
+    figure.text(x, y, "\n".join(lines), fontsize=size, va="top", linespacing=1.3)
+    # A line of 1.3 times its size, in shares of the page's height of 8.27 inches.
+    return y - len(lines) * size * 1.3 / 72 / 8.27

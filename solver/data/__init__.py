@@ -1,0 +1,1 @@
+"""The problem's data for numerics: torch functions, panels, tables of moments, Gauss rules."""

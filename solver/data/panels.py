@@ -1,0 +1,214 @@
+"""The data of a problem on panels, in the distance to the nearer end of each smooth piece.
+
+On a panel κ, D, D′, lift′ and f are polynomials to rounding. Towards a singular end the panels halve until nothing of
+the energy is left, and the distance keeps the digits that x itself has lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import sympy
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+
+from ...verify.statement.expressions import X
+from ...verify.statement.problem import Piece
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Function = Callable[[Array], Array]
+
+_DEGREE = 20
+# Bisections towards a singular end: 2⁻⁷⁰⁰ is far below any length that matters and its powers do not overflow.
+_DEPTH = 700
+# A Chebyshev tail of this share of the values is rounding.
+_RESOLVED = 4e-15
+# A panel whose unresolved share of the whole is below this cannot be seen in the whole.
+_NEGLIGIBLE = 1e-17
+_GAUSS_POINTS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What the energy needs at places x; all arrays of one shape.
+
+    Attributes:
+        coefficient: κ.
+        distance: D.
+        distance_slope: D′.
+        flux: κ(u′ − lift′), u the solution.
+    """
+
+    coefficient: Array
+    distance: Array
+    distance_slope: Array
+    flux: Array
+
+
+@dataclass(frozen=True, eq=False)
+class DataSlopes:
+    """Derivatives of the data at places x: κ′, D″ and (u′ − lift′)′."""
+
+    coefficient: Array
+    distance_slope: Array
+    target: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """Half a smooth piece, in the distance s to the piece's own end: x = origin + sign·s, 0 ≤ s ≤ length.
+
+    A singular end keeps all digits of the distance to it.
+
+    Attributes:
+        data: s → κ, D, D′, lift′, f, (5, ...).
+        slopes: s → κ′, D″, lift″, (3, ...).
+        edges: limits of the panels on which the data are polynomials to rounding, ascending in s, (M + 1,).
+        source_integral: ∫ f from s to the far end, Chebyshev series on each panel, (degree + 2, M).
+        far_flux: κu′ at the far end, s = length.
+        rise: ∫ u′ − lift′ from 0 to s, likewise.
+        origin_value: u − lift at s = 0.
+    """
+
+    origin: float
+    sign: int
+    length: float
+    data: Function
+    slopes: Function
+    edges: Array
+    source_integral: Array
+    far_flux: float = 0.0
+    rise: Array | None = None
+    origin_value: float = 0.0
+
+    def evaluate(self, s: Array, panel: Indices) -> Data:
+        """Data at distances s (M, G), the rows of which lie in the panels (M,)."""
+        coefficient, distance, distance_slope, lift_slope, _ = self.data(s)
+        flux = self.solution_flux(s, panel) - coefficient * lift_slope
+        return Data(coefficient, distance, distance_slope, flux)
+
+    def evaluate_slopes(self, s: Array, panel: Indices) -> DataSlopes:
+        """Derivatives of the data, like `evaluate`."""
+        coefficient, _, _, _, source = self.data(s)
+        change, bend, lift_bend = self.slopes(s)
+        solution_slope = self.solution_flux(s, panel) / coefficient
+        return DataSlopes(change, bend, (-source - change * solution_slope) / coefficient - lift_bend)
+
+    def value(self, s: Array, panel: Indices) -> Array:
+        """u − lift, like `evaluate`."""
+        assert self.rise is not None
+        return np.asarray(self.origin_value + self.sign * self._series(self.rise, s, panel))
+
+    def panel(self, s: Array) -> Indices:
+        """Which panel each distance lies in."""
+        return np.clip(np.searchsorted(self.edges, s, side="right") - 1, 0, len(self.edges) - 2)
+
+    def solution_flux(self, s: Array, panel: Indices) -> Array:
+        """κu′, like `evaluate`."""
+        return np.asarray(self.far_flux + self.sign * self._series(self.source_integral, s, panel))
+
+    def _series(self, series: Array, s: Array, panel: Indices) -> Array:
+        left, right = self.edges[panel][:, None], self.edges[panel + 1][:, None]
+        local = np.clip((2 * s - left - right) / (right - left), -1, 1)
+        return np.asarray(chebyshev.chebval(local, series[:, panel][:, :, None], tensor=False))
+
+    def integral(self, integrand: Callable[[Array, Indices], Array]) -> float:
+        """∫ over the half of a function of (s, panel)."""
+        nodes, weights = gauss(_GAUSS_POINTS)
+        width = np.diff(self.edges)
+        s = self.edges[:-1, None] + width[:, None] * (nodes + 1) / 2
+        return float(((integrand(s, np.arange(len(width))) @ weights) * width / 2).sum())
+
+
+@lru_cache(maxsize=64)
+def gauss(points: int) -> tuple[Array, Array]:
+    """Gauss–Legendre nodes and weights on [−1, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(points)
+    return nodes, weights
+
+
+def halves_of(piece: Piece) -> tuple[Half, Half]:
+    """Both halves of a smooth piece, their panels and ∫f; the constants of integration are not set."""
+    data = (piece.coefficient, piece.distance, sympy.diff(piece.distance, X), sympy.diff(piece.lift, X), piece.source)
+    slopes = tuple(sympy.diff(data[k], X) for k in (0, 2, 3))
+    length = float(piece.right - piece.left) / 2
+    out = []
+    for end, sign in ((piece.left, 1), (piece.right, -1)):
+        evaluate = _compiled(data, end, sign)
+        edges = _panels(evaluate, length)
+        integral = _integral_from_far_end(evaluate, edges)
+        out.append(Half(float(end), sign, length, evaluate, _compiled(slopes, end, sign), edges, integral))
+    return out[0], out[1]
+
+
+def _compiled(expressions: tuple[sympy.Expr, ...], end: sympy.Expr, sign: int) -> Function:
+    """A function of the distance to an end; `subs` lets 1 − (1 − s) become s before a number is put in."""
+    placed = [e.subs(X, end + sign * X) for e in expressions]
+    function = sympy.lambdify(X, placed, modules=["scipy", "numpy"], cse=True)
+
+    def evaluate(s: Array) -> Array:
+        out = np.empty((len(placed), *s.shape))
+        # Infinite only at a singular end itself, where nothing is asked but by a kink that has run into it.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for row, value in enumerate(function(s)):
+                out[row] = value
+        return out
+
+    return evaluate
+
+
+@lru_cache(maxsize=1)
+def _interpolation() -> tuple[Array, Array]:
+    """Chebyshev points on [−1, 1] and the matrix from values there to coefficients."""
+    points = chebyshev.chebpts1(_DEGREE + 1)
+    return points, np.asarray(np.linalg.inv(chebyshev.chebvander(points, _DEGREE)), dtype=np.float64)
+
+
+def _panels(data: Function, length: float) -> Array:
+    """Bisect until κ, D, D′, lift′, f, 1/κ are polynomials to rounding on each panel, or the panel does not matter."""
+    points, matrix = _interpolation()
+    left, right = np.array([0.0]), np.array([length])
+    edges = [0.0, length]
+    whole: Array | None = None
+    for _ in range(_DEPTH):
+        width = right - left
+        values = data(left[:, None] + width[:, None] * (points + 1) / 2)
+        # u′ = flux/κ: a κ that is a polynomial but nearly vanishes somewhere is not enough.
+        values = np.concatenate([values, 1 / values[:1]])
+        tail = np.abs(values @ matrix.T)[..., -2:].max(axis=-1)
+        size = np.abs(values).max(axis=-1)
+        unresolved = np.divide(tail, size, out=np.zeros_like(tail), where=size > 0).max(axis=0)
+        # Share of the energy, by its orders of magnitude: ∫1, ∫κlift′² and ∫(∫f)²/κ.
+        middle = np.median(np.abs(values), axis=-1)
+        loads = width * np.stack([np.ones_like(width), middle[3] ** 2, (middle[4] * width) ** 2])
+        whole = loads[:, 0] if whole is None else whole
+        share = np.divide(loads, whole[:, None], out=np.zeros_like(loads), where=whole[:, None] > 0).max(axis=0)
+        split = (unresolved > _RESOLVED) & (unresolved * share > _NEGLIGIBLE)
+        if not split.any():
+            break
+        centre = (left + right)[split] / 2
+        edges += list(centre)
+        left, right = np.concatenate([left[split], centre]), np.concatenate([centre, right[split]])
+    return np.unique(edges)
+
+
+def _integral_from_far_end(data: Function, edges: Array) -> Array:
+    """Series of ∫ f from s to the far end on each panel."""
+    series = -antiderivative(lambda s: data(s)[4], edges)
+    ends = chebyshev.chebval(np.array([-1.0, 1.0]), series)
+    # From the far end inwards, so that a growing integral keeps its relative accuracy.
+    following = np.concatenate([np.cumsum((ends[:, 0] - ends[:, 1])[::-1])[::-1][1:], [0.0]])
+    series[0] += following - ends[:, 1]
+    return series
+
+
+def antiderivative(function: Function, edges: Array) -> Array:
+    """Chebyshev series on each panel, (degree + 2, M), of the integral from some place of a function of s (M, ·)."""
+    points, matrix = _interpolation()
+    width = np.diff(edges)
+    values = function(edges[:-1, None] + width[:, None] * (points + 1) / 2)
+    return np.asarray(chebyshev.chebint((values @ matrix.T).T * (width / 2), axis=0))

@@ -1,0 +1,142 @@
+"""A problem's data as torch functions of x, and its terms at the ends of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy
+import torch
+from torch import Tensor
+
+from ...verify.discrete.quadrature import grid
+from ...verify.errors import InputError
+from ...verify.statement.expressions import X
+from ...verify.statement.problem import RitzProblem
+
+# What may be asked for, as functions of (κ, f, D, ℓ, u).
+_DATA: dict[str, Callable[..., Any]] = {
+    "coefficient": lambda k, f, d, lift, u: k,
+    "coefficient_slope": lambda k, f, d, lift, u: sympy.diff(k, X),
+    "source": lambda k, f, d, lift, u: f,
+    "distance": lambda k, f, d, lift, u: d,
+    "distance_slope": lambda k, f, d, lift, u: sympy.diff(d, X),
+    "distance_curvature": lambda k, f, d, lift, u: sympy.diff(d, X, 2),
+    "lift": lambda k, f, d, lift, u: lift,
+    "lift_slope": lambda k, f, d, lift, u: sympy.diff(lift, X),
+    "lift_curvature": lambda k, f, d, lift, u: sympy.diff(lift, X, 2),
+    "solution": lambda k, f, d, lift, u: u,
+    # As products: a source that is infinite at an end is finite, or integrable, times D or ℓ.
+    "source_distance": lambda k, f, d, lift, u: f * d,
+    "source_lift": lambda k, f, d, lift, u: f * lift,
+}
+
+
+@lru_cache(maxsize=512)
+def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
+    """One of the problem's functions, x (...) → (...), differentiable by autograd; right-hand branch on an interface.
+
+    Raises:
+        InputError: the solution is asked for and none is known.
+    """
+    if name == "solution" and problem.solution is None:
+        raise InputError(f"{problem.name}: no known solution; pass solution= to have something to fit to")
+    branches = [
+        _torch_function(_DATA[name](p.coefficient, p.source, p.distance, p.lift, p.solution)) for p in problem.pieces
+    ]
+    edges = [float(problem.pieces[0].left), *(float(p.right) for p in problem.pieces)]
+    # The outer branches go on beyond the domain.
+    limits = [-float("inf"), *edges[1:-1], float("inf")]
+
+    def evaluate(x: Tensor) -> Tensor:
+        if len(branches) == 1:
+            return branches[0](x)
+        out = torch.zeros_like(x)
+        for k, function in enumerate(branches):
+            here = (limits[k] <= x) & (x < limits[k + 1])
+            # A branch sees only places of its own, or the gradient of `where` would carry its NaNs elsewhere.
+            inside = torch.where(here, x, torch.full_like(x, (edges[k] + edges[k + 1]) / 2))
+            out = torch.where(here, function(inside), out)
+        return out
+
+    return evaluate
+
+
+def _torch_function(expression: Any) -> Callable[[Tensor], Tensor]:
+    for name, instead in (("sec", "cos"), ("csc", "sin"), ("cot", "tan")):
+        expression = expression.replace(getattr(sympy, name), lambda a, i=instead: 1 / getattr(sympy, i)(a))
+    # As floats: the torch printer would hand torch.pow and torch.sqrt constants such as π², which they refuse.
+    function = sympy.lambdify(X, sympy.N(expression, 17), "torch")
+    return lambda x: function(x) + torch.zeros_like(x)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Fixed nodes and weights, both (n,)."""
+
+    nodes: Tensor
+    weights: Tensor
+
+
+def mesh(problem: RitzProblem, rule: str, points: int, dtype: torch.dtype, device: torch.device) -> Mesh:
+    """Nodes and weights of one of `verify`'s rules over the whole domain.
+
+    Raises:
+        InputError: an unknown rule, a number of points that it does not have, or a node where the source is infinite.
+    """
+    found = grid(rule, points, problem.domain)
+    nodes, weights = (torch.tensor(a, dtype=dtype, device=device) for a in (found.nodes, found.weights))
+    if not torch.isfinite(data(problem, "source")(nodes)).all():
+        raise InputError(f"rule: {rule} puts a node where the source is not finite; midpoint would be right")
+    return Mesh(nodes, weights)
+
+
+def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: torch.device) -> Mesh:
+    """Gauss points on every smooth piece of the data: what a smooth network is measured with."""
+    grids = [grid("gauss-legendre", points, (p.left, p.right)) for p in problem.pieces]
+    return Mesh(
+        torch.tensor(np.concatenate([g.nodes for g in grids]), dtype=dtype, device=device),
+        torch.tensor(np.concatenate([g.weights for g in grids]), dtype=dtype, device=device),
+    )
+
+
+@dataclass(frozen=True)
+class EndTerms:
+    """What the energy has at natural and essential ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2."""
+
+    places: Tensor
+    distance: Tensor
+    lift: Tensor
+    pull: Tensor
+    stiffness: Tensor
+    wanted: Tensor
+
+    def __bool__(self) -> bool:
+        return len(self.places) > 0
+
+    def energy(self, network: Tensor) -> Tensor:
+        """From the network's values at the places (..., K) → (...)."""
+        u = self.lift + self.distance * network
+        return (self.pull * u + self.stiffness / 2 * (u - self.wanted) ** 2).sum(-1)
+
+    def force(self, network: Tensor) -> Tensor:
+        """Derivative of the energy in the network's values, (..., K)."""
+        u = self.lift + self.distance * network
+        return self.distance * (self.pull + self.stiffness * (u - self.wanted))
+
+
+def end_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> EndTerms:
+    """The terms of a problem; with no places where both ends are built in."""
+    rows = []
+    for which, end in enumerate(problem.domain):
+        piece = problem.pieces[-which]
+        inner = [float(e.subs(X, end)) for e in (piece.distance, piece.lift)]
+        if end in problem.fluxes:
+            # No outward normal: the sign of κu′ is that of the direction of x.
+            rows.append([float(end), *inner, (-1 if which else 1) * float(problem.fluxes[end]), 0.0, 0.0])
+        elif end in problem.essential:
+            rows.append([float(end), *inner, 0.0, float(problem.penalty), float(problem.essential[end])])
+    return EndTerms(*torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T)

@@ -1,0 +1,204 @@
+"""The solution of (κu′)′ + f = 0 by two integrations.
+
+In one dimension κu′ = C − ∫f, so the energy gap of any û that keeps the essential values is ½∫κ(û′ − u′)² dx, an
+integral without cancellation. Everything `solve` minimises is built on this; no antiderivative and no energy of the
+`verify` room is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+
+from ...verify.errors import InputError
+from ...verify.statement import piecewise
+from ...verify.statement.expressions import X
+from ...verify.statement.problem import RitzProblem
+from .panels import Data, DataSlopes, Half, Indices, antiderivative, halves_of
+
+Array = NDArray[np.float64]
+
+# κu′ ~ distance^(p+1): from p = −1.5 on the energy is infinite, and a little above it float64 has no distances small
+# enough to integrate it.
+_LEAST_EXPONENT = -1.46
+
+
+@dataclass(frozen=True, eq=False)
+class StrongSolution:
+    """The solution of a problem's strong form and the data along the domain.
+
+    Attributes:
+        problem: whose solution it is.
+        halves: two for each smooth piece, from left to right.
+        held: the nodal values that essential conditions fix at the left and at the right end, or None.
+        energy_scale: ½∫κu′² dx, what relative gaps are relative to.
+    """
+
+    problem: RitzProblem
+    halves: tuple[Half, ...]
+    held: tuple[float | None, float | None]
+    energy_scale: float
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """Both ends as floats."""
+        return float(self.problem.domain[0]), float(self.problem.domain[1])
+
+    @cached_property
+    def walls(self) -> Array:
+        """Interfaces at which κ, D′, lift′ jump, so that the energy has no derivative in a kink there (MATH 5)."""
+        out = []
+        zero = np.zeros(1)
+        for before, after in zip(self.halves[1:-1:2], self.halves[2::2], strict=True):
+            jumps = np.abs(before.data(zero) - after.data(zero))[[0, 2, 3]]
+            size = np.abs(before.data(zero)) + np.abs(after.data(zero))
+            # Both sides come from exact expressions: a difference of more than some roundings is a jump.
+            if (jumps > 1e-13 * size[[0, 2, 3]]).any():
+                out.append(after.origin)
+        return np.array(out)
+
+    @cached_property
+    def _limits(self) -> Array:
+        ends = [h.origin if h.sign > 0 else h.origin - h.length for h in self.halves]
+        return np.array([*ends, self.domain[1]])
+
+    def locate(self, x: Array, side: int) -> list[tuple[Half, Indices, Array, Indices]]:
+        """For each half that contains some of the places x (K,): the half, their indices, distances and panels."""
+        where = np.searchsorted(self._limits, x, side="right" if side > 0 else "left") - 1
+        where = np.clip(where, 0, len(self.halves) - 1)
+        out = []
+        for k, half in enumerate(self.halves):
+            (index,) = np.nonzero(where == k)
+            if index.size:
+                s = np.clip(half.sign * (x[index] - half.origin), 0.0, half.length)
+                out.append((half, index, s, half.panel(s)))
+        return out
+
+    def at(self, x: Array, side: int = 1) -> Data:
+        """Data at places x (K,); on an interface from the left (side −1) or from the right."""
+        out = np.empty((4, len(x)))
+        for half, index, s, panel in self.locate(x, side):
+            d = half.evaluate(s[:, None], panel)
+            out[:, index] = np.stack([d.coefficient, d.distance, d.distance_slope, d.flux])[..., 0]
+        return Data(*out)
+
+    def slopes_at(self, x: Array, side: int = 1) -> DataSlopes:
+        """Derivatives of the data at places x (K,)."""
+        out = np.empty((3, len(x)))
+        for half, index, s, panel in self.locate(x, side):
+            d = half.evaluate_slopes(s[:, None], panel)
+            out[:, index] = np.stack([d.coefficient, d.distance_slope, d.target])[..., 0]
+        return DataSlopes(*out)
+
+    def value_at(self, x: Array) -> Array:
+        """u − lift at places x (K,)."""
+        out = np.empty(len(x))
+        for half, index, s, panel in self.locate(x, 1):
+            out[index] = half.value(s[:, None], panel)[:, 0]
+        return out
+
+
+@lru_cache(maxsize=64)
+def strong_solution(problem: RitzProblem) -> StrongSolution:
+    """Solve the strong form by quadrature; once per problem, then from memory.
+
+    Raises:
+        InputError: there is no minimum, because the solution has no finite energy, or because both ends are natural
+            and source and fluxes do not balance.
+    """
+    _check_growth(problem)
+    with np.errstate(over="ignore", under="ignore"):
+        halves = [h for piece in problem.pieces for h in halves_of(piece)]
+        halves = _with_flux(problem, halves)
+        halves = _with_values(problem, halves)
+        scale = sum(h.integral(lambda s, p, h=h: h.solution_flux(s, p) ** 2 / h.data(s)[0]) for h in halves) / 2  # type: ignore[misc]
+    held = tuple(_held(problem, which) for which in (0, 1))
+    return StrongSolution(problem, tuple(halves), (held[0], held[1]), scale)
+
+
+def _check_growth(problem: RitzProblem) -> None:
+    for piece, end, inward in ((problem.pieces[0], problem.domain[0], 1), (problem.pieces[-1], problem.domain[1], -1)):
+        if end not in piecewise.singular_points(piece.source, piece.left, piece.right):
+            continue
+        exponent = piecewise.growth_exponent(piece.source, end, inward)
+        if exponent < _LEAST_EXPONENT:
+            raise InputError(
+                f"source: {piece.source} grows as distance^{exponent:.3g} towards x = {end}, so that the energy of the "
+                f"solution is not finite or cannot be integrated; an exponent from {_LEAST_EXPONENT} on would be right"
+            )
+
+
+def _held(problem: RitzProblem, which: int) -> float | None:
+    end = problem.domain[which]
+    distance = problem.distance.subs(X, end)
+    if end in problem.essential:
+        return float((problem.essential[end] - problem.lift.subs(X, end)) / distance)
+    if len(problem.fluxes) == 2 and which == 0 and X not in problem.distance.free_symbols:
+        # Without any Dirichlet end the energy fixes u up to a constant only; this is the one with v = 0 on the left.
+        return 0.0
+    return None
+
+
+def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
+    """Fix the constant of κu′ = C − ∫f by what holds at the ends."""
+    total = [float(chebyshev.chebval(-1.0, h.source_integral[:, 0])) for h in halves]
+    passed = 0.0
+    out = []
+    for k, half in enumerate(halves):
+        # At the middle of each piece the two halves meet; ∫f counts from the middle of the first.
+        passed += total[k - 1] + total[k] if half.sign > 0 and k else 0.0
+        out.append(replace(half, far_flux=-passed))
+    left, right = problem.domain
+    at_left, at_right = out[0].far_flux + total[0], out[-1].far_flux - total[-1]
+    if left in problem.fluxes:
+        constant = float(problem.fluxes[left]) - at_left
+        if right in problem.fluxes:
+            missing = float(problem.fluxes[right]) - at_right - constant
+            if abs(missing) > 1e-12 * (abs(constant) + sum(map(abs, total))):
+                raise InputError(
+                    f"fluxes: two natural ends must balance the source, but ∫f dx + κu′({right}) − κu′({left}) is "
+                    f"{missing:.6g}, so that the energy has no minimum; 0 would be right"
+                )
+    elif right in problem.fluxes:
+        constant = float(problem.fluxes[right]) - at_right
+    else:
+        rise = _end_value(problem, 1) - _end_value(problem, 0) + float(problem.lift.subs(X, right))
+        rise -= float(problem.lift.subs(X, left))
+        driven = sum(h.integral(lambda s, p, h=h: h.solution_flux(s, p) / h.data(s)[0]) for h in out)  # type: ignore[misc]
+        constant = (rise - driven) / sum(h.integral(lambda s, p, h=h: 1 / h.data(s)[0]) for h in out)  # type: ignore[misc]
+    return [replace(h, far_flux=h.far_flux + constant) for h in out]
+
+
+def _end_value(problem: RitzProblem, which: int) -> float:
+    """u − lift at a Dirichlet end."""
+    end = problem.domain[which]
+    return float(problem.essential[end] - problem.lift.subs(X, end)) if end in problem.essential else 0.0
+
+
+def _with_values(problem: RitzProblem, halves: list[Half]) -> list[Half]:
+    """Integrate u′ − lift′, from a Dirichlet end onwards."""
+    risen = []
+    for half in halves:
+
+        def target(s: Array, h: Half = half) -> Array:
+            d = h.evaluate(s, np.arange(len(h.edges) - 1))
+            return np.asarray(d.flux / d.coefficient)
+
+        series = antiderivative(target, half.edges)
+        ends = chebyshev.chebval(np.array([-1.0, 1.0]), series)
+        # From the origin outwards, so that a value that vanishes there keeps its relative accuracy.
+        before = np.concatenate([[0.0], np.cumsum(ends[:, 1] - ends[:, 0])[:-1]])
+        series[0] += before - ends[:, 0]
+        risen.append(replace(half, rise=series))
+    rises = [float(chebyshev.chebval(1.0, h.rise[:, -1])) for h in risen if h.rise is not None]
+    left_free, right_free = problem.domain[0] in problem.fluxes, problem.domain[1] in problem.fluxes
+    # Values at the limits of the halves, from the left end, or from the right one where only that is given.
+    values = np.concatenate([[0.0], np.cumsum(rises)])
+    values += _end_value(problem, 1) - values[-1] if left_free and not right_free else _end_value(problem, 0)
+    if not left_free and not right_free:
+        values[-1] = _end_value(problem, 1)
+    return [replace(h, origin_value=float(values[k if h.sign > 0 else k + 1])) for k, h in enumerate(risen)]

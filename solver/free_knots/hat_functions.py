@@ -1,0 +1,199 @@
+"""Piecewise linear v on given knots, in hat functions: integrals per element, best nodal values.
+
+û = lift + D·v. With T[φ] = (Dφ)′ the energy gap is ½∫κ(T[v] − (u′ − lift′))² dx, a least-squares fit of one function.
+The hat basis makes its normal matrix tridiagonal and well conditioned up to the square of the number of knots; the
+ReLU basis, whose Gram matrix has the fourth power, is returned to only at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.linalg import LinAlgError
+from numpy.typing import NDArray
+from scipy.linalg import solveh_banded
+
+from ...verify.errors import InputError
+from ..data.panels import gauss
+from ..data.strong_solution import StrongSolution
+
+Array = NDArray[np.float64]
+
+# On a panel the data are polynomials of degree 20 to rounding and their coefficients fall geometrically, so that
+# degree 23, which 12 points integrate, leaves rounding of products too.
+GAUSS_POINTS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class ElementNodes:
+    """Quadrature nodes that conform to the knots and to the panels of the data; Q rows of G nodes.
+
+    Attributes:
+        element: to which element each row belongs, (Q,).
+        weights: Gauss weights times κ, (Q, G).
+        target: u′ − lift′, (Q, G).
+        left, right: T[φ] of the hat functions of the element's two knots, (Q, G).
+    """
+
+    element: NDArray[np.intp]
+    weights: Array
+    target: Array
+    left: Array
+    right: Array
+
+    def sums(self, integrand: Array, elements: int) -> Array:
+        """∫ κ·integrand over each element, (elements,)."""
+        rows = np.einsum("qg,qg->q", self.weights, integrand)
+        return np.bincount(self.element, rows, minlength=elements).astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The best v on given knots t₀ … t_n; per element, (n,), unless said otherwise.
+
+    Attributes:
+        knots, values: t and v(t), (n + 1,).
+        slopes: v′.
+        stiffness: ∫κT[φₗ]², ∫κT[φₗ]T[φᵣ], ∫κT[φᵣ]², (3, n).
+        residuals: ∫κ s T[φₗ] and ∫κ s T[φᵣ], s = û′ − u′, (2, n).
+        magnitudes: the same with the absolute value of the integrand.
+        gaps: ½∫κs², whose sum is the energy gap.
+        rounding: by how much the energy gap may be off for rounding.
+        held: nodal values that are not free, (n + 1,) booleans.
+    """
+
+    knots: Array
+    values: Array
+    slopes: Array
+    stiffness: Array
+    residuals: Array
+    magnitudes: Array
+    gaps: Array
+    rounding: float
+    held: NDArray[np.bool_]
+
+    @property
+    def energy_gap(self) -> float:
+        """½∫κ(û′ − u′)² dx."""
+        return float(self.gaps.sum())
+
+
+def element_nodes(solution: StrongSolution, knots: Array) -> ElementNodes:
+    """Gauss nodes between neighbouring knots and panel limits, O(number of both)."""
+    nodes, gauss_weights = gauss(GAUSS_POINTS)
+    lengths = np.diff(knots)
+    columns = []
+    for half in solution.halves:
+        distances = half.sign * (knots - half.origin)
+        inside = distances[(distances > 0) & (distances < half.length)]
+        limits = np.concatenate([half.edges, inside])
+        limits.sort(kind="stable")
+        width = np.diff(limits)
+        middle = limits[:-1] + width / 2
+        panel = half.panel(middle)
+        if half.sign > 0:
+            element = np.searchsorted(distances, middle, side="right") - 1
+        else:
+            element = len(knots) - 1 - np.searchsorted(distances[::-1], middle, side="right")
+        element = np.clip(element, 0, len(lengths) - 1)
+        s = middle[:, None] + width[:, None] * nodes / 2
+        data = half.evaluate(s, panel)
+        # From the knots, in the half's own coordinate: next to a singular end x itself has no digits left.
+        length = lengths[element][:, None]
+        right = half.sign * (s - distances[element][:, None]) / length
+        left = half.sign * (distances[element + 1][:, None] - s) / length
+        rise = data.distance / length
+        columns.append(
+            (
+                element,
+                data.coefficient * gauss_weights * width[:, None] / 2,
+                data.flux / data.coefficient,
+                data.distance_slope * left - rise,
+                data.distance_slope * right + rise,
+            )
+        )
+    return ElementNodes(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+
+
+def fit(solution: StrongSolution, knots: Array) -> Fit:
+    """The nodal values of least energy on given knots, essential values kept exactly; a tridiagonal solve.
+
+    Args:
+        solution: of the problem.
+        knots: strictly ascending, both ends of the domain included, (n + 1,).
+
+    Raises:
+        InputError: the hat functions are linearly dependent in the energy.
+    """
+    nodes = element_nodes(solution, knots)
+    stiffness = _stiffness(nodes, len(knots) - 1)
+    values, held = np.zeros(len(knots)), np.zeros(len(knots), dtype=bool)
+    for end, value in zip((0, -1), solution.held, strict=True):
+        if value is not None:
+            values[end], held[end] = value, True
+    # Three passes: the solve itself, then its own residual, integrated anew, away. What is left is the rounding of s.
+    for _ in range(3):
+        _, left, right = _residuals(nodes, values)
+        values = values - _tridiagonal_solve(stiffness, left, right, held)
+    return _assessed(nodes, stiffness, knots, values, held)
+
+
+def assess(solution: StrongSolution, knots: Array, values: Array) -> Fit:
+    """The same quantities for nodal values as they are, (n + 1,)."""
+    nodes = element_nodes(solution, knots)
+    held = np.zeros(len(knots), dtype=bool)
+    held[0], held[-1] = (value is not None for value in solution.held)
+    return _assessed(nodes, _stiffness(nodes, len(knots) - 1), knots, values, held)
+
+
+def _assessed(nodes: ElementNodes, stiffness: Array, knots: Array, values: Array, held: NDArray[np.bool_]) -> Fit:
+    n = len(knots) - 1
+    misfit, left, right = _residuals(nodes, values)
+    size = np.abs(nodes.left * values[nodes.element][:, None])
+    size += np.abs(nodes.right * values[nodes.element + 1][:, None])
+    absolute = np.abs(misfit)
+    magnitudes = np.stack([nodes.sums(absolute * np.abs(t), n) for t in (nodes.left, nodes.right)])
+    rounding = np.finfo(np.float64).eps * nodes.sums(absolute * (size + np.abs(nodes.target)), n).sum()
+    return Fit(
+        knots,
+        values,
+        np.diff(values) / np.diff(knots),
+        stiffness,
+        np.stack([left, right]),
+        magnitudes,
+        nodes.sums(misfit * misfit, n) / 2,
+        float(rounding),
+        held,
+    )
+
+
+def _stiffness(nodes: ElementNodes, n: int) -> Array:
+    pairs = ((nodes.left, nodes.left), (nodes.left, nodes.right), (nodes.right, nodes.right))
+    return np.stack([nodes.sums(a * b, n) for a, b in pairs])
+
+
+def _residuals(nodes: ElementNodes, values: Array) -> tuple[Array, Array, Array]:
+    n = len(values) - 1
+    misfit = nodes.left * values[nodes.element][:, None] + nodes.right * values[nodes.element + 1][:, None]
+    misfit -= nodes.target
+    return misfit, nodes.sums(misfit * nodes.left, n), nodes.sums(misfit * nodes.right, n)
+
+
+def _tridiagonal_solve(stiffness: Array, left: Array, right: Array, held: NDArray[np.bool_]) -> Array:
+    diagonal, load = np.zeros(len(held)), np.zeros(len(held))
+    diagonal[:-1] += stiffness[0]
+    diagonal[1:] += stiffness[2]
+    load[:-1] += left
+    load[1:] += right
+    coupling = np.where(held[:-1] | held[1:], 0.0, stiffness[1])
+    # Scaled to ones on the diagonal: next to a singular end the entries differ by many powers of ten.
+    scale = 1 / np.sqrt(np.where(held, 1.0, diagonal))
+    banded = np.stack([np.where(held, 1.0, diagonal * scale**2), np.append(coupling * scale[:-1] * scale[1:], 0.0)])
+    try:
+        correction = solveh_banded(banded, np.where(held, 0.0, load * scale), lower=True, check_finite=False)
+    except LinAlgError:
+        raise InputError(
+            "distance: lift + D·v does not change with some nodal value of v; a D without zeros inside would be right"
+        ) from None
+    return np.asarray(correction * scale)

@@ -1,0 +1,1 @@
+"""`landscape` and `spectrum`: energies on planes around a network, their roughness, Hessians and eigenvectors."""

@@ -1,0 +1,1 @@
+"""What is minimised: networks batched over seeds, their energies and the gradients of these."""

@@ -1,0 +1,117 @@
+"""Energies of batches of networks on a fixed grid: the Ritz energy, Eq. (2), and the strong form, Eq. (1) squared."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...verify.errors import InputError
+from ...verify.statement.problem import RitzProblem
+from ..data.statement import EndTerms, Mesh, data, end_terms
+from .architecture import Architecture
+
+# Parameters (B, P) → energies (B,).
+Energy = Callable[[Tensor], Tensor]
+ENERGIES = ("ritz", "strong")
+
+
+@dataclass(frozen=True)
+class GridEnergy:
+    """Σ weight·(½κû′² − f û) over fixed nodes, with the terms at the ends.
+
+    With v the network and s its slope, û′ = ℓ′ + D′v + D s. What depends on the nodes alone is multiplied out once:
+    the energy is Σ (r + p v + q s)² − Σ load·v − constant.
+    """
+
+    architecture: Architecture
+    mesh: Mesh
+    ends: EndTerms
+    lift_part: Tensor
+    value_part: Tensor
+    slope_part: Tensor
+    load: Tensor
+    constant: Tensor
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """(B, P) → (B,)."""
+        total = self.integral(*self.architecture.value_and_slope(theta, self.mesh.nodes))
+        if self.ends:
+            total = total + self.ends.energy(self.architecture.value_and_slope(theta, self.ends.places)[0])
+        return total
+
+    def integral(self, value: Tensor, slope: Tensor) -> Tensor:
+        """From the network's values and slopes at the nodes, (..., n) → (...)."""
+        root = torch.addcmul(self.lift_part, self.value_part, value).addcmul(self.slope_part, slope)
+        return (root * root).sum(-1) - value @ self.load - self.constant
+
+
+def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> GridEnergy:
+    """The Ritz energy as a fixed grid sees it."""
+    x, weights = mesh.nodes, mesh.weights
+    root = torch.sqrt(weights * data(problem, "coefficient")(x) / 2)
+    return GridEnergy(
+        architecture,
+        mesh,
+        end_terms(problem, x.dtype, x.device),
+        root * data(problem, "lift_slope")(x),
+        root * data(problem, "distance_slope")(x),
+        root * data(problem, "distance")(x),
+        weights * data(problem, "source_distance")(x),
+        weights @ data(problem, "source_lift")(x),
+    )
+
+
+def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> Energy:
+    """Σ weight·((κû′)′ + f)², plus ½ penalty·(misfit)² at natural and essential ends.
+
+    Warns where the activation's second derivative vanishes almost everywhere: the loss then does not see the kinks,
+    which carry all of the network's own curvature (the paper's remark after Eq. 3).
+
+    Raises:
+        InputError: κ jumps; the strong form does not see what the flux does there.
+    """
+    jumps = [p.left for q, p in zip(problem.pieces, problem.pieces[1:], strict=False) if q.coefficient != p.coefficient]
+    if jumps:
+        raise InputError(
+            f"energy: the strong form does not see the flux jump at x = {jumps[0]}, an interface of the coefficient; "
+            "energy='ritz' would be right"
+        )
+    if architecture.activation.kinked:
+        warnings.warn(
+            f"the second derivative of {architecture.activation.name} vanishes almost everywhere: the strong form "
+            "cannot see the curvature at the kinks, and its minimum is not the solution; energy='ritz' asks for first "
+            "derivatives only",
+            UserWarning,
+            stacklevel=2,
+        )
+    x, weights = mesh.nodes, mesh.weights
+    kappa, kappa_slope = data(problem, "coefficient")(x), data(problem, "coefficient_slope")(x)
+    source = data(problem, "source")(x)
+    factors = [data(problem, f"{n}{s}")(x) for n in ("distance", "lift") for s in ("", "_slope", "_curvature")]
+    distance, distance_slope, distance_curvature, _, lift_slope, lift_curvature = factors
+    ends = end_terms(problem, x.dtype, x.device)
+    end_data = [data(problem, n)(ends.places) for n in ("coefficient", "distance_slope", "lift_slope")]
+    sign = torch.where(ends.places == float(problem.domain[0]), 1.0, -1.0).to(x.dtype)
+    natural = (ends.stiffness == 0).to(x.dtype)
+    penalty = float(problem.penalty)
+
+    def energy(theta: Tensor) -> Tensor:
+        value, slope = architecture.value_and_slope(theta, x)
+        bend = architecture.curvature(theta, x)
+        gradient = lift_slope + distance_slope * value + distance * slope
+        second = lift_curvature + distance_curvature * value + 2 * distance_slope * slope + distance * bend
+        total = ((kappa * second + kappa_slope * gradient + source) ** 2) @ weights
+        if ends:
+            v, s = architecture.value_and_slope(theta, ends.places)
+            flux = end_data[0] * (end_data[2] + end_data[1] * v + ends.distance * s)
+            u = ends.lift + ends.distance * v
+            # `pull` is the wanted flux with the sign it has in the Ritz energy.
+            misfit = natural * (flux - sign * ends.pull) + (1 - natural) * (u - ends.wanted)
+            total = total + penalty / 2 * (misfit**2).sum(-1)
+        return total
+
+    return energy

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from kinkproof.reports import model_report
+from kinkproof.reports.pages.model_pages import _kinks, _missing, _verdicts
+from kinkproof.reports.pages.style import PAGE, look
+from kinkproof.verify import InputError, audit
+from kinkproof.verify.models.telling.model_findings import ModelAudit
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from pypdf import PdfReader
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PAGES = 6
+
+
+@pytest.fixture(scope="module")
+def bar() -> ModelAudit:
+    found = runpy.run_path(str(EXAMPLES / "hyperelastic_bar.py"))
+    return audit(found["model"], found["loss"], found["domain"], ends=found["ends"])
+
+
+@pytest.fixture(scope="module")
+def report(bar: ModelAudit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return model_report(bar, tmp_path_factory.mktemp("report") / "bar.pdf")
+
+
+def test_pages_bookmarks_and_numbers(report: Path, bar: ModelAudit) -> None:
+    reader = PdfReader(report)
+    assert len(reader.pages) == PAGES
+    bookmarks = [item["/Title"] for item in reader.outline]
+    texts = [page.extract_text() for page in reader.pages]
+    for number, (text, title) in enumerate(zip(texts, bookmarks, strict=True), 1):
+        assert title in text
+        assert f"{number} / {PAGES}" in text
+    for found in bar.findings:
+        assert found.name in texts[0]
+        assert found.verdict in texts[0]
+        for error in found.study.errors:
+            assert f"{error:.1e}" in texts[0]
+    assert bar.total is not None
+    for offender in bar.total.offenders:
+        assert offender.label in texts[3]
+    for line in bar.remedy.splitlines():
+        assert line in texts[4]
+    assert "gradcheck passes" in texts[4]
+    assert "float64" in texts[5]
+    assert "torch" in texts[5]
+
+
+def test_figures_show_the_audit(bar: ModelAudit) -> None:
+    dots = _missing(bar).figure.axes[0].get_lines()[-1]
+    chosen = np.argsort(-np.abs(bar.dirac), kind="stable")
+    np.testing.assert_array_equal(np.asarray(dots.get_xdata()), bar.dirac[chosen])
+    lacking = bar.bulk + bar.dirac - bar.autodiff
+    np.testing.assert_array_equal(np.asarray(dots.get_ydata()), lacking[chosen])
+    stems = _kinks(bar).figure.axes[2].collections[0].get_segments()
+    np.testing.assert_allclose([s[0][0] for s in stems], bar.kinks)
+    np.testing.assert_allclose([s[1][1] for s in stems], np.abs(bar.heights))
+
+
+def test_the_same_audit_gives_the_same_bytes(report: Path, bar: ModelAudit, tmp_path: Path) -> None:
+    assert model_report(bar, tmp_path / "again.pdf").read_bytes() == report.read_bytes()
+
+
+@pytest.mark.parametrize("example", ["monte_carlo", "tanh"])
+def test_reports_of_draws_and_of_what_passes(example: str, tmp_path: Path) -> None:
+    found = runpy.run_path(str(EXAMPLES / f"{example}.py"))
+    result = audit(found["model"], found["loss"], found["domain"], quadrature=found.get("quadrature"))
+    texts = [p.extract_text() for p in PdfReader(model_report(result, tmp_path / "it.pdf")).pages]
+    assert len(texts) == PAGES
+    assert ("nothing is to be changed" in texts[4]) == result.passed
+    assert ("ConformingQuadrature" in texts[4]) != result.passed
+
+
+def test_no_verdict_has_a_report_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinkproof.verify.models.model_audit.ROUTES", 0.0)
+    found = runpy.run_path(str(EXAMPLES / "tanh.py"))
+    result = audit(found["model"], found["loss"], found["domain"])
+    assert result.verdict == "none"
+    texts = [p.extract_text() for p in PdfReader(model_report(result, tmp_path / "it.pdf")).pages]
+    assert len(texts) == 4
+    assert "no verdict" in texts[0]
+    assert "DISAGREE" in texts[2]
+
+
+def test_a_path_that_cannot_be_written_is_named(bar: ModelAudit, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a directory"):
+        model_report(bar, tmp_path)
+
+
+def test_long_names_stay_where_they_belong() -> None:
+    class ModelWithANameThatIsLongerThanMostOfTheOnesThatOneSees(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            layers = torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1)
+            self.a_rather_long_name_of_the_network_inside = torch.nn.Sequential(*layers).double()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.a_rather_long_name_of_the_network_inside(x)  # type: ignore[no-any-return]
+
+    found = audit(ModelWithANameThatIsLongerThanMostOfTheOnesThatOneSees(), lambda x, u, du: du**2 / 2 - u, (-1, 1))
+    with look():
+        (first,) = _verdicts(found)
+        kinks = _kinks(found).figure
+        assert first.title.endswith("midpoint rule: inconsistent")
+        # The titles of other pages are about as long.
+        assert len(first.title) <= 62
+        for figure in (first.figure, kinks):
+            # As it is written; with fine pixels, so that the letters have the widths that they have in a PDF.
+            figure.set_size_inches(*PAGE)
+            figure.set_dpi(300)
+            FigureCanvasAgg(figure).draw()
+        (table,) = first.figure.axes[0].tables
+        for line in range(len(found.findings) + 1):
+            name, shape = (table[line, k].get_text().get_window_extent() for k in (0, 1))
+            assert name.x1 < shape.x0
+        legend = kinks.axes[0].get_legend()
+        assert legend is not None
+        box = legend.get_window_extent()
+        assert box.x0 > 0
+        assert box.x1 < kinks.bbox.x1

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kinkproof.reports import paper_report, paper_study
+from kinkproof.reports.data.cache import Cache
+from kinkproof.reports.data.paper import PaperStudy
+from kinkproof.reports.pages.neuron_page import compare_neuron, neuron_figure, neuron_page
+from kinkproof.reports.pages.paper_pages import _beyond, _figures, findings
+from kinkproof.reports.pages.style import look
+from kinkproof.reports.pages.training_figures import training_page
+from kinkproof.solver.training.checks import verdict
+from kinkproof.verify import InputError, problems
+from kinkproof.verify.systems.findings import OWN, Audit
+
+from ..pdf import assert_whole_report, lowest_label
+
+PAGES = 16
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("paper")
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path, paper_audit: Audit) -> PaperStudy:
+    with pytest.MonkeyPatch.context() as patch:
+        # The session's own audit is as good as a new one.
+        patch.setattr("kinkproof.reports.data.paper.audit_study", lambda *_, **__: paper_audit)
+        return paper_study(steps=50, seeds=2, resolution=11, cache=Cache(folder / "cache"))
+
+
+def test_the_report_is_whole_and_has_the_figures_in_order(study: PaperStudy, folder: Path) -> None:
+    texts = assert_whole_report(paper_report(study, folder / "paper.pdf"), PAGES)
+    found = findings(study)
+    assert [f.figure for f in found] == list(range(1, 9))
+    for finding, text in zip(found, texts[1:9], strict=True):
+        assert f"Figure {finding.figure}:" in text
+        assert finding.verdict.upper() in text
+        words = " ".join(text.split())
+        assert finding.claim in words
+        assert all(check.sentence in words for check in finding.checks)
+        assert finding.claim.split(",")[0] in " ".join(texts[0].split())
+    assert "nothing has converged" in texts[0]
+    for text in texts[9:12]:
+        assert "Beyond the paper" in text
+
+
+def test_every_run_is_kept_and_made_once(study: PaperStudy, folder: Path) -> None:
+    runs = [p for p in (folder / "cache").iterdir() if p.name.startswith("run-")]
+    # Figures share runs: thirteen of the paper's, two of the deltas', three of the landscapes'.
+    assert len(runs) == 18
+
+
+def test_the_figures_show_the_runs(study: PaperStudy) -> None:
+    outcome = study.outcomes["figure-4"]
+    axes = training_page("t", outcome.claim, outcome.checks, outcome.runs, "c").figure.axes
+    drawn = [np.asarray(line.get_ydata()) for line in axes[0].get_lines()]
+    for line, run in zip(drawn, outcome.runs.values(), strict=True):
+        np.testing.assert_array_equal(line, np.median(run.gap_history, 1))
+    fields = [np.asarray(line.get_ydata()) for line in axes[1].get_lines()]
+    x = np.asarray(axes[1].get_lines()[0].get_xdata())
+    for line, run in zip(fields[1:], outcome.runs.values(), strict=True):
+        assert any(np.array_equal(line, row) for row in run.field(x))
+
+
+def test_verdicts_follow_the_data(study: PaperStudy) -> None:
+    scans = study.landscape.scans
+    noisy = dict(scans) | {("relu", "exact"): scans["relu", "quadrature"]}
+    by_noise = {f.figure: f.verdict for f in findings(replace(study, landscape=replace(study.landscape, scans=noisy)))}
+    smooth = dict(scans) | {("relu", "quadrature"): scans["relu", "exact"]}
+    no_noise = {f.figure: f.verdict for f in findings(replace(study, landscape=replace(study.landscape, scans=smooth)))}
+    # At eleven points along a side nothing is ten times as rough as a parabola.
+    assert by_noise[7] == no_noise[7] == "not borne out"
+    rough, fine = dict(scans), np.linspace(-1, 1, 201)
+    bowl = fine[:, None] ** 2 + fine**2
+    noise = 0.1 * np.random.default_rng(0).normal(size=bowl.shape)
+    for scan, values in {
+        ("relu", "quadrature"): bowl + noise, ("relu", "exact"): bowl, ("relu2", "quadrature"): bowl + noise,
+    }.items():  # fmt: skip
+        rough[scan] = replace(scans[scan], values=np.stack([values] * 9), first=fine, second=fine)
+    found = findings(replace(study, landscape=replace(study.landscape, scans=rough)))
+    assert [f.verdict for f in found if f.figure in (7, 8)] == ["borne out in part", "not borne out"]
+
+
+def test_a_spike_in_autodiff_would_be_seen() -> None:
+    compared = compare_neuron(problems["sine-2"], ["torch"])
+    assert [c.holds for c in compared.checks] == [True, True]
+    analytic = tuple(values for _, values in compared.panels)
+    assert [c.holds for c in replace(compared, autodiff=analytic).checks] == [True, False]
+    assert "only the mixed gradient differs" in neuron_page(compared).title
+    refuted = neuron_page(replace(compared, autodiff=analytic))
+    assert "only" not in refuted.title.lower()
+    assert "Not so: The mixed gradients" in refuted.caption
+    off = (compared.autodiff[0] + 1e-6, *compared.autodiff[1:])
+    assert [c.holds for c in replace(compared, autodiff=off).checks] == [False, False]
+    drawn = [np.asarray(line.get_ydata()) for ax in neuron_figure(compared).axes for line in ax.get_lines()]
+    assert all(any(np.array_equal(values, line) for line in drawn) for values in (*analytic, *compared.autodiff))
+
+
+def test_what_was_not_compared_is_not_borne_out(study: PaperStudy) -> None:
+    assert verdict([]) == "not borne out"
+    assert verdict(compare_neuron(problems["sine-2"], []).checks) == "not borne out"
+    own = tuple(r for r in study.audit.rows if r.system == OWN)
+    without = replace(study, audit=replace(study.audit, rows=own))
+    assert {f.figure: f.verdict for f in findings(without)}[3] == "not borne out"
+
+
+def test_titles_claim_nothing_that_the_data_refute(study: PaperStudy) -> None:
+    assert _beyond(study)[0].title == "Beyond the paper: its nearest-node delta does not converge either"
+    mean = next(r for r in study.audit.rows if r.delta == "mean")
+    rows = tuple(replace(mean, delta="nearest") if r.delta == "nearest" else r for r in study.audit.rows)
+    converging = replace(study, audit=replace(study.audit, rows=rows))
+    page = _beyond(converging)[0]
+    assert page.title == "Beyond the paper: error against grid"
+    assert "stop at a fixed error" not in page.caption
+
+
+def test_no_label_reaches_into_a_claim(study: PaperStudy) -> None:
+    with look():
+        for page in _figures(study, findings(study))[-2:]:
+            texts = [t for t in page.figure.texts if t.get_text()]
+            assert lowest_label(page) > max(t.get_position()[1] for t in texts)
+
+
+def test_settings_that_make_no_sense_are_refused(paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinkproof.reports.data.paper.audit_study", lambda *_, **__: paper_audit)
+    with pytest.raises(InputError, match="seeds"):
+        paper_study(seeds=0)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from kinkproof.solver.data.strong_solution import strong_solution
+from kinkproof.solver.free_knots.density import kink_density
+from kinkproof.verify import RitzProblem, problems
+from kinkproof.verify.statement.expressions import X
+
+from ..statements import ALL, FOUR_MATERIALS, NEARLY_VANISHING, ROOT, ROOT_RIGHT, SINE, WAVE, names
+
+KNOWN = [p for p in ALL if p.solution is not None]
+
+
+@pytest.mark.parametrize("problem", KNOWN, ids=names)
+def test_two_integrations_find_the_known_solution(problem: RitzProblem) -> None:
+    solution = strong_solution(problem)
+    left, right = solution.domain
+    x = left + (right - left) * np.array([1e-9, 1e-4, 0.1, 0.3, 0.49, 0.61, 0.9, 1 - 1e-4, 1 - 1e-9])
+    data = solution.at(x)
+    u, target = problem.solution - problem.lift, sympy.diff(problem.solution - problem.lift, X)
+    value, slope = (np.array([float(e.subs(X, sympy.Rational(v)).evalf(25)) for v in x]) for e in (u, target))
+    # Twenty Chebyshev coefficients of values up to 6π, each rounded.
+    assert solution.value_at(x) == pytest.approx(value, rel=1e-12, abs=1e-13)
+    assert data.flux / data.coefficient == pytest.approx(slope, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("problem", [ROOT, ROOT_RIGHT], ids=names)
+def test_a_singular_end_keeps_its_digits(problem: RitzProblem) -> None:
+    solution = strong_solution(problem)
+    half = solution.halves[0 if problem is ROOT else -1]
+    s = np.array([1e-30, 1e-20, 1e-10])
+    data = half.evaluate(s[:, None], half.panel(s))
+    # u′ = ±0.7 s^(−0.3), lift′ = ±1.
+    assert half.sign * data.flux[:, 0] == pytest.approx(0.7 * s**-0.3 - 1, rel=1e-13)
+    assert half.value(s[:, None], half.panel(s))[:, 0] == pytest.approx(s**0.7 - s, rel=1e-12)
+
+
+def test_a_coefficient_that_nearly_vanishes_is_resolved() -> None:
+    def over(x: mpmath.mpf, power: int) -> mpmath.mpf:
+        return x**power / (mpmath.mpf(1) / 1000 + x**2)
+
+    # κu′ = C − x with ∫(C − x)/κ = 0.
+    with mpmath.workdps(30):
+        moments = [mpmath.quad(lambda x, p=p: over(x, p), [0, 0.03, 0.1, 1]) for p in range(3)]
+        constant = moments[1] / moments[0]
+        expected = (constant**2 * moments[0] - 2 * constant * moments[1] + moments[2]) / 2
+    assert strong_solution(NEARLY_VANISHING).energy_scale == pytest.approx(float(expected), rel=1e-13)
+
+
+def test_unknown_solutions_are_found_as_by_an_ode_solver() -> None:
+    from scipy.integrate import solve_bvp
+
+    problem = RitzProblem(source="exp(x)", coefficient="1 + x**2", lift="x/3", name="unknown")
+    solution = strong_solution(problem)
+    grid = np.linspace(0, 1, 41)
+    found = solve_bvp(
+        lambda x, y: np.stack([y[1] / (1 + x**2), -np.exp(x)]),
+        lambda a, b: np.array([a[0], b[0] - 1 / 3]),
+        grid,
+        np.zeros((2, 41)),
+        tol=1e-10,
+    )
+    # The tolerance asked of the other solver, with some room.
+    assert solution.value_at(grid) + grid / 3 == pytest.approx(found.sol(grid)[0], abs=1e-8)
+
+
+def test_walls_are_where_the_energy_has_no_derivative() -> None:
+    assert strong_solution(FOUR_MATERIALS).walls.tolist() == [0.25, 0.5, 0.75]
+    jump_of_source = RitzProblem(source="Piecewise((1, x < 1/3), (-5, True))", name="two loads")
+    assert jump_of_source.interfaces
+    assert not strong_solution(jump_of_source).walls.size
+
+
+def test_the_density_integrates_to_the_closed_forms() -> None:
+    # ∫(k⁴π⁴ sin² kπx)^⅓ over [0, 1] for D = 1: (kπ)^(4/3) ∫|sin πx|^(2/3).
+    integral = float(mpmath.quad(lambda t: mpmath.sin(mpmath.pi * t) ** (mpmath.mpf(2) / 3), [0, 1]))
+    for problem, k in ((SINE, 1), (WAVE, 2)):
+        # |sin|^(2/3) has a branch point at its zeros, where Gauss points on small cells leave 10⁻⁵.
+        assert kink_density(strong_solution(problem)).total == pytest.approx(
+            (k * np.pi) ** (4 / 3) * integral, rel=1e-4
+        )
+
+
+def test_the_density_at_a_singular_end_is_that_of_the_power() -> None:
+    density = kink_density(strong_solution(ROOT))
+    # D(u/D)″ ~ x^(−1.3) at 0, so a share p of the mass lies within a distance ∝ p^(1/(1 − 2·1.3/3)) = p^7.5.
+    near, nearer = density.place(np.array([0.01, 0.001]))
+    # The next order in x, and the panel at the end, which is not resolved and has some 10⁻⁶ of the mass.
+    assert np.log10(near / nearer) == pytest.approx(7.5, rel=2e-3)
+
+
+def test_equidistributed_kinks_cut_the_mass_equally() -> None:
+    density = kink_density(strong_solution(problems["sine-2"]))
+    kinks = density.equidistributed(9)
+    assert np.interp(kinks, density.places, density.mass) / density.total == pytest.approx(np.arange(1, 10) / 10)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from kinkproof.solver import certify, solve
+from kinkproof.solver.free_knots.optimum import BestNetwork, ConvergenceWarning
+from kinkproof.verify import InputError, RitzProblem, exact_energy, exact_gradient, problems
+
+from ..statements import ALL, FOUR_MATERIALS, FRONT, ROOT, SINE, WAVE, names, oracle_gap, oracle_stationarity
+
+# MATH.md 8: optimal relative errors of n pieces for κ = D = 1, checked there by dynamic programming.
+TABLE = {
+    "half a wave": {4: 0.204474, 8: 0.099287, 16: 0.048947, 32: 0.024304, 64: 0.012111},
+    "penalised-ends": {4: 0.370134, 8: 0.184644, 16: 0.093825, 32: 0.047512, 64: 0.023937},
+}
+
+
+@pytest.mark.parametrize("elements", [4, 8, 16, 32, 64])
+@pytest.mark.parametrize("problem", [SINE, WAVE], ids=names)
+def test_the_optimal_errors_of_free_knots_are_reached_in_few_iterations(problem: RitzProblem, elements: int) -> None:
+    best = solve(problem, kinks=elements - 1)
+    # The table has six decimals; four digits of it are wanted.
+    assert best.relative_error == pytest.approx(TABLE[problem.name][elements], rel=5e-5)
+    assert best.iterations <= 30
+    assert best.certificate.holds
+
+
+def test_the_front_is_at_least_as_good_as_published() -> None:
+    best = solve(FRONT, kinks=31)
+    assert best.relative_error <= 0.035408
+    # The number printed by the project that took 3,000 first-order iterations; ours is no worse in any digit of it.
+    assert best.relative_error == pytest.approx(0.03540787, abs=1e-6)
+    assert best.iterations <= 30
+
+
+def test_the_papers_problem_at_its_width() -> None:
+    best = solve(problems["sine-2"], width=20)
+    assert best.network.width == 20
+    assert best.energy_gap <= 0.0077
+    assert oracle_gap(problems["sine-2"], best.network) == pytest.approx(best.energy_gap, rel=1e-9)
+
+
+# The oracle integrates the front's data for a quarter of a minute.
+@pytest.mark.parametrize(
+    "problem", [pytest.param(p, marks=pytest.mark.long) if p is FRONT else p for p in ALL], ids=names
+)
+def test_result_is_stationary_for_the_oracle_and_has_the_energy_it_says(problem: RitzProblem) -> None:
+    best = solve(problem, width=12, random_starts=1)
+    assert best.network.width == 12
+    assert best.converged
+    assert best.certificate.holds, best.certificate.failures
+    if problem.solution is not None:
+        # Both integrate to rounding; the gap is a share of the energy of at least 10⁻⁵.
+        assert oracle_gap(problem, best.network) == pytest.approx(best.energy_gap, rel=1e-9)
+    if best.certificate.kinks and not np.isin(best.kinks, [float(p) for p in problem.interfaces]).any():
+        assert oracle_stationarity(problem, best.network) <= 1e-8
+
+
+def test_a_kink_on_an_interface_is_kept_there_by_both_one_sided_derivatives() -> None:
+    from kinkproof.verify import NondifferentiableError
+
+    problem = problems["two-materials"]
+    best = solve(problem, width=8)
+    (on,) = np.flatnonzero(best.network.floats[1] == -best.network.floats[0] / 2)
+    with pytest.raises(NondifferentiableError, match="interface") as caught:
+        exact_gradient(problem, best.network)
+    left, right = caught.value.left, caught.value.right
+    assert left is not None
+    assert right is not None
+    # The kink moves against the bias for w > 0; either way the energy rises.
+    assert left.hidden_biases[on] < 0 < right.hidden_biases[on]
+    others = np.arange(8) != on
+    assert np.abs(right.hidden_biases[others]).max() < 1e-12
+
+
+@pytest.mark.parametrize("width", [16, 128, 1024])
+def test_stationary_for_the_oracle_at_large_widths_too(width: int) -> None:
+    best = solve(problems["sine-2"], width)
+    assert oracle_stationarity(problems["sine-2"], best.network) <= 1e-8
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_small_networks_have_the_width_asked_for(width: int) -> None:
+    best = solve(problems["natural"], width=width)
+    assert best.network.width == width
+    assert oracle_gap(problems["natural"], best.network) == pytest.approx(best.energy_gap, rel=1e-9)
+
+
+def test_two_affine_neurons_are_used_where_one_does_not_do() -> None:
+    # v = x(1 + x) is convex with v(0) = 0 and v(1) > 0: every affine rest has a zero inside (see `neurons`).
+    best = solve(problems["polynomial"], width=10)
+    assert (best.network.width, best.certificate.kinks) == (10, 8)
+    assert solve(problems["polynomial"], kinks=8).network.width == 10
+    assert solve(problems["sine-2"], kinks=8).network.width == 9
+
+
+def test_essential_values_are_kept_exactly() -> None:
+    problem = RitzProblem(source="1", distance="1", essential={0: 1, 1: -1}, name="steep")
+    best = solve(problem, width=9)
+    w, b, c = best.network.floats
+    for end, value in ((0.0, 1.0), (1.0, -1.0)):
+        # A sum of nine numbers of size 1.
+        assert c @ np.maximum(w * end + b, 0) == pytest.approx(value, abs=1e-14)
+
+
+def test_the_energy_never_rises() -> None:
+    for problem in (problems["sine-6"], ROOT, FOUR_MATERIALS):
+        best = solve(problem, width=15)
+        steps = np.diff(best.history)
+        assert len(steps) == best.iterations
+        # Steps at the end may be lost in the rounding of an energy.
+        assert (steps <= 1e-13 * best.history[0]).all()
+
+
+def test_no_known_solution_is_needed() -> None:
+    from dataclasses import replace
+
+    for problem in (problems["variable-coefficient"], ROOT):
+        unknown = solve(replace(problem, solution=None), width=10)
+        assert unknown.energy_gap == pytest.approx(solve(problem, width=10).energy_gap, rel=1e-12)
+
+
+def test_a_start_with_coincident_kinks_and_kinks_outside_ends_where_the_others_do() -> None:
+    problem = problems["sine-2"]
+    start = [0.5, 0.5, 0.5, 0.25, 0.25, 0.0, 1.0, -3.0, 0.9, 0.9 + 1e-16]
+    best = solve(problem, kinks=10, start=start)
+    assert best.certificate.kinks == 10
+    assert best.energy_gap == pytest.approx(solve(problem, kinks=10).energy_gap, rel=1e-9)
+
+
+def test_nothing_but_an_exact_network_where_one_exists() -> None:
+    for problem in (
+        RitzProblem(source="0", name="nothing"),
+        RitzProblem(source="6*x", solution="x*(1 - x)*(1 + x)", name="v linear"),
+        RitzProblem(source="0", distance="1", essential={0: 0}, fluxes={1: 3}, solution="3*x", name="u linear"),
+    ):
+        best = solve(problem, width=6)
+        assert best.relative_error < 1e-13
+        assert best.certificate.holds
+        assert best.network.width == 6
+        if problem.solution is not None:
+            # Rounding of energies of size 1 to 5.
+            assert abs(oracle_gap(problem, best.network)) < 1e-14
+
+
+def test_the_same_seed_gives_the_same_network() -> None:
+    one, other = (solve(problems["sine-6"], width=14, seed=3) for _ in range(2))
+    assert (one.network.ravel() == other.network.ravel()).all()
+
+
+def test_the_domain_may_lie_anywhere() -> None:
+    here = solve(problems["sine-2"], width=10)
+    # The same problem on (−5, 7), x ↦ (x + 5)/12: lengths twelve times, so energies 1/12.
+    there = solve(
+        RitzProblem(source="pi**2/36*sin(pi*(x + 5)/6)", domain=(-5, 7), solution="sin(pi*(x + 5)/6)", name="moved"), 10
+    )
+    assert there.energy_gap * 12 == pytest.approx(here.energy_gap, rel=1e-9)
+    assert (there.kinks + 5) / 12 == pytest.approx(here.kinks, rel=1e-6)
+
+
+def test_no_convergence_is_said_and_the_best_so_far_returned_with_its_certificate() -> None:
+    with pytest.warns(ConvergenceWarning, match=r"not stationary.*best so far"):
+        best = solve(problems["sine-2"], width=20, max_iterations=1)
+    assert not best.converged
+    assert not best.certificate.holds
+    assert best.energy_gap == pytest.approx(oracle_gap(problems["sine-2"], best.network), rel=1e-9)
+    # Another judgement of the same network comes to the same verdict.
+    assert certify(problems["sine-2"], best.network).failures == best.certificate.failures
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({}, "nothing given"),
+        ({"width": 20, "kinks": 3}, "one of width, kinks, tolerance"),
+        ({"width": 0}, "width: 0"),
+        ({"width": 2.5}, "width: 2.5"),
+        ({"width": True}, "width: True"),
+        ({"kinks": -1}, "kinks: -1"),
+        ({"width": 5, "max_iterations": 0}, "max_iterations: 0"),
+        ({"width": 5, "random_starts": -1}, "random_starts: -1"),
+        ({"tolerance": 0}, "tolerance: 0"),
+        ({"tolerance": float("nan")}, "tolerance: nan"),
+        ({"tolerance": 1e-20}, "rounding"),
+        ({"tolerance": "small"}, "tolerance: 'small'"),
+        ({"tolerance": 1e-2, "start": [0.5]}, "no start"),
+        ({"width": 3, "start": [0.1, 0.2, 0.3, 0.4]}, "at most 2"),
+        ({"width": 3, "start": [np.nan]}, "finite"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named) as caught:
+        solve(problems["sine-2"], **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_width_too_small_for_the_boundary_conditions_is_refused() -> None:
+    problem = RitzProblem(source="1", distance="1", essential={0: 1, 1: -1}, name="steep")
+    with pytest.raises(InputError, match=r"width: 1 neuron cannot.*at least 2"):
+        solve(problem, width=1)
+    assert solve(problem, width=2).certificate.holds
+
+
+def test_coefficients_and_sources_without_a_minimum_are_refused() -> None:
+    with pytest.raises(InputError, match="must be positive"):
+        solve(RitzProblem(source="1", coefficient="x - 1/2"), 5)
+    # ∫ f D φ diverges: the network's functions cannot be integrated against it.
+    with pytest.raises(InputError, match="pole"):
+        solve(RitzProblem(source="x**(-1.3)", distance="1 - x", fluxes={0: 0}), 5)
+    # They can here, but u ~ x^0.4 has infinite energy.
+    with pytest.raises(InputError, match="not finite"):
+        solve(RitzProblem(source="x**(-1.6)"), 5)
+    with pytest.raises(InputError, match="balance"):
+        solve(RitzProblem(source="1", distance="1", fluxes={0: 0, 1: 0}), 5)
+
+
+def test_two_natural_ends_that_balance_have_a_best_network() -> None:
+    problem = RitzProblem(source="sin(2*pi*x)", distance="1", fluxes={0: 0, 1: 0}, name="free")
+    best = solve(problem, width=8)
+    # The energy does not see constants: −½∫u′² with u′ = (1 − cos 2πx)/2π is −3/(16π²), whatever the constant.
+    gap = float(exact_energy(problem, best.network)) + 3 / (16 * np.pi**2)
+    assert gap == pytest.approx(best.energy_gap, rel=1e-9)
+
+
+def test_a_planted_fault_in_the_gradient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinkproof.solver.free_knots.reduced_energy import ReducedEnergy
+
+    honest: BestNetwork = solve(problems["sine-2"], width=12)
+    right = ReducedEnergy.gradient
+
+    def one_sided(self: ReducedEnergy, side: int = 1) -> Any:
+        # û′ from the right of the kink instead of the mean, the paper's own mistake.
+        data = self._data[side]
+        return right(self, side) - self.jumps**2 * data.coefficient * data.distance**2 / 2
+
+    with monkeypatch.context() as patched, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        patched.setattr(ReducedEnergy, "gradient", one_sided)
+        wrong = solve(problems["sine-2"], width=12)
+    assert wrong.energy_gap > honest.energy_gap * (1 + 1e-6)
+    assert oracle_stationarity(problems["sine-2"], wrong.network) > 1e-4
+    assert not certify(problems["sine-2"], wrong.network).holds

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kinkproof.verify import RitzProblem, ShallowNetwork, exact_gradient, problems
+from kinkproof.verify.line.crosscheck import (
+    REQUIRED_DIGITS,
+    agreement,
+    crosscheck,
+    difference_gradient,
+    pattern_gradient,
+)
+
+from tests.faults import FAULTS
+
+
+@pytest.mark.parametrize("name", list(problems))
+def test_three_routes_agree(name: str) -> None:
+    found = crosscheck(problems[name], ShallowNetwork.random(5, seed=11))
+    assert [a.routes[1] for a in found] == ["activation pattern", "50-digit differences"]
+    assert all(a.passed for a in found)
+    assert min(a.digits for a in found) > 45
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", ["sine-2", "two-materials", "penalised-ends"])
+def test_planted_faults_are_rejected_by_both_routes(name: str, fault: str) -> None:
+    network = ShallowNetwork([1, -2, 3, -1], ["-1/4", "11/10", "-5/2", "3/8"], [1, "1/3", -2, "1/2"])
+    right = exact_gradient(problems[name], network, digits=50)
+    wrong = FAULTS[fault](right, problems[name], network)
+    assert not any(a.passed for a in crosscheck(problems[name], network, wrong))
+    assert all(a.passed for a in crosscheck(problems[name], network, right.total.ravel()))
+
+
+def test_a_fault_in_the_last_required_digit_is_seen() -> None:
+    reference = np.array([1.0, 0.5], dtype=object)
+    import mpmath
+
+    with mpmath.workdps(60):
+        near = reference + np.array([mpmath.mpf(10) ** -(REQUIRED_DIGITS - 1), 0], dtype=object)
+        assert not agreement(near, reference, ("a", "b")).passed
+        near = reference + np.array([mpmath.mpf(10) ** -(REQUIRED_DIGITS + 1), 0], dtype=object)
+        assert agreement(near, reference, ("a", "b")).passed
+
+
+def test_200_correct_gradients_are_accepted_by_the_pattern_route() -> None:
+    for seed in range(200):
+        name = list(problems)[seed % len(problems)]
+        network = ShallowNetwork.random(1 + seed % 4, seed=seed)
+        reference = pattern_gradient(problems[name], network)
+        assert reference is not None
+        found = exact_gradient(problems[name], network, digits=50).total.ravel()
+        assert agreement(found, reference, ("distributions", "activation pattern")).passed
+
+
+def test_without_a_closed_form_two_routes_remain() -> None:
+    problem = RitzProblem(coefficient="exp(x)", source="1", distance="x*(1-x)")
+    found = crosscheck(problem, ShallowNetwork.random(3, seed=2))
+    assert [a.routes[1] for a in found] == ["50-digit differences"]
+    assert found[0].passed
+
+
+@pytest.mark.parametrize("source", ["0.21*x**(-1.3)", "(1-x)**(-1.5)", "1/x"])
+def test_a_source_singular_at_an_end_is_checked_like_any_other(source: str) -> None:
+    problem = RitzProblem(source=source, distance="x*(1-x)")
+    network = ShallowNetwork([1, -1, 2], ["-1/3", "3/4", 1], [1, 2, "1/2"])
+    found = exact_gradient(problem, network, digits=50).total.ravel()
+    assert agreement(found, difference_gradient(problem, network), ("a", "b")).passed
+
+
+def test_a_pole_in_the_closed_form_leaves_one_route() -> None:
+    found = crosscheck(RitzProblem(source="1/x**(3/2)"), ShallowNetwork([1, -2], ["-1/3", "4/3"], [1, "1/2"]))
+    assert [a.routes[1] for a in found] == ["50-digit differences"]
+    assert found[0].passed
+
+
+def test_the_error_function_is_evaluated_on_arrays() -> None:
+    problem, network = RitzProblem(source="erf(x)"), ShallowNetwork([1, -2], ["-1/3", "4/3"], [1, "1/2"])
+    few, many = exact_gradient(problem, network), exact_gradient(problem, network, digits=50)
+    np.testing.assert_allclose(few.total.ravel(), many.total.ravel().astype(float), rtol=1e-13)
+    assert all(a.passed for a in crosscheck(problem, network))
+
+
+def test_differences_take_more_nodes_where_the_data_are_rough() -> None:
+    # A pole at −1/50: 40 Gauss points on a whole piece would leave 10⁻¹⁰.
+    problem = RitzProblem(source="1/(x + 1/50)", distance="x*(1-x)")
+    network = ShallowNetwork([1, -1], ["-1/3", "3/4"], [1, 2])
+    found = exact_gradient(problem, network, digits=50).total.ravel()
+    assert agreement(found, difference_gradient(problem, network), ("a", "b")).passed

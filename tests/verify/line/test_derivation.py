@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+import sympy
+from kinkproof.verify import derive, problems
+from kinkproof.verify.line import derivation
+from kinkproof.verify.line.derivation import BIAS, OUTPUT, PARAMETERS, POWERS, WEIGHT, sift
+from kinkproof.verify.statement.expressions import X
+
+STEP, DELTA = sympy.Heaviside(WEIGHT * X + BIAS), sympy.DiracDelta(WEIGHT * X + BIAS)
+
+
+def test_the_energy_gradients_are_equation_5() -> None:
+    d = derive(problems["sine-2"])
+    kappa, f = sympy.Function("kappa", real=True)(X), sympy.Function("f", real=True)(X)
+    for name in PARAMETERS:
+        paper = kappa * d.spatial_gradient * d.mixed_gradients[name] - f * d.parameter_gradients[name]
+        assert sympy.expand(d.energy_gradients[name] - paper) == 0
+
+
+def test_the_delta_appears_in_the_mixed_gradients_of_hidden_parameters_only() -> None:
+    d = derive(problems["sine-2"])
+    assert d.activation_derivatives == (STEP, DELTA)
+    assert d.mixed_gradients["hidden_weights"].has(DELTA)
+    assert d.mixed_gradients["hidden_biases"].has(DELTA)
+    assert not d.mixed_gradients["output_weights"].has(DELTA)
+    assert not any(e.has(DELTA) for e in d.parameter_gradients.values())
+
+
+def test_steps_and_deltas_are_never_typed_in() -> None:
+    tree = ast.parse(inspect.getsource(derivation))
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    made = [n for n in calls if getattr(n.func, "attr", getattr(n.func, "id", "")) in ("Heaviside", "DiracDelta")]
+    assert made == []
+
+
+def test_products_of_a_step_and_a_delta_follow_the_chain_rule() -> None:
+    # ∫ δ Hⁿ = 1/(n + 1), since (Hⁿ⁺¹)′ = (n + 1) Hⁿ δ; SymPy alone would give (½)ⁿ.
+    for n in range(5):
+        assert sift(STEP**n * DELTA) == sympy.Rational(1, n + 1) / sympy.Abs(WEIGHT)
+
+
+def test_sifted_terms_are_those_of_the_jump_formula() -> None:
+    terms = derive(problems["sine-2"]).dirac_terms
+    assert terms["output_weights"] == 0
+    assert sympy.simplify(terms["hidden_weights"] - X * terms["hidden_biases"]) == 0
+    # κ D c sgn(w) {u′} with κ = 1, D = x(1 − x) at x = ½: D′ = 0, mean slope D (s + cw/2).
+    s = derivation.OTHER_SLOPE
+    number = derive(problems["sine-2"]).specialise(terms["hidden_biases"], problems["sine-2"].pieces[0])
+    value = number.subs({X: sympy.Rational(1, 2), WEIGHT: -2, OUTPUT: 3, s: 5})
+    assert value == sympy.Rational(1, 4) * 3 * -1 * sympy.Rational(1, 4) * (5 + sympy.Rational(3 * -2, 2))
+
+
+def test_the_density_is_the_one_of_the_closed_form() -> None:
+    problem = problems["sine-2"]
+    d = derive(problem)
+    distance, f = problem.distance, problem.source
+    slope = sympy.diff(distance, X)
+    by_a = X * slope + distance
+    expected = [by_a**2 / 2, by_a * slope, slope**2 / 2, -f * distance * X, -f * distance, 0]
+    for power, e in zip(POWERS, expected, strict=True):
+        assert sympy.expand(d.specialise(d.density[power], problem.pieces[0]) - e) == 0
+
+
+def test_latex_numbers_every_equation_once() -> None:
+    text = derive(problems["sine-2"]).latex()
+    tags = [line.split(r"\tag{")[1].split("}")[0] for line in text.splitlines() if r"\tag" in line]
+    assert len(tags) == len(set(tags)) == 15
+    assert {t[0] for t in tags} == {*"56789", "s"}
+    assert text.count(r"\delta(z_i)") >= 5
+    assert text.count("{") == text.count("}")
+
+
+@pytest.mark.parametrize("name", ["two-materials", "natural"])
+def test_specialised_expressions_hold_numbers_only(name: str) -> None:
+    d = derive(problems[name])
+    for piece in problems[name].pieces:
+        for expression in d.density.values():
+            assert d.specialise(expression, piece).free_symbols <= {X}

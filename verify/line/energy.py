@@ -1,0 +1,235 @@
+"""The exact energy of a one-hidden-layer network, by running sums over its sorted kinks (MATH 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..statement.blocks import BLOCKS
+from ..statement.expressions import X, to_mpf
+from ..statement.network import ShallowNetwork
+from ..statement.problem import RitzProblem
+from .kinks import Arrangement, arrange, arrange_exact
+from .moments import Moments, moments
+
+if TYPE_CHECKING:
+    from ..statement.deep_network import DeepNetwork
+    from ..statement.density import Density
+
+Array = NDArray[Any]
+
+# Digits carried beyond those asked for: the running sums lose a few to cancellation between close kinks.
+GUARD_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Running sums over the kinks sorted by position; P = N + 1 pieces, the first and last may be empty.
+
+    Attributes:
+        arrangement: positions and order of the kinks.
+        slope, intercept: (a, g) of the network on each piece, (..., P).
+        increments: the six moments integrated over each piece, (6, ..., P).
+    """
+
+    arrangement: Arrangement
+    slope: Array
+    intercept: Array
+    increments: Array
+
+    def energy(self) -> Array:
+        """Σ over the pieces of the density polynomial in (a, g), (...)."""
+        a, g, m = self.slope, self.intercept, self.increments
+        return np.asarray(((m[0] * a + m[1] * g + m[3]) * a + (m[2] * g + m[4]) * g + m[5]).sum(axis=-1))
+
+    def forces(self) -> tuple[Array, Array]:
+        """∫ ∂L/∂a and ∫ ∂L/∂g over each neuron's active interval, (..., N) in the order of the neurons."""
+        a, g, m = self.slope, self.intercept, self.increments
+        return (
+            self.active_sum(2 * m[0] * a + m[1] * g + m[3]),
+            self.active_sum(m[1] * a + 2 * m[2] * g + m[4]),
+        )
+
+    def active_sum(self, per_piece: Array) -> Array:
+        """Sum of a quantity over the pieces on which each neuron is active, (..., N)."""
+        # From the end at which the neuron is active: a difference from the whole would cancel for short intervals.
+        from_left = np.cumsum(per_piece, axis=-1)[..., :-1]
+        from_right = np.cumsum(per_piece[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+        order = self.arrangement.order
+        rising = np.take_along_axis(self.arrangement.orientations, order, -1) > 0
+        out = np.empty_like(self.arrangement.positions)
+        np.put_along_axis(out, order, np.where(rising, from_right, from_left), -1)
+        return out
+
+    def at_kinks(self, per_piece: Array) -> tuple[Array, Array]:
+        """A piecewise quantity left and right of each neuron's kink, both (..., N)."""
+        left, right = np.empty_like(self.arrangement.positions), np.empty_like(self.arrangement.positions)
+        np.put_along_axis(left, self.arrangement.order, per_piece[..., :-1], -1)
+        np.put_along_axis(right, self.arrangement.order, per_piece[..., 1:], -1)
+        return left, right
+
+
+def sweep(arrangement: Arrangement, w: Array, b: Array, c: Array, increments: Callable[[Array], Array]) -> Sweep:
+    """Sort, sum, integrate.
+
+    Args:
+        arrangement: of the networks.
+        w: hidden weights, (..., N), and likewise b and c.
+        b: hidden biases.
+        c: output weights.
+        increments: order of the neurons (..., N) → the six moments over each piece, (6, ..., N + 1).
+    """
+    order, orientations = arrangement.order, arrangement.orientations
+    slopes, intercepts = c * w, c * b
+    falling = orientations < 0
+    slope = _running_affine(slopes, falling, orientations, order)
+    intercept = _running_affine(intercepts, falling, orientations, order)
+    return Sweep(arrangement, slope, intercept, increments(order))
+
+
+def _running_affine(amount: Array, falling: Array, orientations: Array, order: Array) -> Array:
+    """Σ over the active neurons on each piece, (..., N + 1): a neuron of orientation −1 is active from the left."""
+    start = np.where(falling, amount, 0 * amount).sum(axis=-1, keepdims=True)
+    steps = np.take_along_axis(orientations * amount, order, -1)
+    return np.concatenate([start, start + np.cumsum(steps, axis=-1)], axis=-1)
+
+
+def lebesgue_sweep(
+    problem: RitzProblem, network: ShallowNetwork, exact: bool = False, arrangement: Arrangement | None = None
+) -> tuple[Sweep, Moments, tuple[Array, Array, Array]]:
+    """The sweep whose integrals are exact, with the moments and the parameters in its number type."""
+    table = moments(problem)
+    if not exact:
+        w, b, c = network.floats
+        arrangement = arrange(problem, network)
+        positions = arrangement.positions
+
+        def increments(order: Array) -> Array:
+            return table.increments(np.take_along_axis(positions, order, -1))
+
+        return sweep(arrangement, w, b, c, increments), table, (w, b, c)
+    w, b, c = (np.array([to_mpf(f) for f in network.rational(n)], dtype=object) for n in BLOCKS)
+    arrangement = arrangement or arrange_exact(problem, network)
+    placed = arrangement.positions
+
+    def increments_exact(order: Array) -> Array:
+        left, right = map(to_mpf, problem.domain)
+        return np.diff(table.cumulative_exact([left, *placed[order], right]), axis=-1)
+
+    return sweep(arrangement, w, b, c, increments_exact), table, (w, b, c)
+
+
+@dataclass(frozen=True)
+class EndTerms:
+    """Flux and penalty terms and their derivatives: what the energy has besides its integral.
+
+    Attributes:
+        energy: (...).
+        forces: Σ over the ends of ∂/∂u · D · ∂network/∂(w, b, c), (3, ..., N).
+        curvature: Σ penalty·D²·∂network/∂θ ⊗ ∂network/∂θ, (..., 3N, 3N), or 0 without essential ends.
+        mixed: the second derivatives in (w, c) and in (b, c) of each neuron through ∂²network/∂θ∂θ′, (2, ..., N).
+    """
+
+    energy: Array
+    forces: Array
+    curvature: Array
+    mixed: Array
+
+
+def end_terms(
+    problem: RitzProblem, w: Array, b: Array, c: Array, arrangement: Arrangement, second: bool = False
+) -> EndTerms | None:
+    """The terms at natural and essential ends, or None if there are none; `second` fills the O(N²) curvature."""
+    if not problem.fluxes and not problem.essential:
+        return None
+    number = to_mpf if w.dtype == object else float
+    energy, forces = 0 * c.sum(axis=-1), np.stack([0 * w] * 3)
+    curvature: Any = 0
+    mixed = np.stack([0 * w] * 2)
+    for which, end in enumerate(problem.domain):
+        if end not in problem.fluxes and end not in problem.essential:
+            continue
+        active = arrangement.active_left if which == 0 else arrangement.active_right
+        x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+        z = np.where(active, w * x + b, 0 * w)
+        u = lift + distance * (c * z).sum(axis=-1)
+        if end in problem.fluxes:
+            pull = (-1 if which else 1) * number(problem.fluxes[end]) + 0 * u
+            energy, weight = energy + pull * u, number(sympy.Integer(0))
+        else:
+            weight, wanted = number(problem.penalty), number(problem.essential[end])
+            pull = weight * (u - wanted)
+            energy = energy + weight * (u - wanted) ** 2 / 2
+        step = np.where(active, c, 0 * c)
+        directions = distance * np.stack([x * step, step, z])
+        forces = forces + np.asarray(pull)[..., None] * directions
+        # The network is bilinear in (w, b) and c: mixed second derivatives, times the pull, on the neuron's own block.
+        on = np.where(active, 1 + 0 * c, 0 * c) * np.asarray(pull * distance)[..., None]
+        mixed = mixed + np.stack([x * on, on])
+        if not second:
+            continue
+        vectors = np.moveaxis(directions, 0, -2).reshape(*w.shape[:-1], -1)
+        curvature = curvature + weight * vectors[..., :, None] * vectors[..., None, :]
+    return EndTerms(np.asarray(energy), forces, np.asarray(curvature), mixed)
+
+
+def single(network: ShallowNetwork) -> ShallowNetwork:
+    """Refuse a batch where numbers with many digits are asked for."""
+    if network.batch:
+        raise InputError(f"network: digits= takes one network, not a batch of shape {network.batch}; loop over it")
+    return network
+
+
+def exact_energy(
+    problem: RitzProblem | Density,
+    network: ShallowNetwork | DeepNetwork,
+    digits: int | None = None,
+    density: Any = None,
+) -> Any:
+    """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated; or ∫ L(x, û, û′) dx.
+
+    Args:
+        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
+        digits: None for float64, else the number of digits of an mpmath number (no batch).
+        density: L in x, u and du, text, SymPy or `Density`, in place of the problem's integrand; its D, lift, fluxes
+            and penalties stay.
+
+    Returns:
+        (...) float64, or one `mpmath.mpf`. O(N log N), or as `linear_regions` says for deep networks.
+
+    Examples:
+        >>> from kinkproof.verify import problems
+        >>> float(exact_energy(problems["sine-2"], ShallowNetwork([1.0], [-0.5], [0.0])))
+        0.0
+    """
+    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
+        # Imported here: one hidden layer needs none of it.
+        from ..deep.energy import deep_energy
+        from ..statement.deep_network import deepened
+
+        return deep_energy(problem, deepened(network), digits, density)
+    if digits is None:
+        return _energy(problem, network, False)[()]
+    with mpmath.workdps(digits + GUARD_DIGITS):
+        value = energy_at_working_precision(problem, single(network))
+    with mpmath.workdps(digits):
+        return +value
+
+
+def energy_at_working_precision(problem: RitzProblem, network: ShallowNetwork) -> Any:
+    """The energy of one network at mpmath's present precision."""
+    return _energy(problem, network, True)[()]
+
+
+def _energy(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Array:
+    swept, _, (w, b, c) = lebesgue_sweep(problem, network, exact)
+    ends = end_terms(problem, w, b, c, swept.arrangement)
+    return np.asarray(swept.energy() if ends is None else swept.energy() + ends.energy)

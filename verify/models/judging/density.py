@@ -1,0 +1,153 @@
+"""The energy's density L(x, u, u′, …) as the user writes it in torch, checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ..seeing.model import Model
+from ..source_lines import at, line_of, line_of_error, sentence
+from .preparation import probes
+
+_WANTED = "density(x, u, du), and by name ddu and parameters, elementwise in torch, would be right"
+_OPTIONAL = ("ddu", "parameters")
+# Step of the differences, the cube root of float64's rounding, and what they may be off by at a point. A derivative
+# that is missing altogether is off by all of it.
+_STEP, _OFF = 6e-6, 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """L, and what it is a function of beyond x, u and u′.
+
+    Attributes:
+        function: the user's.
+        extra: which of "ddu", "parameters" it takes, by name.
+        uses_second: it makes use of u″ if it takes it.
+    """
+
+    function: Callable[..., Any]
+    extra: tuple[str, ...]
+    uses_second: bool = True
+
+    @property
+    def second(self) -> bool:
+        """Does it depend on u″?"""
+        return "ddu" in self.extra and self.uses_second
+
+    def __call__(self, model: Model, x: Tensor) -> Tensor:
+        """L at points (n,), with its graph."""
+        u, du, ddu = model.fields(x, self.second)
+        return self.at(model, x, u, du, ddu)
+
+    def at(self, model: Model, x: Tensor, u: Tensor, du: Tensor, ddu: Tensor | None = None) -> Tensor:
+        """L at points and values that are given.
+
+        Raises:
+            InputError: it raises, or is not elementwise.
+        """
+        named = {"ddu": torch.zeros_like(u) if ddu is None else ddu, "parameters": model.parameters}
+        try:
+            found = self.function(x, u, du, **{n: named[n] for n in self.extra})
+        except RuntimeError as error:
+            if "modified by an inplace operation" in str(error):
+                raise model.backward_failed(error) from None
+            raise self._raised(error) from None
+        except Exception as error:
+            raise self._raised(error) from None
+        if not isinstance(found, Tensor) or found.shape != x.shape:
+            what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(
+                f"density: it returns {what} for {len(x)} points{at(line_of(self.function))}; one number a point, "
+                "without mean or sum, would be right"
+            )
+        return found
+
+    def _raised(self, error: Exception) -> InputError:
+        return InputError(
+            f"density: it raises {sentence(error)}{at(line_of_error(error) or line_of(self.function))}; {_WANTED}"
+        )
+
+
+def bind(density: Callable[..., Any]) -> Density:
+    """Read from the names of its arguments what a density wants.
+
+    Raises:
+        InputError: not a function of at least x, u and du.
+    """
+    if not callable(density):
+        raise InputError(f"density: {type(density).__name__} cannot be called; {_WANTED}")
+    arguments = list(inspect.signature(density).parameters.values())
+    kinds = inspect.Parameter
+    required = [
+        p for p in arguments
+        if p.default is p.empty and p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    ]  # fmt: skip
+    unknown = [p.name for p in required[3:] if p.name not in _OPTIONAL]
+    unknown += [
+        p.name for p in arguments if p.kind == kinds.KEYWORD_ONLY and p.default is p.empty and p.name not in _OPTIONAL
+    ]
+    if len(required) < 3 or unknown:
+        names = ", ".join(p.name for p in arguments)
+        raise InputError(f"density: it is a function of ({names}){at(line_of(density))}; {_WANTED}")
+    taken = [p.name for p in arguments if p.kind != kinds.POSITIONAL_ONLY]
+    return Density(density, tuple(n for n in _OPTIONAL if n in taken))
+
+
+def check(density: Density, model: Model, domain: tuple[float, float]) -> Density:
+    """Evaluate a density at a few points of a model, and its derivatives against differences.
+
+    Returns:
+        The density; one that takes u″ and makes no use of it, as one that is given zeros.
+
+    Raises:
+        InputError: not finite; it changes from call to call; autograd does not see how it depends on u or u′.
+    """
+    x = probes(domain)
+    fields = [f.detach() for f in model.fields(x, density.second) if f is not None]
+    # Values beside those of the model, too: a field may happen to be constant.
+    generator = torch.Generator().manual_seed(0)
+    size = [float(f.abs().max()) or 1.0 for f in fields]
+    spread = [0.1 * s * torch.randn(len(x), generator=generator, dtype=x.dtype) for s in size]
+    fields = [f + r for f, r in zip(fields, spread, strict=True)]
+    arguments = [f.requires_grad_() for f in fields]
+    found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
+    where = at(line_of(density.function))
+    if not torch.isfinite(found).all():
+        k = int((~torch.isfinite(found)).nonzero()[0])
+        raise InputError(
+            f"density: it is {found[k].item()} at x = {x[k].item():.6g}, u = {arguments[0][k].item():.6g}, du = "
+            f"{arguments[1][k].item():.6g}{where}; finite numbers would be right"
+        )
+    if not torch.equal(found, again):
+        raise InputError(f"density: its values change from call to call{where}; a function of x, u, du would be right")
+    own: tuple[Tensor | None, ...] = (None,) * len(arguments)
+    if found.requires_grad:
+        own = torch.autograd.grad(found.sum(), arguments, allow_unused=True)
+    used = False
+    for k, name in enumerate(("u", "du", "ddu")[: len(arguments)]):
+        step = _STEP * size[k]
+        moved = [[a.detach() + (s * step if k == j else 0) for j, a in enumerate(arguments)] for s in (1, -1)]
+        high, low = (density.at(model, x, *values).detach() for values in moved)
+        difference = (high - low) / (2 * step)
+        slope = torch.zeros_like(x) if (g := own[k]) is None else g
+        # What rounding leaves of a difference of two large numbers.
+        noise = 1e-15 * found.detach().abs() / step
+        off = (difference - slope).abs() > _OFF * difference.abs() + 10 * noise
+        used = bool(difference.any() or slope.any())
+        # A break of the density may lie between the two points, but not at most places.
+        if off.sum() > len(x) // 2:
+            j = int(off.nonzero()[0])
+            raise InputError(
+                f"density: its derivative in {name} is {slope[j].item():.6g} as autograd sees it and "
+                f"{difference[j].item():.6g} by differences{where}; a density without detach, numpy or no_grad would "
+                "be right"
+            )
+    # The last of three is u″.
+    return replace(density, uses_second=used) if len(arguments) == 3 else density

@@ -1,0 +1,191 @@
+"""The gradient by the jump formula (MATH 1): bulk with the kinks held still, less Σ ⟦L⟧ dξ/dθ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ..seeing.model import Model
+from ..seeing.pieces import Pieces, to_ends
+from .density import Density
+
+Ends = Callable[[Tensor], Tensor]
+# u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
+_CONTINUOUS = 1e-8
+# A jump of L below this share of L is what the extrapolation of u′ leaves of none.
+_LEAST_JUMP = 1e-12
+# Where u′ bends by less than this share of the largest slope, its bend says nothing about the kink's speed.
+_BENDS = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """One-sided limits at the marks of a cut domain, each (M,), nil at the two ends.
+
+    Attributes:
+        height: ⟦L⟧ = L(ξ⁺) − L(ξ⁻).
+        bend: ⟦u′⟧.
+        curved: ∫|u″| as autograd has it, over ∫|u″| + Σ|⟦u′⟧|; None if L does not depend on u″.
+        steepest: the largest |u′|.
+    """
+
+    height: Tensor
+    bend: Tensor
+    curved: float | None
+    steepest: float
+
+
+@dataclass(frozen=True, eq=False)
+class JumpGradient:
+    """The exact gradient in two parts, rows (P,).
+
+    Attributes:
+        energy: ∫ L dx and what the ends add.
+        bulk: the integral of ∂L/∂θ with the kinks held still.
+        jump: −Σ ⟦L⟧ dξ/dθ.
+        continued: the same from the continuity of u, which has ⟦∂u/∂θ⟧ = −⟦u′⟧ dξ/dθ at a kink that moves.
+        comparable: those terms of `jump` that `continued` has too: where u′ bends.
+        magnitude: ∫ |L| dx, or if that is nil what the ends add; to compare energies with, never nil.
+        terms: the size of what the gradient sums up, √Q times the norm of Σ ±weight ∂L/∂θ over the Q nodes with random
+            signs, which is about that of ∫ |∂L/∂θ| dx. Where terms cancel, the gradient has roundings of this size.
+    """
+
+    energy: float
+    bulk: Tensor
+    jump: Tensor
+    continued: Tensor
+    comparable: Tensor
+    magnitude: float
+    terms: float
+
+    @property
+    def total(self) -> Tensor:
+        """Bulk and jump, (P,)."""
+        return self.bulk + self.jump
+
+
+def fields(model: Model, density: Density) -> Callable[[Tensor], Tensor]:
+    """Points (n,) → L, u, u′ (and u″ if L depends on it), (3 or 4, n), without graphs."""
+
+    def rows(x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        u, du, ddu = model.fields(x, density.second)
+        found = [density.at(model, x, u, du, ddu), u, du, *([] if ddu is None else [ddu])]
+        return torch.stack([f.detach() for f in found])
+
+    return rows
+
+
+def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
+    """The limits at all marks from both sides, each by the polynomial through the Gauss nodes of its piece.
+
+    Raises:
+        InputError: u itself jumps.
+    """
+    x, weights = pieces.nodes()
+    rows = [fields(model, density)(x[k].reshape(-1)) for k in pieces.chunks()]
+    values = torch.cat([v.reshape(len(v), -1, pieces.order) for v in rows], dim=1)
+    to_left, to_right = to_ends(pieces.order)
+    after, before = values @ to_left, values @ to_right
+    jumps = torch.zeros(len(values), len(pieces.marks), dtype=x.dtype)
+    jumps[:, 1:-1] = after[:, 1:] - before[:, :-1]
+    size, steepest = float(values[1].abs().max()), float(values[2].abs().max())
+    length = float(pieces.marks[-1] - pieces.marks[0])
+    leaps = jumps[1].abs() > _CONTINUOUS * (size + steepest * length)
+    if leaps.any():
+        where = float(pieces.marks[leaps][0])
+        raise InputError(
+            f"model: u itself jumps at x = {where:.6g}, so that u′ is not a function there; a continuous model would "
+            "be right"
+        )
+    curved = None
+    if density.second:
+        smooth = float((values[3].abs() * weights).sum())
+        whole = smooth + float(jumps[2].abs().sum())
+        curved = smooth / whole if whole else 1.0
+    # With x and u the same on both sides, what L has in common there cancels exactly.
+    x = pieces.marks[1:-1]
+    u = model.value(x).detach()
+    high, low = (density.at(model, x, u, *side[2:]).detach() for side in (after[:, 1:], before[:, :-1]))
+    height = torch.zeros_like(jumps[0])
+    height[1:-1] = high - low
+    least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
+    height[1:-1][(high - low).abs() <= least] = 0
+    return Sides(height, jumps[2], curved, steepest)
+
+
+def jump_gradient(
+    model: Model, density: Density, pieces: Pieces, limits: Sides, places: Tensor, ends: Ends | None = None
+) -> JumpGradient:
+    """Energy and gradient by the jump formula.
+
+    Args:
+        model: whose u.
+        density: L.
+        pieces: the domain, cut at the breaks.
+        limits: what `sides` found there.
+        places: the breaks, (K,), as functions of the parameters.
+        ends: u at both ends (2,) → what is added to the integral.
+    """
+    x, weights = pieces.nodes()
+    height = at_breaks(limits.height, pieces, len(places))
+    bends = limits.bend.abs() > _BENDS * limits.steepest
+    comparable = at_breaks(limits.height * bends, pieces, len(places))
+    # ⟦L⟧/⟦u′⟧ at each mark, which ⟦∂u/∂θ⟧ is to be multiplied by.
+    ratio = torch.where(bends, limits.height / torch.where(bends, limits.bend, torch.ones_like(limits.bend)), 0.0)
+    ratio = torch.where(pieces.owners >= 0, ratio, torch.zeros_like(ratio))
+    to_left, to_right = to_ends(pieces.order)
+    continuity = ratio[:-1, None] * to_left - ratio[1:, None] * to_right
+    size = len(model.vector())
+    energy, magnitude = 0.0, 0.0
+    bulk, continued, signed = (torch.zeros(size, dtype=x.dtype) for _ in range(3))
+    signs = 2.0 * torch.randint(2, x.shape, generator=torch.Generator().manual_seed(0)) - 1
+    for k in pieces.chunks():
+        points = x[k].reshape(-1).requires_grad_()
+        u, du, ddu = model.fields(points, density.second)
+        density_values = density.at(model, points, u, du, ddu)
+        terms = density_values * weights[k].reshape(-1)
+        energy += float(terms.detach().sum())
+        magnitude += float(terms.detach().abs().sum())
+        bulk += model.gradient(terms.sum(), keep=True)
+        signed += model.gradient((terms * signs[k].reshape(-1)).sum(), keep=True)
+        if ratio.any():
+            continued += model.gradient((u * continuity[k].reshape(-1)).sum())
+    if ends is not None:
+        added = end_terms(model, pieces, ends)
+        energy += float(added.detach())
+        bulk += model.gradient(added)
+    # Where L vanishes throughout, for u = 0 at the start for instance, there is nothing else to compare with.
+    magnitude = magnitude or abs(energy) or float(torch.finfo(x.dtype).tiny)
+    return JumpGradient(
+        energy, bulk, -pulled(model, places, height), continued, -pulled(model, places, comparable), magnitude,
+        float(signed.norm()) * x.numel() ** 0.5,
+    )  # fmt: skip
+
+
+def end_terms(model: Model, pieces: Pieces, ends: Ends) -> Tensor:
+    """What the ends add to the integral, a number with its graph."""
+    found = ends(model.value(pieces.marks[[0, -1]]))
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise InputError(f"ends: it returns {what}; one number from u at both ends, (2,), would be right")
+    return found.reshape(())
+
+
+def at_breaks(values: Tensor, pieces: Pieces, breaks: int) -> Tensor:
+    """Values at marks (M,) as values at breaks (K,): each belongs to the first of the breaks that share a mark."""
+    out = torch.zeros(breaks, dtype=values.dtype)
+    own = pieces.owners >= 0
+    out[pieces.owners[own]] = values[own]
+    return out
+
+
+def pulled(model: Model, places: Tensor, weights: Tensor) -> Tensor:
+    """Σ weights dξ/dθ, (P,)."""
+    if not len(places) or not weights.any():
+        return torch.zeros_like(model.vector())
+    return model.gradient((places * weights).sum(), keep=True)

@@ -1,0 +1,124 @@
+"""A user's model as the audit sees it: u and u′ at points, in float64, with parameters that carry gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ..source_lines import at, line_of_backward, sentence
+
+_INPLACE = "modified by an inplace operation"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A function of x whose parameters carry gradients.
+
+    Attributes:
+        function: of x, (n, 1) if `column`, else (n,), with one number a point.
+        parameters: name → leaf tensor that `function` uses.
+        column: see `function`.
+        dtype: of the user's own parameters.
+        original: what the user gave.
+        rebuild: parameters → the same model with those.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    parameters: dict[str, Tensor]
+    column: bool
+    dtype: torch.dtype
+    original: Callable[..., Any]
+    rebuild: Callable[[Mapping[str, Tensor]], tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The parameters in order."""
+        return list(self.parameters.values())
+
+    @property
+    def precision(self) -> str:
+        """The user's own: "float64" or "float32", which stands for anything coarser."""
+        return "float64" if self.dtype == torch.float64 else "float32"
+
+    def value(self, x: Tensor) -> Tensor:
+        """U at points (n,), (n,)."""
+        return self.function(x[:, None] if self.column else x).reshape(x.shape)
+
+    def defined_at(self, x: Tensor) -> bool:
+        """Is u finite at all points?"""
+        try:
+            with torch.no_grad():
+                return bool(torch.isfinite(self.value(x)).all())
+        except (RuntimeError, ValueError, ArithmeticError):
+            return False
+
+    def fields(self, x: Tensor, second: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(u, u′, u″) at points (n,) that carry gradients or not; u″ is None unless asked for."""
+        x = x if x.requires_grad else x.detach().requires_grad_()
+        u = self.value(x)
+        du = slope(u, x)
+        return u, du, slope(du, x) if second else None
+
+    def at(self, parameters: Mapping[str, Tensor]) -> Model:
+        """The same model at other parameters."""
+        function, leaves = self.rebuild(parameters)
+        return replace(self, function=function, parameters=leaves)
+
+    def double(self) -> Model:
+        """The same model as if the user had it in float64."""
+        if self.dtype == torch.float64:
+            return self
+        original = self.function if isinstance(self.function, torch.nn.Module) else self.original
+        return replace(self, dtype=torch.float64, original=original)
+
+    @property
+    def widest(self) -> int:
+        """The largest extent of a parameter, which bounds the numbers a point needs in a layer."""
+        return max(max(p.shape, default=1) for p in self.tensors)
+
+    def vector(self) -> Tensor:
+        """All parameters in one row, (P,)."""
+        return torch.cat([p.detach().reshape(-1) for p in self.tensors])
+
+    def split(self, vector: Tensor) -> dict[str, Tensor]:
+        """A row (P,) as tensors of the parameters' shapes."""
+        parts = torch.split(vector, [p.numel() for p in self.tensors])
+        return {n: v.reshape(p.shape) for (n, p), v in zip(self.parameters.items(), parts, strict=True)}
+
+    def gradient(self, scalar: Tensor, keep: bool = False) -> Tensor:
+        """∂scalar/∂θ as one row (P,), zero where it does not depend on a parameter."""
+        if not scalar.requires_grad:
+            return torch.zeros_like(self.vector())
+        try:
+            found = torch.autograd.grad(scalar, self.tensors, retain_graph=keep, allow_unused=True)
+        except RuntimeError as error:
+            raise self.backward_failed(error) from None
+        pairs = zip(self.tensors, found, strict=True)
+        return torch.cat([(torch.zeros_like(p) if g is None else g.detach()).reshape(-1) for p, g in pairs])
+
+    def backward_failed(self, error: RuntimeError) -> InputError:
+        """What a failing backward pass means, with the line of the forward call that spoils it."""
+
+        def again() -> None:
+            u, du, _ = self.fields(torch.linspace(0.1, 0.9, 3, dtype=self.vector().dtype))
+            torch.autograd.grad((u + du).sum(), self.tensors, allow_unused=True)
+
+        if _INPLACE in str(error):
+            return InputError(
+                "model: an in-place operation overwrites what its derivative needs, so that u′ or its gradient cannot "
+                f"be had{at(line_of_backward(again))}; out of place (h = h + 1 for h += 1) would be right"
+            )
+        return InputError(f"model: its derivative fails ({sentence(error)}){at(line_of_backward(again))}")
+
+
+def slope(u: Tensor, x: Tensor) -> Tensor:
+    """du/dx at each point, with its graph; zero where u does not depend on x."""
+    if not u.requires_grad:
+        return torch.zeros_like(x)
+    (found,) = torch.autograd.grad(u.sum(), x, create_graph=True, allow_unused=True)
+    return torch.zeros_like(x) if found is None else found

@@ -1,0 +1,1 @@
+"""How packs are made: records of cases, the agreement of their routes, the packs that are shipped."""

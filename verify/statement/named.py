@@ -1,0 +1,74 @@
+"""The named problems: the paper's, and one for each feature a Ritz problem can have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from ..errors import InputError
+from .problem import RitzProblem
+
+# The paper's equation (4) is not legible: κ, b and D are this project's defaults (see README, "Standing").
+_STATEMENTS: dict[str, dict[str, Any]] = {
+    "sine-2": {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", "solution": "sin(2*pi*x)"},
+    "sine-6": {"source": "36*pi**2*sin(6*pi*x)", "distance": "x*(1-x)", "solution": "sin(6*pi*x)"},
+    "sine-2-sine-distance": {"source": "4*pi**2*sin(2*pi*x)", "distance": "sin(pi*x)", "solution": "sin(2*pi*x)"},
+    "sine-6-sine-distance": {"source": "36*pi**2*sin(6*pi*x)", "distance": "sin(pi*x)", "solution": "sin(6*pi*x)"},
+    # Manufactured: u = sin 2πx put into −((1 + x/2)u′)′.
+    "variable-coefficient": {
+        "coefficient": "1 + x/2",
+        "source": "4*pi**2*(1 + x/2)*sin(2*pi*x) - pi*cos(2*pi*x)",
+        "distance": "x*(1-x)",
+        "solution": "sin(2*pi*x)",
+    },
+    # κu′ = −2x + 31/22 throughout; u continuous at ½, u(0) = u(1) = 0.
+    "two-materials": {
+        "coefficient": "Piecewise((1, x < 1/2), (10, True))",
+        "source": "2",
+        "distance": "x*(1-x)",
+        "solution": "Piecewise((-x**2 + 13*x/22, x < 1/2), ((-x**2 + 13*x/22 + 9/22)/10, True))",
+    },
+    "polynomial": {"source": "12*x**2 - 2", "distance": "x*(1-x)", "solution": "x**2 - x**4"},
+    "natural": {
+        "source": "pi**2*sin(pi*x)",
+        "distance": "x",
+        "lift": "1/3",
+        "fluxes": {1: "2 - pi"},
+        "solution": "sin(pi*x) + 2*x + 1/3",
+    },
+    "penalised-ends": {
+        "source": "4*pi**2*sin(2*pi*x)",
+        "distance": "1",
+        "essential": {0: 0, 1: 0},
+        "solution": "sin(2*pi*x)",
+    },
+}
+
+
+class _NamedProblems(Mapping[str, RitzProblem]):
+    """Name → problem, each made and checked when first asked for."""
+
+    def __getitem__(self, name: str) -> RitzProblem:
+        if name not in _STATEMENTS:
+            near = get_close_matches(name, _STATEMENTS, n=1, cutoff=0) or list(_STATEMENTS)[:1]
+            raise InputError(f"problem: {name!r} is not a named problem; did you mean {near[0]!r}?")
+        return _make(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _STATEMENTS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_STATEMENTS)
+
+    def __len__(self) -> int:
+        return len(_STATEMENTS)
+
+
+@cache
+def _make(name: str) -> RitzProblem:
+    return RitzProblem(**_STATEMENTS[name], name=name)
+
+
+problems = _NamedProblems()

@@ -1,0 +1,155 @@
+"""Piecewise smooth functions of x: where the pieces join, what each piece is, where it fails to be finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import pairwise
+
+import mpmath
+import sympy
+
+from ..errors import InputError
+from .expressions import X
+
+# Enough that two roots of an expression a user would type are never confused.
+_DIGITS = 40
+_SAMPLES = 257
+
+
+@lru_cache(maxsize=1024)
+def roots(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    """Exact zeros of a smooth expression in the closed interval, ascending.
+
+    Raises:
+        InputError: SymPy cannot list them.
+    """
+    if X not in expression.free_symbols:
+        return ()
+    numerator = sympy.together(expression).as_numer_denom()[0]
+    try:
+        found: Iterable[sympy.Expr]
+        if numerator.is_polynomial(X) and all(c.is_rational for c in sympy.Poly(numerator, X).coeffs()):
+            found = [r for r in set(sympy.real_roots(sympy.Poly(numerator, X))) if left <= r <= right]
+        else:
+            found = sympy.solveset(numerator, X, sympy.Interval(left, right))
+            if not isinstance(found, sympy.FiniteSet | sympy.sets.sets.EmptySet):
+                raise NotImplementedError
+        return tuple(sorted(found, key=lambda r: r.evalf(_DIGITS)))
+    except (NotImplementedError, TypeError, ValueError):
+        raise InputError(
+            f"the zeros of {expression} in [{left}, {right}] cannot be found exactly; "
+            "a Piecewise with numbers as its limits would be right"
+        ) from None
+
+
+def breakpoints(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    """Places inside (left, right) where branches of Piecewise, Abs, Max, Min or sign meet, ascending."""
+    switches: set[sympy.Expr] = set()
+    for node in sympy.preorder_traversal(expression):
+        if isinstance(node, sympy.core.relational.Relational):
+            switches.add(node.lhs - node.rhs)
+        elif isinstance(node, sympy.Abs | sympy.sign):
+            switches.add(node.args[0])
+        elif isinstance(node, sympy.Max | sympy.Min):
+            switches |= {a - b for i, a in enumerate(node.args) for b in node.args[:i]}
+    # A switch may itself contain an Abs or Max: its zeros are then sought on each of that one's own pieces.
+    places: set[sympy.Expr] = set()
+    for switch in switches:
+        inner = (left, *breakpoints(switch, left, right), right)
+        for a, b in pairwise(inner):
+            places |= {r for r in roots(branch(switch, a, b), a, b) if left < r < right}
+    return tuple(sorted(places, key=lambda r: r.evalf(_DIGITS)))
+
+
+def branch(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    """The smooth expression that holds on (left, right), an interval without breakpoints inside."""
+    middle = ((left + right) / 2).evalf(_DIGITS)
+
+    def positive(value: sympy.Expr) -> bool:
+        return bool(value.subs(X, middle).evalf(_DIGITS) > 0)
+
+    def resolve(node: sympy.Basic) -> sympy.Basic:
+        if isinstance(node, sympy.Piecewise):
+            for value, condition in node.args:
+                if condition.subs(X, middle) == sympy.true:
+                    return resolve(value)
+            raise InputError(f"{node} has no branch for x = {float(middle):g}; end it with (value, True)")
+        if not node.args:
+            return node
+        arguments = [resolve(a) for a in node.args]
+        if isinstance(node, sympy.Abs):
+            return arguments[0] if positive(arguments[0]) else -arguments[0]
+        if isinstance(node, sympy.sign):
+            return sympy.Integer(1 if positive(arguments[0]) else -1)
+        if isinstance(node, sympy.Max | sympy.Min):
+            values = sorted(arguments, key=lambda a: a.subs(X, middle).evalf(_DIGITS))
+            return values[-1 if isinstance(node, sympy.Max) else 0]
+        return node.func(*arguments)
+
+    return resolve(expression)
+
+
+def canonical(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    """The same function as one smooth expression or as ``Piecewise((e, x < p), …, (e, True))`` with number limits.
+
+    At a breakpoint the branch to the right holds: a single point changes no integral, and one rule for all keeps
+    the quadratures of different programs comparable.
+    """
+    ends = (left, *breakpoints(expression, left, right), right)
+    pieces = [(branch(expression, a, b), b) for a, b in pairwise(ends)]
+    merged = [p for p, following in pairwise(pieces) if p[0] != following[0]]
+    if not merged:
+        return pieces[-1][0]
+    return sympy.Piecewise(*((e, b > X) for e, b in merged), (pieces[-1][0], True))
+
+
+def singular_points(smooth: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, ...]:
+    """Places in [left, right] where a smooth expression tends to no finite limit, ascending."""
+    suspects: set[sympy.Expr] = set()
+    for node in sympy.preorder_traversal(smooth):
+        if isinstance(node, sympy.Pow) and node.exp.is_number and node.exp.is_negative:
+            suspects |= set(roots(node.base, left, right))
+        elif isinstance(node, sympy.log):
+            suspects |= set(roots(node.args[0], left, right))
+        elif isinstance(node, sympy.tan | sympy.sec):
+            suspects |= set(roots(sympy.cos(node.args[0]), left, right))
+        elif isinstance(node, sympy.cot | sympy.csc):
+            suspects |= set(roots(sympy.sin(node.args[0]), left, right))
+    poles = {p for p in suspects if any(not _finite_limit(smooth, p, s, left, right) for s in "+-")}
+    return tuple(sorted(poles, key=lambda r: r.evalf(_DIGITS)))
+
+
+def _finite_limit(smooth: sympy.Expr, place: sympy.Expr, side: str, left: sympy.Expr, right: sympy.Expr) -> bool:
+    if (side == "+" and place == right) or (side == "-" and place == left):
+        return True
+    return bool(sympy.limit(smooth, X, place, side).is_finite)
+
+
+def growth_exponent(smooth: sympy.Expr, end: sympy.Expr, inward: int) -> float:
+    """p in |expression| ~ distance^p towards an end of its interval; integrable if p > −1."""
+    function = sympy.lambdify(X, smooth, "mpmath")
+    with mpmath.workdps(120):
+        # Two distances far below any scale a user would write, and well above the working precision.
+        near, far = mpmath.mpf(10) ** -40, mpmath.mpf(10) ** -30
+        place = mpmath.mpf(end.evalf(120))
+        values = [abs(function(place + inward * d)) for d in (near, far)]
+        if not all(values):
+            return float("inf")
+        return float(mpmath.log(values[0] / values[1]) / mpmath.log(near / far))
+
+
+def samples(smooth: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> list[tuple[float, complex]]:
+    """Values at evenly spread interior points of the interval, for checks of sign and realness."""
+    function = sympy.lambdify(X, smooth, "mpmath")
+    a, b = float(left), float(right)
+    points = [a + (b - a) * (i + 0.5) / _SAMPLES for i in range(_SAMPLES)]
+    # The ends themselves too, approached to rounding: a coefficient such as x touches zero just there.
+    points += [a + (b - a) * 1e-12, b - (b - a) * 1e-12]
+    out = []
+    for x in points:
+        try:
+            out.append((x, complex(function(mpmath.mpf(x)))))
+        except (ZeroDivisionError, OverflowError, ValueError):
+            out.append((x, complex("nan")))
+    return out

@@ -1,0 +1,327 @@
+"""The statement of a problem: minimise ∫ ½κu′² − f u dx over u = lift + D·network, with what holds at the ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import mpmath
+import sympy
+
+from ..errors import InputError
+from . import piecewise
+from .expressions import X, parse, parse_number, to_mpf
+
+# Our own choice: weak enough that ADAM still sees the energy, strong enough that the ends are met to about 1 %.
+DEFAULT_PENALTY = 500
+# A residual is judged against the size of its own terms at this many digits; an identity leaves rounding only.
+_CHECK_DIGITS = 40
+_CHECK_TOLERANCE = mpmath.mpf(10) ** -25
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One smooth stretch of the problem's data, all expressions in `X`."""
+
+    left: sympy.Expr
+    right: sympy.Expr
+    coefficient: sympy.Expr
+    source: sympy.Expr
+    distance: sympy.Expr
+    lift: sympy.Expr
+    solution: sympy.Expr | None
+
+
+@dataclass(frozen=True, eq=False)
+class RitzProblem:
+    """Minimise Π(u) = ∫ ½κu′² − f u dx − [flux·u] + ½ penalty Σ(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
+
+    Expressions are text (parsed, never executed), numbers or SymPy in x. Each end of the domain is of one kind:
+    *built in* (D vanishes there and u = lift), *natural* (named in `fluxes`) or *essential* (named in `essential`).
+
+    Args:
+        coefficient: κ(x) > 0.
+        source: f(x), the paper's b(x).
+        distance: D(x). If absent, the product of the distances to the built-in ends.
+        lift: added to D·network; carries inhomogeneous built-in values.
+        fluxes: end → κu′ there. No outward normal: the sign is that of κu′ in the direction of x.
+        essential: end → Dirichlet value that lift and D do not build in, held by the penalty ½·penalty·(u − g)².
+        penalty: the factor above.
+        domain: its two ends.
+        solution: the known solution; checked against the strong form and all ends.
+        name: for tables and reports.
+
+    Raises:
+        InputError: anything that does not fit together, in one sentence.
+
+    Examples:
+        >>> p = RitzProblem(source="4*pi**2*sin(2*pi*x)", solution="sin(2*pi*x)")
+        >>> p.distance, p.minimum_energy()
+        (x*(1 - x), -9.869604401089358)
+    """
+
+    coefficient: Any = "1"
+    source: Any = "0"
+    distance: Any = None
+    lift: Any = "0"
+    fluxes: Mapping[Any, Any] = field(default_factory=dict)
+    essential: Mapping[Any, Any] = field(default_factory=dict)
+    penalty: Any = DEFAULT_PENALTY
+    domain: tuple[Any, Any] = (0, 1)
+    solution: Any = None
+    name: str = "problem"
+
+    def __post_init__(self) -> None:
+        def put(key: str, value: Any) -> None:
+            # Frozen: written once, here.
+            object.__setattr__(self, key, value)
+
+        if not isinstance(self.domain, tuple | list) or len(self.domain) != 2:
+            raise InputError(f"domain: {self.domain!r} is not an interval; a pair such as (0, 1) would be right")
+        left, right = (parse_number(e, "domain") for e in self.domain)
+        if not left < right:
+            raise InputError(f"domain: ({left}, {right}) is empty; its left end must be less than its right end")
+        put("domain", (left, right))
+        for kind in ("fluxes", "essential"):
+            put(kind, self._end_values(kind))
+        both = set(self.fluxes) & set(self.essential)
+        if both:
+            raise InputError(f"x = {both.pop()} is named in fluxes and in essential; one of the two would be right")
+        put("penalty", parse_number(self.penalty, "penalty"))
+        if not self.penalty > 0:
+            raise InputError(f"penalty: {self.penalty} does not hold the ends; a positive number would be right")
+        if self.distance is None:
+            built_in = [e for e in (left, right) if e not in self.fluxes and e not in self.essential]
+            put("distance", sympy.prod([X - left if e == left else right - X for e in built_in]))
+        for key in ("coefficient", "source", "distance", "lift", "solution"):
+            value = getattr(self, key)
+            if value is not None:
+                put(key, piecewise.canonical(parse(value, key), left, right))
+        self._check_data()
+        self._check_ends()
+        if self.solution is not None:
+            self._check_solution()
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        ends = tuple(tuple(sorted(d.items(), key=str)) for d in (self.fluxes, self.essential))
+        data = (self.coefficient, self.source, self.distance, self.lift, self.solution)
+        return (*data, *ends, self.penalty, *self.domain)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RitzProblem) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._key)
+
+    @cached_property
+    def interfaces(self) -> tuple[sympy.Expr, ...]:
+        """Places inside the domain where some part of the data is not smooth, ascending."""
+        data = [self.coefficient, self.source, self.distance, self.lift]
+        data += [] if self.solution is None else [self.solution]
+        places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)}
+        return tuple(sorted(places, key=float))
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The data between neighbouring interfaces."""
+        ends = (self.domain[0], *self.interfaces, self.domain[1])
+        names = ("coefficient", "source", "distance", "lift", "solution")
+        return tuple(
+            Piece(a, b, *(None if (e := getattr(self, n)) is None else piecewise.branch(e, a, b) for n in names))
+            for a, b in pairwise(ends)
+        )
+
+    def minimum_energy(self, digits: int | None = None) -> Any:
+        """The least value of the energy, boundary terms and penalties included, from the known solution.
+
+        Where essential values are held by a penalty, the minimiser of the penalised energy is the solution plus a
+        κ-harmonic function; its energy lies below that of the solution and is computed from the solution's fluxes.
+
+        Args:
+            digits: None for float, else the number of significant digits of an mpmath number.
+
+        Raises:
+            InputError: no solution is known.
+        """
+        if self.solution is None:
+            raise InputError(f"{self.name}: no known solution; pass solution= to have a minimum energy")
+        with mpmath.workdps((digits or 17) + 15):
+            value = self._solution_energy() - self._penalty_relief()
+            if digits is None:
+                return float(value)
+        with mpmath.workdps(digits):
+            return +value
+
+    def _solution_energy(self) -> Any:
+        total = mpmath.mpf(0)
+        for piece in self.pieces:
+            u = piece.solution
+            density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u
+            total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
+        for end, flux in self.fluxes.items():
+            total += (-1 if end == self.domain[1] else 1) * to_mpf(flux) * to_mpf(self._at(end, self.solution))
+        return total
+
+    def _penalty_relief(self) -> Any:
+        """max over κ-harmonic v of −(Σ t v + ½∫κv′² + ½ penalty Σ v²), t the outward flux at the essential ends."""
+        free = [e for e in self.domain if e in self.essential]
+        if not free:
+            return mpmath.mpf(0)
+        penalty = to_mpf(self.penalty)
+        flux = mpmath.matrix([self._outward_flux(e) for e in free])
+        # v is fixed at a built-in end and flux-free at a natural one, where it is therefore constant.
+        stiffness = mpmath.mpf(0)
+        if not self.fluxes:
+            resistance = mpmath.mpf(0)
+            for piece in self.pieces:
+                resistance += mpmath.quad(
+                    sympy.lambdify(X, 1 / piece.coefficient, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)]
+                )
+            stiffness = 1 / resistance
+        matrix = mpmath.matrix(len(free), len(free))
+        for i in range(len(free)):
+            for j in range(len(free)):
+                matrix[i, j] = (stiffness + penalty) if i == j else -stiffness
+        return (flux.T * mpmath.lu_solve(matrix, flux))[0] / 2
+
+    def _outward_flux(self, end: sympy.Expr) -> Any:
+        piece = self.pieces[0 if end == self.domain[0] else -1]
+        sign = -1 if end == self.domain[0] else 1
+        return sign * to_mpf(_value(piece.coefficient * sympy.diff(piece.solution, X), end, -sign))
+
+    def _at(self, end: sympy.Expr, expression: sympy.Expr) -> sympy.Expr:
+        left = end == self.domain[0]
+        inside = self.pieces[0 if left else -1]
+        return _value(piecewise.branch(expression, inside.left, inside.right), end, 1 if left else -1)
+
+    def _end_values(self, kind: str) -> Mapping[sympy.Expr, sympy.Expr]:
+        given = getattr(self, kind)
+        if not isinstance(given, Mapping):
+            raise InputError(f"{kind}: {given!r} is not a mapping; something like {{1: 0}} would be right")
+        out: dict[sympy.Expr, sympy.Expr] = {}
+        for place, value in given.items():
+            end = parse_number(place, kind)
+            if end not in self.domain:
+                raise InputError(f"{kind}: {place} is not an end of the domain {self.domain}; one of these is right")
+            out[end] = parse_number(value, f"{kind} at {place}")
+        return MappingProxyType(out)
+
+    def _check_data(self) -> None:
+        for piece in self.pieces:
+            for key in ("coefficient", "source", "distance", "lift"):
+                smooth = getattr(piece, key)
+                for pole in piecewise.singular_points(smooth, piece.left, piece.right):
+                    self._check_pole(key, smooth, pole, piece)
+                for x, value in piecewise.samples(smooth, piece.left, piece.right):
+                    if not (abs(value) < float("inf") and value.imag == 0):
+                        raise InputError(f"{key}: {smooth} is {value:g} at x = {x:g}; a finite real value is needed")
+                    if key == "coefficient" and not value.real > 1e-10:
+                        raise InputError(f"coefficient: {smooth} is {value.real:g} at x = {x:.6g}; it must be positive")
+            if X in piece.coefficient.free_symbols:
+                self._check_positive(piece)
+        for before, after in zip(self.pieces, self.pieces[1:], strict=False):
+            for key in ("distance", "lift"):
+                jump = (getattr(after, key) - getattr(before, key)).subs(X, after.left)
+                if not _zero(jump):
+                    raise InputError(f"{key}: it jumps by {float(jump):.3g} at x = {after.left}; it must be continuous")
+
+    def _check_positive(self, piece: Piece) -> None:
+        """Positive at the samples and nowhere zero is positive throughout, a double zero included."""
+        try:
+            zeros = piecewise.roots(piece.coefficient, piece.left, piece.right)
+        except InputError:
+            # Zeros that cannot be listed: the samples, taken before, must do.
+            return
+        if zeros:
+            raise InputError(f"coefficient: {piece.coefficient} is 0 at x = {zeros[0]}; it must be positive")
+
+    def _check_pole(self, key: str, smooth: sympy.Expr, pole: sympy.Expr, piece: Piece) -> None:
+        """A source may grow at an end where the boundary condition tames it: f·D and f·lift stay integrable."""
+        if key == "source" and pole in self.domain:
+            inward = 1 if pole == self.domain[0] else -1
+            products = [smooth * piece.distance] + ([smooth * piece.lift] if piece.lift != 0 else [])
+            if all(piecewise.growth_exponent(p, pole, inward) > -1 + 1e-9 for p in products):
+                return
+        raise InputError(f"{key}: {smooth} has a pole at x = {pole}; a function finite on the domain would be right")
+
+    def _check_ends(self) -> None:
+        for end in self.domain:
+            vanishes = _zero(self._at(end, self.distance))
+            if end in self.fluxes or end in self.essential:
+                kind = "fluxes" if end in self.fluxes else "essential"
+                if vanishes:
+                    raise InputError(
+                        f"distance: {self.distance} vanishes at x = {end}, which {kind} names; there it must not"
+                    )
+            elif not vanishes:
+                raise InputError(
+                    f"distance: {self.distance} is {self._at(end, self.distance)} at x = {end}, a Dirichlet end; it "
+                    f"must vanish there, or name {end} in essential or fluxes"
+                )
+
+    def _check_solution(self) -> None:
+        previous = None
+        for piece in self.pieces:
+            u, flux = piece.solution, piece.coefficient * sympy.diff(piece.solution, X)
+            terms = sympy.lambdify(X, [sympy.diff(flux, X), piece.source], "mpmath")
+            with mpmath.workdps(_CHECK_DIGITS):
+                for i in range(1, 24):
+                    x = to_mpf(piece.left) + (to_mpf(piece.right) - to_mpf(piece.left)) * i / mpmath.mpf("24.1")
+                    a, b = terms(x)
+                    if not abs(a + b) <= _CHECK_TOLERANCE * (1 + abs(a) + abs(b)):
+                        raise InputError(
+                            f"solution: {u} does not solve (κu′)′ + f = 0: the residual is {float(abs(a + b)):.3g} at "
+                            f"x = {float(x):.4g}"
+                        )
+            if previous is not None:
+                for what, before, after in (("u", previous[0], u), ("κu′", previous[1], flux)):
+                    jump = _value(after, piece.left, 1) - _value(before, piece.left, -1)
+                    if not _zero(jump):
+                        raise InputError(
+                            f"solution: {what} jumps by {float(jump):.3g} at x = {piece.left}; it must be continuous"
+                        )
+            previous = (u, flux)
+        for end in self.domain:
+            value, wanted, what = self._at(end, self.solution), self._at(end, self.lift), "u"
+            if end in self.fluxes:
+                sign = -1 if end == self.domain[0] else 1
+                with mpmath.workdps(_CHECK_DIGITS):
+                    value, what = sympy.Float(str(sign * self._outward_flux(end)), _CHECK_DIGITS), "κu′"
+                wanted = self.fluxes[end]
+            elif end in self.essential:
+                wanted = self.essential[end]
+            if not _zero(value - wanted):
+                raise InputError(
+                    f"solution: {what} is {float(value):g} at x = {end}, but the problem says {float(wanted):g} there"
+                )
+
+
+def require_problem(problem: object) -> None:
+    """Say what a problem is to somebody who passes its name.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(problem, RitzProblem):
+        raise InputError(f"problem: {problem!r} is no RitzProblem; problems['sine-2'], say, would be right")
+
+
+def _zero(number: sympy.Expr) -> bool:
+    return bool(abs(sympy.N(number, _CHECK_DIGITS)) < 1e-20)
+
+
+def _value(expression: sympy.Expr, place: sympy.Expr, side: int) -> sympy.Expr:
+    """Value at a place, as a one-sided limit where substitution gives none."""
+    value = expression.subs(X, place)
+    if value.is_finite is not True or value.has(sympy.nan):
+        value = sympy.limit(expression, X, place, "+" if side > 0 else "-")
+    return value

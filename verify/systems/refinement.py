@@ -1,0 +1,263 @@
+"""The audit: does a program's gradient tend to the gradient of the integral as its grid is refined?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from ..discrete.quadrature import Grid, quadrature_gradient
+from ..errors import InputError, NondifferentiableError
+from ..line.crosscheck import crosscheck
+from ..line.gradient import Gradient, exact_gradient
+from ..statement.blocks import BLOCKS
+from ..statement.expressions import NUMPY_MODULES, X
+from ..statement.network import ShallowNetwork
+from ..statement.problem import RitzProblem
+from .answer import answer
+from .discovery import describe, discover
+from .findings import OWN, Audit, Row
+from .method import Method, Unavailable
+from .study import ROUNDING, family, study
+
+if TYPE_CHECKING:
+    from ..models.telling.model_findings import ModelAudit
+
+Array = NDArray[Any]
+
+POINTS = (100, 1_000, 10_000, 100_000)
+WIDTH = 20
+
+
+@overload
+def audit(
+    problem: RitzProblem,
+    network: ShallowNetwork | None = None,
+    methods: Iterable[Method] | None = None,
+    points: tuple[int, ...] = POINTS,
+    rule: str = "midpoint",
+    progress: Callable[[str], None] = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    model: Callable[..., Any],
+    density: Callable[..., Any],
+    domain: tuple[float, float] = (0.0, 1.0),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    rule: str = "midpoint",
+    quadrature: Callable[[int], Any] | None = None,
+    loss: Callable[[Any, int], Any] | None = None,
+    ends: Callable[[Any], Any] | None = None,
+    points: int | tuple[int, ...] = 100,
+    progress: Callable[[str], None] = ...,
+) -> ModelAudit: ...
+
+
+def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
+    """Is autodiff's gradient that of the integral? Asked of AD systems for a problem of ours, or of a user's own model.
+
+    `audit(problem, network, …)` judges AD systems, see `audit_systems`; `audit(model, density, domain, …)` judges a
+    model in torch, see `models.model_audit.audit_model`.
+
+    Args:
+        subject: a `RitzProblem` and what goes with it, or a `torch.nn.Module` (or a function of parameters and x) and
+            its density.
+        options: see there.
+
+    Raises:
+        InputError: see there.
+        NondifferentiableError: the energy has no gradient at the network of ours.
+    """
+    first = subject[0] if subject else options.get("problem", options.get("model"))
+    if isinstance(first, RitzProblem):
+        return audit_systems(*subject, **options)
+    if not callable(first):
+        raise InputError(
+            f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, is right"
+        )
+    # torch is imported only for those who bring a model.
+    from ..models.model_audit import audit_model
+
+    return audit_model(*subject, **options)
+
+
+def audit_systems(
+    problem: RitzProblem,
+    network: ShallowNetwork | None = None,
+    methods: Iterable[Method] | None = None,
+    points: tuple[int, ...] = POINTS,
+    rule: str = "midpoint",
+    progress: Callable[[str], None] = lambda what: None,
+) -> Audit:
+    """Cross-check the exact gradient, then judge every method by a refinement study.
+
+    Args:
+        problem: whose energy is differentiated.
+        network: at whose parameters; by default the seeded random network of `WIDTH` neurons.
+        methods: whom to judge; by default all that `backends.discovery.discover` finds. Our own quadratures are
+            always added.
+        points: at least three grid sizes, ascending, a decade apart for the verdict's bound to fit.
+        rule: quadrature rule of the fixed grids.
+        progress: called with the name of each step before it starts.
+
+    Raises:
+        InputError: too few grids, or a batch of networks.
+        NondifferentiableError: the energy has no gradient at this network.
+    """
+    if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
+        raise InputError(f"points: {points} does not refine; at least three ascending numbers would be right")
+    network = ShallowNetwork.random(WIDTH, seed=0) if network is None else network
+    if network.batch:
+        raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
+    chosen = discover() if methods is None else tuple(methods)
+    grids = [family(rule, n, problem.domain) for n in points]
+    progress("exact gradient")
+    exact = exact_gradient(problem, network)
+    progress("cross-check by two other routes")
+    agreements = crosscheck(problem, network)
+    rows: list[Row] = []
+    if all(a.passed for a in agreements):
+        for method in (*chosen, *_own_methods(rule)):
+            for precision in method.precisions if method.gradient else ("",):
+                progress(", ".join(p for p in (method.label, precision) if p))
+                rows.append(judge(problem, network, exact, method, precision, grids))
+    shares = {"at this network": _share(exact)}
+    if problem.solution is not None and network.width >= 3:
+        # An equidistant kink may fall on an interface, where there is no gradient to compare with.
+        with suppress(NondifferentiableError):
+            shares["near the solution"] = _share(exact_gradient(problem, near_solution(problem, network.width)))
+    return Audit(problem, network, rule, tuple(points), exact, agreements, tuple(rows), shares)
+
+
+def _share(gradient: Gradient) -> float:
+    # A network that is silent on the whole domain has no gradient at all, hence nothing of it to miss.
+    return float(np.linalg.norm(gradient.dirac.ravel()) / (np.linalg.norm(gradient.total.ravel()) or 1.0))
+
+
+def _own_methods(rule: str) -> tuple[Method, ...]:
+    """The three discrete deltas, in closed form: what any program gets that follows them."""
+
+    def method(delta: str | None, name: str) -> Method:
+        def gradient(problem: RitzProblem, parameters: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+            found = quadrature_gradient(problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta)
+            return float(found.energy), found.total.ravel()
+
+        return Method(name, gradient, delta=delta, precisions=("float64",), system=OWN)
+
+    return (
+        method(None, "no delta"),
+        method("nearest", "nearest-node delta, Eq. (10)"),
+        method("mean", "mean delta"),
+    )
+
+
+def judge(
+    problem: RitzProblem,
+    network: ShallowNetwork,
+    exact: Gradient,
+    method: Method,
+    precision: str,
+    grids: list[list[Grid]],
+) -> Row:
+    """Run one method over the families of grids and compare with the exact gradient.
+
+    A method that cannot be run, fails or returns something else than an energy and a gradient is reported, not
+    judged.
+
+    Raises:
+        InputError: our own quadrature refuses the request, a rule with a node on a pole of the source for instance.
+    """
+    expected, expected_blocks, reason = _expectation(exact, method, precision)
+    blank = Row(
+        method.system, method.name, precision, None, {}, expected, expected_blocks, reason, None,
+        method.unavailable, method.failed, method.conforming, method.delta,
+    )  # fmt: skip
+    if method.gradient is None:
+        return blank
+    vector = network.ravel()
+    try:
+        found = _gradients(problem, vector, method, precision, grids)
+    except Unavailable as why:
+        return replace(blank, unavailable=str(why))
+    except Exception as error:
+        if method.system == OWN:
+            raise
+        if isinstance(error, InputError):
+            return replace(blank, failed=str(error))
+        # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
+        return replace(blank, failed=describe(error))
+    sizes = [len(of_n[0].nodes) for of_n in grids]
+    target = exact.total.ravel()
+    n = network.width
+    blocks = {}
+    for k, name in enumerate(BLOCKS):
+        part = slice(k * n, (k + 1) * n)
+        blocks[name] = study([[f[part] for f in of_n] for of_n in found], target[part], sizes, precision)
+    total = study(found, target, sizes, precision)
+    attribution = None
+    dirac = exact.dirac.ravel()
+    if total.verdict == "inconsistent" and np.any(dirac):
+        attribution = float(np.linalg.norm(target - found[-1][0] - dirac) / np.linalg.norm(dirac))
+    return replace(blank, total=total, blocks=blocks, attribution=attribution)
+
+
+def _gradients(
+    problem: RitzProblem, vector: Array, method: Method, precision: str, grids: list[list[Grid]]
+) -> list[list[Array]]:
+    found: list[list[Array]] = []
+    for of_n in grids:
+        # A conforming rule makes its own nodes: one grid of each family says it all.
+        chosen = of_n[:1] if method.conforming else of_n
+        found.append([answer(method, problem, vector, g, precision) for g in chosen])
+    return found
+
+
+def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, dict[str, str], str]:
+    """The verdicts that theory predicts, with the reason (MATH 1–3)."""
+    if method.conforming:
+        return "exact", dict.fromkeys(BLOCKS, "exact"), "nodes and weights move with the kinks, so autodiff sees them"
+    if method.delta == "mean":
+        why = "the Dirac terms, with the mean of the one-sided limits of û′, are added"
+        return "consistent", dict.fromkeys(BLOCKS, "consistent"), why
+    # A block without Dirac part has nothing to miss; the output weights never have one.
+    missing = {
+        n: float(np.linalg.norm(getattr(exact.dirac, n)) / (np.linalg.norm(getattr(exact.total, n)) or 1.0))
+        for n in BLOCKS
+    }
+    blocks = {n: "inconsistent" if m > ROUNDING[precision or "float64"] else "consistent" for n, m in missing.items()}
+    total = "inconsistent" if "inconsistent" in blocks.values() else "consistent"
+    if method.delta == "nearest":
+        return total, blocks, "û′ at the nearest node is one-sided; the mean is needed"
+    return total, blocks, "right for the discrete sum; the limit of its derivative lacks the Dirac terms"
+
+
+def near_solution(problem: RitzProblem, width: int) -> ShallowNetwork:
+    """The network whose product with D interpolates the known solution at equidistant kinks.
+
+    Raises:
+        InputError: no solution is known, or fewer than three neurons.
+    """
+    if problem.solution is None or width < 3:
+        raise InputError(f"near_solution: {problem.name} needs a known solution and three neurons, got width {width}")
+    left, right = (float(e) for e in problem.domain)
+    knots = np.linspace(left, right, width)
+    # D may vanish at the ends, where (u − lift)/D is a limit; a thousandth of a cell inside serves.
+    inset = 1e-3 * (right - left) / width
+    places = np.clip(knots, left + inset, right - inset)
+    target = sympy.lambdify(X, (problem.solution - problem.lift) / problem.distance, NUMPY_MODULES)
+    values = target(places) + 0 * places
+    slopes = np.diff(values) / np.diff(knots)
+    w = np.ones(width)
+    b = np.concatenate([[1.0 - left], [1.0 - left], -knots[1:-1]])
+    w[1] = 0.0
+    c = np.concatenate([[slopes[0], values[0] / b[1] - slopes[0] / b[1]], np.diff(slopes)])
+    return ShallowNetwork(w, b, c)

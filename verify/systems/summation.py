@@ -1,0 +1,232 @@
+"""The energy as a program has it, a sum over nodes: written once, in what the arrays of all AD systems can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from math import inf
+from typing import Any
+
+import numpy as np
+import sympy
+
+from ..discrete.quadrature import Grid
+from ..statement.expressions import NUMPY_MODULES, X
+from ..statement.problem import RitzProblem
+from .method import Array
+
+# Gauss points a piece for the kink-split rule: exact to rounding for the named problems' data between two kinks.
+_PIECE_ORDER = 24
+# SymPy's printers for arrays do not know these.
+_RECIPROCALS = {sympy.sec: sympy.cos, sympy.csc: sympy.sin, sympy.cot: sympy.tan}
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """An AD system's arrays, beyond the operators and methods that all arrays share.
+
+    Attributes:
+        modules: where `sympy.lambdify` finds the elementary functions.
+        relu: max(0, z), elementwise.
+        where: selection by a mask.
+        concatenate: of a list of vectors.
+        array: NumPy values and a precision → an array of the system.
+    """
+
+    modules: Any
+    relu: Callable[[Any], Any]
+    where: Callable[[Any, Any, Any], Any]
+    concatenate: Callable[[list[Any]], Any]
+    array: Callable[[Any, str], Any]
+
+
+def _plain_array(values: Any, precision: str) -> Array:
+    return np.asarray(values, dtype=precision)
+
+
+NUMPY = Library(NUMPY_MODULES, lambda z: np.maximum(z, 0), np.where, np.concatenate, _plain_array)
+
+
+def grid_energy(
+    problem: RitzProblem, grid: Grid, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
+) -> Callable[[Any], Any]:
+    """Σ weight · (½κû′² − f û) and the end terms, as a function of the parameters (3N,) that an AD system can take.
+
+    Args:
+        problem: gives κ, f, D, lift and ends.
+        grid: nodes and weights, constants of the sum.
+        relu: the AD system's own max(0, z).
+        array: NumPy values → constants that go together with the system's arrays.
+    """
+    constants = [array(a) for a in (grid.nodes, grid.weights, *node_data(problem, grid.nodes))]
+
+    def energy(theta: Any) -> Any:
+        return integral(theta, *constants, relu=relu) + end_energy(problem, theta, relu, array)
+
+    return energy
+
+
+def integral(
+    theta: Any,
+    nodes: Any,
+    weights: Any,
+    kappa: Any,
+    source: Any,
+    distance: Any,
+    distance_slope: Any,
+    lift: Any,
+    lift_slope: Any,
+    *,
+    relu: Callable[[Any], Any],
+) -> Any:
+    """Σ weight · (½κû′² − f û) with û′ by Eq. (6) and H(z) as z > 0; `theta` is (3N,), the others (n,)."""
+    w, b, c = theta.reshape(3, -1)
+    z = nodes[:, None] * w + b
+    network = relu(z) @ c
+    slope = lift_slope + distance_slope * network + distance * ((z > 0) * (c * w)).sum(-1)
+    return (weights * (kappa * slope**2 / 2 - source * (lift + distance * network))).sum()
+
+
+def field_integral(
+    problem: RitzProblem,
+    library: Library,
+    theta: Any,
+    nodes: Any,
+    weights: Any,
+    slope: Callable[[Callable[[Any], Any], Any], tuple[Any, Any]],
+) -> Any:
+    """The same with û and û′ at the nodes as `slope(field, nodes)` has them by automatic differentiation."""
+    functions = data_functions(problem, library)
+    u, gradient = slope(lambda x: field(problem, library, theta, x), nodes)
+    return (weights * (functions["coefficient"](nodes) * gradient**2 / 2 - functions["source"](nodes) * u)).sum()
+
+
+def field(problem: RitzProblem, library: Library, theta: Any, x: Any) -> Any:
+    """û = lift + D · network at x of any shape."""
+    w, b, c = theta.reshape(3, -1)
+    functions = data_functions(problem, library)
+    return functions["lift"](x) + functions["distance"](x) * (library.relu(x[..., None] * w + b) @ c)
+
+
+def end_energy(
+    problem: RitzProblem, theta: Any, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
+) -> Any:
+    """Flux and penalty terms of the parameters (3N,)."""
+    named = [e for e in problem.domain if e in problem.fluxes or e in problem.essential]
+    if not named:
+        return 0.0
+    places = np.array([float(e) for e in named])
+    _, _, distance, _, lift, _ = map(array, node_data(problem, places))
+    w, b, c = theta.reshape(3, -1)
+    u = lift + distance * (relu(array(places)[:, None] * w + b) @ c)
+    total = 0.0
+    for k, end in enumerate(named):
+        if end in problem.fluxes:
+            total = total + float(problem.fluxes[end]) * u[k] * (-1 if end == problem.domain[1] else 1)
+        else:
+            total = total + float(problem.penalty) * (u[k] - float(problem.essential[end])) ** 2 / 2
+    return total
+
+
+def split_energy(problem: RitzProblem, library: Library, parameters: Array, precision: str) -> Callable[[Any], Any]:
+    """The energy on Gauss points between the kinks, whose nodes and weights carry the gradient (MATH 3).
+
+    Args:
+        problem: gives the data and the interfaces, at which the rule splits too.
+        library: of the AD system.
+        parameters: (3N,), at which it will be differentiated: they say which kinks lie inside, and in what order.
+        precision: in which the system computes.
+    """
+
+    def array(values: Any) -> Any:
+        return library.array(values, precision)
+
+    marks = np.array([float(e) for e in (*problem.domain, *problem.interfaces)])
+    w, b, _ = parameters.reshape(3, -1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kinks = -b / w
+    inside = np.flatnonzero((kinks > marks[0]) & (kinks < marks[1]))
+    order = np.argsort(np.concatenate([marks, kinks[inside]]), kind="stable")
+    node, weight = map(array, np.polynomial.legendre.leggauss(_PIECE_ORDER))
+
+    def energy(theta: Any) -> Any:
+        w, b, _ = theta.reshape(3, -1)
+        ends = library.concatenate([array(marks), -b[inside] / w[inside]])[order]
+        half, middle = (ends[1:] - ends[:-1])[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
+        nodes, weights = (middle + half * node).reshape(-1), (half * weight).reshape(-1)
+        data = (function(nodes) for function in data_functions(problem, library).values())
+        ends_value = end_energy(problem, theta, library.relu, array)
+        return integral(theta, nodes, weights, *data, relu=library.relu) + ends_value
+
+    return energy
+
+
+def node_data(problem: RitzProblem, nodes: Array) -> tuple[Array, ...]:
+    """κ, f, D, D′, lift, lift′ at the nodes (n,), in NumPy: constants for whoever differentiates by parameters."""
+    return tuple(function(nodes) for function in data_functions(problem, NUMPY).values())
+
+
+@cache
+def data_functions(problem: RitzProblem, library: Library) -> dict[str, Callable[[Any], Any]]:
+    """κ, f, D, D′, lift, lift′ as functions of the library's arrays, through which it can differentiate."""
+    d, lift = problem.distance, problem.lift
+    expressions = {
+        "coefficient": problem.coefficient,
+        "source": problem.source,
+        "distance": d,
+        "distance_slope": sympy.diff(d, X),
+        "lift": lift,
+        "lift_slope": sympy.diff(lift, X),
+    }
+    return {n: _function(e, library, problem.domain) for n, e in expressions.items()}
+
+
+def _function(expression: Any, library: Library, domain: tuple[Any, Any]) -> Callable[[Any], Any]:
+    """A SymPy expression as a function; a piecewise one by selection among its branches."""
+    if not isinstance(expression, sympy.Piecewise):
+        smooth = _smooth(expression, library)
+        return lambda x: smooth(x) + 0 * x
+    # Canonical pieces are x < number (see `piecewise.canonical`).
+    limits = [float(e) for e in (domain[0], *(c.rhs for _, c in expression.args[:-1]), domain[1])]
+    parts = [(_smooth(e, library), a, b) for (e, _), (a, b) in zip(expression.args, pairwise(limits), strict=True)]
+
+    def evaluate(x: Any) -> Any:
+        out = 0 * x
+        for k, (function, a, b) in enumerate(parts):
+            here = (x >= (a if k else -inf)) & (x < (b if k + 1 < len(parts) else inf))
+            # Elsewhere the branch is asked at its middle: infinite there, it would spoil derivatives, masked or not.
+            out = library.where(here, function(library.where(here, x, (a + b) / 2)), out)
+        return out
+
+    return evaluate
+
+
+def _smooth(expression: Any, library: Library) -> Callable[[Any], Any]:
+    for reciprocal, known in _RECIPROCALS.items():
+        expression = expression.replace(reciprocal, lambda z, known=known: 1 / known(z))
+    # As floats: the torch printer would hand torch.pow and torch.sqrt constants such as π², which they refuse.
+    function: Callable[[Any], Any] = sympy.lambdify(X, sympy.N(expression, 17), library.modules)
+    return function
+
+
+def tangent_block(parameters: int) -> int:
+    """How many nodes forward mode takes at a time: with 3N tangents of N neurons each they fit a processor's cache."""
+    return min(max(1_000_000 * 3 // parameters**2, 16), 1024)
+
+
+def blocks(arrays: Iterable[Array], size: int) -> list[list[Array]]:
+    """Nodes, weights and data (n,) cut into blocks of one size for systems that compile for each size anew.
+
+    The last block is filled up with copies of its last node at weight 0, which add nothing to the sum.
+    """
+    nodes, weights, *data = arrays
+    cuts = range(0, len(nodes), size)
+
+    def cut(values: Array, start: int, filling: str) -> Array:
+        part = values[start : start + size]
+        missing = (0, size - len(part))
+        return np.pad(part, missing) if filling == "zero" else np.pad(part, missing, mode="edge")
+
+    return [[cut(nodes, s, "edge"), cut(weights, s, "zero"), *(cut(d, s, "edge") for d in data)] for s in cuts]
