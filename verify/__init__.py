@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from .first_use import first_use
 
 if TYPE_CHECKING:
+    from .auditing import audit as audit
     from .discrete.quadrature import quadrature_gradient as quadrature_gradient
     from .errors import InputError as InputError
     from .errors import NondifferentiableError as NondifferentiableError
+    from .exact import exact_energy as exact_energy
+    from .exact import exact_gradient as exact_gradient
+    from .exact import exact_hessian as exact_hessian
     from .line.derivation import derive as derive
-    from .line.energy import exact_energy as exact_energy
-    from .line.gradient import exact_gradient as exact_gradient
-    from .line.hessian import exact_hessian as exact_hessian
     from .statement.deep_network import DeepNetwork as DeepNetwork
     from .statement.density import Density as Density
     from .statement.named import problems as problems
     from .statement.network import ShallowNetwork as ShallowNetwork
     from .statement.problem import RitzProblem as RitzProblem
-    from .systems.refinement import audit as audit
 
 _HOME = {
     "DeepNetwork": "statement.deep_network",
@@ -30,11 +30,11 @@ _HOME = {
     "NondifferentiableError": "errors",
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
-    "audit": "systems.refinement",
+    "audit": "auditing",
     "derive": "line.derivation",
-    "exact_energy": "line.energy",
-    "exact_gradient": "line.gradient",
-    "exact_hessian": "line.hessian",
+    "exact_energy": "exact",
+    "exact_gradient": "exact",
+    "exact_hessian": "exact",
     "problems": "statement.named",
     "quadrature_gradient": "discrete.quadrature",
 }

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .line.kinks import Degeneracy
-    from .statement.blocks import Blocks
+from dataclasses import dataclass
+from typing import Any
 
 
 class InputError(ValueError):
     """Input that cannot be used; the message is one sentence naming the value and what would be right."""
+
+
+@dataclass(frozen=True)
+class Degeneracy:
+    """A place where the energy is only one-sidedly differentiable, or how far away it is.
+
+    Attributes:
+        kind: "coincident kinks", "kink on the end of the domain", "kink on an interface" or "dead neuron".
+        neurons: whose kinks they are.
+        position: x, `None` for a dead neuron (w = b = 0), which has no kink.
+        distance: |Δx| to the place; for a dead neuron √(w² + b²). 0 means: right there.
+        index: which network of a batch.
+        layers: of a deep network, from 0: the layer of each of the neurons.
+    """
+
+    kind: str
+    neurons: tuple[int, ...]
+    position: float | None
+    distance: float
+    index: tuple[int, ...] = ()
+    layers: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        who = f"neuron{'s' if len(self.neurons) > 1 else ''} {' and '.join(map(str, self.neurons))}"
+        if self.layers:
+            pairs = zip(self.neurons, self.layers, strict=True)
+            who = " and ".join(f"neuron {i} of hidden layer {k}" for i, k in pairs)
+        where = "" if self.position is None else f" at x = {self.position:.12g}"
+        batch = f" of network {self.index}" if self.index else ""
+        return f"{self.kind}: {who}{batch}{where}"
 
 
 class NondifferentiableError(ArithmeticError):
@@ -18,17 +45,11 @@ class NondifferentiableError(ArithmeticError):
 
     Attributes:
         degeneracies: what coincides, with neurons and position (an empty tuple never occurs).
-        left: derivative of the energy in each parameter from below, `None` where a Hessian was asked for.
+        left: derivative of the energy in each parameter from below, as `Blocks`; `None` where a Hessian was asked for.
         right: the same from above.
     """
 
-    def __init__(
-        self,
-        message: str,
-        degeneracies: tuple[Degeneracy, ...],
-        left: Blocks | None = None,
-        right: Blocks | None = None,
-    ) -> None:
+    def __init__(self, message: str, degeneracies: tuple[Degeneracy, ...], left: Any = None, right: Any = None) -> None:
         super().__init__(message)
         self.degeneracies = degeneracies
         self.left = left

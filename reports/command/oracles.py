@@ -69,8 +69,8 @@ def generate(
     """Write oracles of a problem: a source file without dependencies on kinkproof, or a pack."""
     from ...verify.errors import InputError
     from ...verify.files import require_writable
-    from ...verify.oracles.generation import LANGUAGES, stale
-    from ...verify.oracles.generation import generate as run_generate
+    from ...verify.oracles.standalone.generation import LANGUAGES, stale
+    from ...verify.oracles.standalone.generation import generate as run_generate
     from .tables import steps
 
     path = standalone or pack

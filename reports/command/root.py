@@ -82,10 +82,10 @@ def audit(
         refuse_others(context)
         audit_file(subject, rule, 100 if points is None else points, pdf, as_json)
         return
+    from ...verify.auditing import audit as run_audit
     from ...verify.errors import InputError
     from ...verify.statement.network import ShallowNetwork
     from ...verify.systems.discovery import discover
-    from ...verify.systems.refinement import audit as run_audit
     from .tables import AUDIT_STEPS, audit_tables, steps
 
     if points is not None:

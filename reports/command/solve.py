@@ -123,7 +123,8 @@ def _check_chart(problem: RitzProblem, chart: Path, widths: str | None) -> None:
 
 
 def _write_chart(problem: RitzProblem, best: BestNetwork, chart: Path, steps: int, seeds: int) -> dict[str, Any]:
-    from ..pages.gap import gap_page, gap_table, trained_gaps
+    from ..data.gap import gap_table, trained_gaps
+    from ..pages.gap_page import gap_page
     from ..pages.style import look, write_pdf
     from .tables import steps as progress_line
 

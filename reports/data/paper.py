@@ -16,9 +16,9 @@ from ...solver.training.runs import Run
 from ...solver.training.training import fit
 from ...verify.statement.named import problems
 from ...verify.systems.findings import Audit
-from ..pages.gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table
 from .audit import audit_study
 from .cache import Cache, recall_run
+from .gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table
 from .landscape import LandscapeStudy, landscape_study
 
 # The paper's problem, and this project's default in its place where the paper's numbers are not legible.

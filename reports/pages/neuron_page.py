@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...solver.training.checks import Check
+from ...verify.discrete.neuron import neuron_fields
 from ...verify.discrete.quadrature import grid
-from ...verify.line.neuron import neuron_fields
 from ...verify.statement.blocks import BLOCKS
 from ...verify.statement.problem import RitzProblem
 from .style import BLACK, ORANGE, Page

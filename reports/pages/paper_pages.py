@@ -15,7 +15,7 @@ from ...solver.training.checks import Check, verdict
 from ...verify.files import require_writable
 from ..data.paper import PaperStudy
 from .discrepancy import errors_page
-from .gap import gap_page
+from .gap_page import gap_page
 from .landscape_pages import NAMES, noise_page, spectrum_page
 from .neuron_page import NeuronComparison, compare_neuron, neuron_figure
 from .settings_page import settings_page

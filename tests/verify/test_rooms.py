@@ -1,4 +1,4 @@
-"""Imports run one way: reports → solver → verify; AD systems only inside verify/backends and verify/models."""
+"""Imports run one way, between wings and between rooms; AD systems only inside verify/systems and verify/models."""
 
 from __future__ import annotations
 
@@ -11,71 +11,148 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = {"verify": 0, "solver": 1, "reports": 2}
-# The modules of `solve`; those of `fit` and `landscape` also take nodes and weights of a quadrature.
-KINK_SOLVER = {
-    "certificate", "convergence_table", "curvature", "density", "dynamic_programming", "free_knots", "growth",
-    "hat_functions", "kink_worth", "neurons", "newton", "panels", "reduced_energy", "relocation", "starts",
-    "strong_solution",
-}  # fmt: skip
+WINGS = {"verify": 0, "solver": 1, "reports": 2}
 FOREIGN = {"torch", "jax", "autograd", "scipy", "matplotlib"}
 # One AD system a file.
 BACKEND_SYSTEMS = {"pytorch.py": "torch", "jax_transforms.py": "jax", "hips_autograd.py": "autograd"}
+# More files than this are two rooms.
+MOST_FILES = 15
 
 
-def room_folder(room: str) -> Path:
-    spec = importlib.util.find_spec(f"kinkproof.{room}")
+def wing_folder(wing: str) -> Path:
+    spec = importlib.util.find_spec(f"kinkproof.{wing}")
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent
 
 
-def imported(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {a.name for a in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add("." * node.level + (node.module or ""))
-    return names
+def module_files() -> dict[str, Path]:
+    """Module, without `kinkproof.` in front → its file. A package's door (`__init__`) bears the package's name."""
+    out = {}
+    for wing in WINGS:
+        folder = wing_folder(wing)
+        for file in folder.rglob("*.py"):
+            parts = [wing, *file.relative_to(folder).with_suffix("").parts]
+            out[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return out
 
 
-@pytest.mark.parametrize("room", ["verify", "solver", "reports"])
-def test_no_room_imports_one_above_it(room: str) -> None:
-    folder = room_folder(room)
-    files = sorted(folder.rglob("*.py"))
-    assert files
-    for file in files:
-        depth = len(file.relative_to(folder).parts)
-        for name in imported(file):
-            other = name.lstrip(".").removeprefix("kinkproof.").split(".")[0]
-            crosses = name.startswith("kinkproof.") or len(name) - len(name.lstrip(".")) > depth
-            if crosses and other in ROOMS:
-                assert ROOMS[other] <= ROOMS[room], f"{file.name} imports {name}"
-            system = BACKEND_SYSTEMS.get(file.name) if file.parent.name == "backends" else None
-            # A user's model in torch can only be asked with torch; the rest of `verify` imports that folder when asked.
-            system = "torch" if file.parent.name == "models" else system
-            if room == "verify":
-                assert name.split(".")[0] not in FOREIGN - {system}, f"{file.name} imports {name}"
+FILES = module_files()
+DOORS = {name for name, file in FILES.items() if file.name == "__init__.py"}
 
 
-# The statement of a problem and of a network, files, and of `quadrature` the nodes and weights alone.
-STATEMENT = {"blocks", "errors", "expressions", "first_use", "piecewise", "problem", "named", "network", "files"}
+def imports_of(name: str) -> set[str]:
+    """Modules of ours that a module imports, those for type checking and those inside functions too."""
+    out = set()
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            if node.level:
+                package = name.split(".") if name in DOORS else name.split(".")[:-1]
+                base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            elif (node.module or "").split(".")[0] == "kinkproof":
+                base = str(node.module).split(".")[1:]
+            else:
+                continue
+            found = {".".join([*base, a.name]) for a in node.names}
+            out |= {f if f in FILES else ".".join(base) for f in found}
+        elif isinstance(node, ast.Import):
+            out |= {a.name.removeprefix("kinkproof.") for a in node.names if a.name.startswith("kinkproof.")}
+    return out
+
+
+IMPORTS = {name: imports_of(name) for name in FILES}
+
+
+def circles(arrows: dict[str, set[str]]) -> set[str]:
+    """Whoever can be reached from itself."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for other in arrows.get(waiting.pop(), set()) - seen:
+                seen.add(other)
+                waiting.append(other)
+        return seen
+
+    return {name for name in arrows if name in reached(name)}
+
+
+def room_of(module: str) -> str:
+    """The folder of a module in a room; loose modules of a wing stand for themselves."""
+    room = module.rpartition(".")[0]
+    return room if room.count(".") else module
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    # A door offers names that are resolved when first used, so that what stands behind it may look out of it.
+    inside = {name: found - DOORS for name, found in IMPORTS.items() if name not in DOORS}
+    assert circles(inside) == set()
+    assert circles({**inside, "solver.gauss": {"solver.training"}, "solver.training": {"solver.gauss"}})
+
+
+def test_imports_between_rooms_run_one_way() -> None:
+    arrows: dict[str, set[str]] = {}
+    for name, found in IMPORTS.items():
+        if name not in DOORS:
+            here = room_of(name)
+            arrows.setdefault(here, set()).update(room_of(f) for f in found - DOORS if room_of(f) != here)
+    assert circles(arrows) == set()
+    # The statement stands on nothing, and what is exact in one input on the statement alone.
+    loose = {"verify.errors", "verify.files", "verify.first_use"}
+    assert arrows["verify.statement"] <= loose
+    assert arrows["verify.line"] <= loose | {"verify.statement"}
+    assert arrows["verify.errors"] == set()
+
+
+def test_a_room_has_a_duty_and_few_files() -> None:
+    for door in DOORS:
+        file = FILES[door]
+        assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), door
+        assert len(list(file.parent.glob("*.py"))) <= MOST_FILES + 1, door
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_no_wing_imports_one_above_it(wing: str) -> None:
+    names = [n for n in FILES if n.split(".")[0] == wing]
+    assert names
+    for name in names:
+        assert all(WINGS[f.split(".")[0]] <= WINGS[wing] for f in IMPORTS[name]), name
+
+
+def test_an_ad_system_is_imported_in_its_own_file_and_torch_with_models() -> None:
+    for name, file in FILES.items():
+        if name.startswith("verify"):
+            own = BACKEND_SYSTEMS.get(file.name) if file.parent.name == "systems" else None
+            # A user's model in torch can only be asked with torch; the rest of `verify` imports that room when asked.
+            own = "torch" if name.startswith("verify.models") else own
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                named = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                named += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+                assert not {n.split(".")[0] for n in named} & (FOREIGN - {own}), name
 
 
 def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_nodes_alone() -> None:
-    files = sorted(room_folder("solver").rglob("*.py"))
-    assert files
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("verify", "kinkproof"):
-                module = (node.module or "").split(".")[-1]
-                names = {a.name for a in node.names}
-                # `from ..verify import piecewise` takes the module whole.
-                stated = names <= STATEMENT if module == "verify" else module in STATEMENT
-                # Where a user's model breaks is a question about the model, not about energies and gradients.
-                breaks = (node.module or "").startswith("verify.models.")
-                assert stated or breaks or (module == "quadrature" and names <= {"grid", "Grid"}), (file.name, names)
+    # Where a user's model breaks is a question about the model, not about energies and gradients.
+    allowed = ("verify.statement", "verify.models.seeing")
+    loose = {"verify.errors", "verify.files", "verify.first_use", "verify.discrete.quadrature"}
+    seen = 0
+    for name in (n for n in FILES if n.startswith("solver")):
+        for found in (f for f in IMPORTS[name] if f.startswith("verify")):
+            seen += 1
+            assert found.startswith(allowed) or found in loose, (name, found)
+        for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("discrete.quadrature"):
+                assert {a.name for a in node.names} <= {"grid", "Grid"}, name
+    assert seen
+
+
+def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> None:
+    # What checks it shares no code with it: energies, gradients and antiderivatives are its own.
+    allowed = {"verify.errors", *(f"verify.statement.{n}" for n in ("expressions", "network", "piecewise", "problem"))}
+    data = {"solver.data.panels", "solver.data.strong_solution"}
+    for name in (n for n in FILES if n.startswith("solver.free_knots") or n in data):
+        assert {f for f in IMPORTS[name] if f.startswith("verify")} <= allowed | {"verify.first_use"}, name
 
 
 @pytest.mark.parametrize(
@@ -101,24 +178,14 @@ def test_what_is_not_asked_for_is_not_imported(statement: str, absent: str) -> N
     assert done.stdout.strip() == ""
 
 
-def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> None:
-    # What checks it shares no code with it: energies, gradients and antiderivatives are its own.
-    allowed = {"errors", "expressions", "network", "piecewise", "problem"}
-    for name in KINK_SOLVER:
-        tree = ast.parse((room_folder("solver") / f"{name}.py").read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "verify":
-                rest = (node.module or "").split(".")[1:] or [a.name for a in node.names]
-                assert set(rest) <= allowed, f"{name}.py imports {rest} from verify"
-
-
 def test_the_public_names_are_there() -> None:
     import kinkproof.solver as solver
     import kinkproof.verify as verify
     import kinkproof.verify.systems.refinement  # noqa: F401  (importing a module must not hide a public name)
 
-    for file in room_folder("solver").glob("[!_]*.py"):
-        importlib.import_module(f"kinkproof.solver.{file.stem}")
+    for name in FILES:
+        if name.startswith(("verify", "solver")):
+            importlib.import_module(f"kinkproof.{name}")
     for room in (verify, solver):
         for name in room.__all__:
             assert getattr(room, name) is not None

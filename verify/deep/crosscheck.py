@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..line.crosscheck import Agreement, agreement, gauss
-from ..line.gradient import exact_gradient
+from ..line.gradient import line_gradient
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import SLOPE, VALUE, Density
 from ..statement.expressions import X, parse_number
@@ -67,7 +67,7 @@ def shallow_gradient(problem: RitzProblem | Density, network: DeepNetwork, densi
     if network.depth > 1 or network.output_bias is not None or density is not None or isinstance(problem, Density):
         return None
     (w,), (b,), c = network.hidden_weights, network.hidden_biases, network.output_weights
-    return exact_gradient(problem, ShallowNetwork(w[:, 0], b, c), digits=50).total.ravel()
+    return line_gradient(problem, ShallowNetwork(w[:, 0], b, c), digits=50).total.ravel()
 
 
 def difference_gradient(

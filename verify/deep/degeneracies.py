@@ -6,8 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..errors import NondifferentiableError
-from ..line.kinks import Degeneracy
+from ..errors import Degeneracy, NondifferentiableError
 from .integrands import Integrand, near_place
 from .regions import LinearRegions
 

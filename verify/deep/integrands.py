@@ -18,9 +18,10 @@ import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..line.kinks import compare, distance_vanishes, fixed_places
+from ..line.degeneracies import distance_vanishes, fixed_places
 from ..line.moments import Moments, moments
 from ..statement import piecewise
+from ..statement.comparison import compare
 from ..statement.density import SLOPE, VALUE, Density
 from ..statement.expressions import NUMPY_MODULES, X, to_mpf
 from ..statement.problem import RitzProblem

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..line.energy import GUARD_DIGITS, Sweep, end_terms, single, sweep
 from ..line.gradient import Gradient, dirac_terms, refuse_degenerate
-from ..line.kinks import arrange, clearance
+from ..line.kinks import arrange
 from ..line.moments import moments
 from ..statement.blocks import Blocks
 from ..statement.expressions import parse_number, to_mpf
@@ -149,30 +149,32 @@ def quadrature_gradient(
     ends = end_terms(problem, w, b, c, swept.arrangement)
     if ends is not None:
         bulk, energy = bulk + ends.forces, energy + ends.energy
-    distance = clearance(problem, network, swept.arrangement)
+    arrangement = swept.arrangement
     if delta == "mean":
-        refuse_degenerate(problem, network, distance)
+        refuse_degenerate(problem, network, arrangement)
         dirac = dirac_terms(swept, table, (w, b, c))
     elif delta == "nearest":
         dirac = _nearest(problem, mesh, swept, (w, b, c))
     else:
         dirac = np.zeros_like(bulk)
-    return Gradient(Blocks(*bulk), Blocks(*dirac), Blocks(*(bulk + dirac)), energy[()], "grid", 0.0, distance)
+    return Gradient(
+        Blocks(*bulk), Blocks(*dirac), Blocks(*(bulk + dirac)), energy[()], "grid", 0.0, arrangement.distance
+    )
 
 
 def _exact_gradient_on_grid(
     problem: RitzProblem, network: ShallowNetwork, rule: str, points: int, delta: str | None, digits: int
 ) -> Gradient:
-    distance = clearance(problem, network, arrange(problem, network))
+    arrangement = arrange(problem, network, derivative=1)
     if delta == "mean":
-        refuse_degenerate(problem, network, distance)
+        refuse_degenerate(problem, network, arrangement)
     with mpmath.workdps(digits + GUARD_DIGITS):
         found = nodewise_gradient(problem, network, *exact_nodes(rule, points, problem.domain), delta)
     with mpmath.workdps(digits):
         bulk, dirac, total = (
             Blocks(*part).map(lambda v: +v) for part in (found.bulk, found.dirac, found.bulk + found.dirac)
         )
-        return Gradient(bulk, dirac, total, +found.energy, "grid", 0.0, distance)
+        return Gradient(bulk, dirac, total, +found.energy, "grid", 0.0, arrangement.distance)
 
 
 def _grid_sweep(
@@ -180,7 +182,7 @@ def _grid_sweep(
 ) -> tuple[Sweep, Array, Array, Array]:
     w, b, c = network.floats
     sums = _node_sums(problem, rule, points)
-    arrangement = arrange(problem, network)
+    arrangement = arrange(problem, network, derivative=1)
     left, right = float(problem.domain[0]), float(problem.domain[1])
     x = arrangement.positions
     # A rising neuron does not see the node on its kink, nor does a falling one.

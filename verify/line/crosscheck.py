@@ -25,7 +25,7 @@ from ..statement.expressions import X
 from ..statement.network import ShallowNetwork
 from ..statement.piecewise import singular_points
 from ..statement.problem import Piece, RitzProblem
-from .gradient import exact_gradient
+from .gradient import line_gradient
 
 Array = NDArray[Any]
 
@@ -63,7 +63,7 @@ def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | 
         network: one network with a gradient (no degenerate place).
         gradient: (3N,) mpmath numbers to be checked instead of `exact_gradient(digits=50)`.
     """
-    candidate = exact_gradient(problem, network, digits=50).total.ravel() if gradient is None else gradient
+    candidate = line_gradient(problem, network, digits=50).total.ravel() if gradient is None else gradient
     out = []
     pattern = pattern_gradient(problem, network)
     if pattern is not None:

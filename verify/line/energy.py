@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -18,10 +18,6 @@ from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from .kinks import Arrangement, arrange, arrange_exact
 from .moments import Moments, moments
-
-if TYPE_CHECKING:
-    from ..statement.deep_network import DeepNetwork
-    from ..statement.density import Density
 
 Array = NDArray[Any]
 
@@ -102,13 +98,25 @@ def _running_affine(amount: Array, falling: Array, orientations: Array, order: A
 
 
 def lebesgue_sweep(
-    problem: RitzProblem, network: ShallowNetwork, exact: bool = False, arrangement: Arrangement | None = None
+    problem: RitzProblem,
+    network: ShallowNetwork,
+    exact: bool = False,
+    arrangement: Arrangement | None = None,
+    derivative: int = 0,
 ) -> tuple[Sweep, Moments, tuple[Array, Array, Array]]:
-    """The sweep whose integrals are exact, with the moments and the parameters in its number type."""
+    """The sweep whose integrals are exact, with the moments and the parameters in its number type.
+
+    Args:
+        problem: whose energy is integrated.
+        network: of any batch shape (...); one network if `exact`.
+        exact: in mpmath numbers at the present precision.
+        arrangement: of the network, where it is another than its own.
+        derivative: see `arrange`.
+    """
     table = moments(problem)
     if not exact:
         w, b, c = network.floats
-        arrangement = arrange(problem, network)
+        arrangement = arrange(problem, network, derivative)
         positions = arrangement.positions
 
         def increments(order: Array) -> Array:
@@ -116,7 +124,7 @@ def lebesgue_sweep(
 
         return sweep(arrangement, w, b, c, increments), table, (w, b, c)
     w, b, c = (np.array([to_mpf(f) for f in network.rational(n)], dtype=object) for n in BLOCKS)
-    arrangement = arrangement or arrange_exact(problem, network)
+    arrangement = arrangement or arrange_exact(problem, network, derivative=derivative)
     placed = arrangement.positions
 
     def increments_exact(order: Array) -> Array:
@@ -187,35 +195,8 @@ def single(network: ShallowNetwork) -> ShallowNetwork:
     return network
 
 
-def exact_energy(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
-    digits: int | None = None,
-    density: Any = None,
-) -> Any:
-    """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated; or ∫ L(x, û, û′) dx.
-
-    Args:
-        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
-        digits: None for float64, else the number of digits of an mpmath number (no batch).
-        density: L in x, u and du, text, SymPy or `Density`, in place of the problem's integrand; its D, lift, fluxes
-            and penalties stay.
-
-    Returns:
-        (...) float64, or one `mpmath.mpf`. O(N log N), or as `linear_regions` says for deep networks.
-
-    Examples:
-        >>> from kinkproof.verify import problems
-        >>> float(exact_energy(problems["sine-2"], ShallowNetwork([1.0], [-0.5], [0.0])))
-        0.0
-    """
-    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
-        # Imported here: one hidden layer needs none of it.
-        from ..deep.energy import deep_energy
-        from ..statement.deep_network import deepened
-
-        return deep_energy(problem, deepened(network), digits, density)
+def line_energy(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> Any:
+    """`exact_energy` for one hidden layer; see there."""
     if digits is None:
         return _energy(problem, network, False)[()]
     with mpmath.workdps(digits + GUARD_DIGITS):

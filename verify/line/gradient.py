@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import Any
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NondifferentiableError
+from ..errors import Degeneracy, NondifferentiableError
 from ..statement.blocks import BLOCKS, Blocks
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
-from .kinks import Arrangement, Degeneracy, arrange_exact, clearance, degeneracies
+from .kinks import Arrangement, arrange_exact
 from .moments import Moments
-
-if TYPE_CHECKING:
-    from ..deep.gradient import DeepGradient
-    from ..statement.deep_network import DeepNetwork
-    from ..statement.density import Density
 
 Array = NDArray[Any]
 
@@ -48,76 +43,26 @@ class Gradient:
     distance: Any
 
 
-@overload
-def exact_gradient(
-    problem: RitzProblem, network: ShallowNetwork, digits: int | None = None, density: None = None
-) -> Gradient: ...
-
-
-@overload
-def exact_gradient(
-    problem: RitzProblem | Density, network: DeepNetwork, digits: int | None = None, density: Any = None
-) -> DeepGradient: ...
-
-
-@overload
-def exact_gradient(
-    problem: RitzProblem | Density, network: ShallowNetwork, digits: int | None = None, density: Any = ...
-) -> Gradient | DeepGradient: ...
-
-
-def exact_gradient(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
-    digits: int | None = None,
-    density: Any = None,
-) -> Gradient | DeepGradient:
-    """The exact gradient of `exact_energy` in all parameters; Eqs. (5)–(9) with the Dirac terms sifted.
-
-    For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1.
-
-    Args:
-        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
-        digits: None for float64, else the number of digits of mpmath numbers (no batch).
-        density: see `exact_energy`.
-
-    Returns:
-        A `Gradient` of three blocks, or a `DeepGradient` whose parts are `Tensors`.
-
-    Raises:
-        NondifferentiableError: there is no derivative here; carries the two one-sided ones.
-
-    Examples:
-        >>> from kinkproof.verify import problems
-        >>> g = exact_gradient(problems["sine-2"], ShallowNetwork([1.0, -2.0], [-0.25, 1.5], [0.5, 0.25]))
-        >>> bool(np.allclose(g.total.ravel(), (g.bulk.ravel() + g.dirac.ravel())))
-        True
-    """
-    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
-        # Imported here: one hidden layer needs none of it.
-        from ..deep.gradient import deep_gradient
-        from ..statement.deep_network import deepened
-
-        return deep_gradient(problem, deepened(network), digits, density)
+def line_gradient(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> Gradient:
+    """`exact_gradient` for one hidden layer; see there."""
     if digits is None:
-        swept, table, parameters = lebesgue_sweep(problem, network)
-        distance = clearance(problem, network, swept.arrangement)
-        refuse_degenerate(problem, network, distance)
-        return _assemble(problem, swept, table, parameters, distance)
+        return _differentiable(problem, network, False)
     with mpmath.workdps(digits + GUARD_DIGITS):
-        swept, table, parameters = lebesgue_sweep(problem, single(network), exact=True)
-        distance = clearance(problem, network, swept.arrangement)
-        refuse_degenerate(problem, network, distance)
-        found = _assemble(problem, swept, table, parameters, distance)
+        found = _differentiable(problem, single(network), True)
     with mpmath.workdps(digits):
         bulk, dirac, total = (b.map(lambda v: +v) for b in (found.bulk, found.dirac, found.total))
-        return Gradient(bulk, dirac, total, +found.energy, found.route, found.error_estimate, distance)
+        rest = (found.route, found.error_estimate, found.distance)
+        return Gradient(bulk, dirac, total, +found.energy, *rest)
 
 
-def _assemble(
-    problem: RitzProblem, swept: Sweep, table: Moments, parameters: tuple[Array, Array, Array], distance: Any
-) -> Gradient:
+def _differentiable(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Gradient:
+    """The gradient, or the refusal to give one."""
+    swept, table, parameters = lebesgue_sweep(problem, network, exact, derivative=1)
+    refuse_degenerate(problem, network, swept.arrangement)
+    return _assemble(problem, swept, table, parameters)
+
+
+def _assemble(problem: RitzProblem, swept: Sweep, table: Moments, parameters: tuple[Array, Array, Array]) -> Gradient:
     w, b, c = parameters
     by_slope, by_intercept = swept.forces()
     ends = end_terms(problem, w, b, c, swept.arrangement)
@@ -129,7 +74,7 @@ def _assemble(
     # A closed form is as exact as rounding; a numerical integral carries its own estimate, in units of the energy.
     error = float(table.error_estimate.sum()) if table.route == "quadrature" else 0.0
     parts = (Blocks(*bulk), Blocks(*dirac), Blocks(*(bulk + dirac)))
-    return Gradient(*parts, np.asarray(energy)[()], table.route, error, distance)
+    return Gradient(*parts, np.asarray(energy)[()], table.route, error, swept.arrangement.distance)
 
 
 def dirac_terms(swept: Sweep, table: Moments, parameters: tuple[Array, Array, Array]) -> Array:
@@ -150,18 +95,17 @@ def dirac_terms(swept: Sweep, table: Moments, parameters: tuple[Array, Array, Ar
     return np.asarray(np.where(inside, terms, 0 * terms))
 
 
-def refuse_degenerate(problem: RitzProblem, network: ShallowNetwork, distance: Any, order: int = 1) -> None:
-    """Raise `NondifferentiableError` if a derivative of this order does not exist."""
-    found = degeneracies(problem, network, np.asarray(distance), order)
-    if found:
-        _refuse(problem, network, found, order)
-
-
-def _refuse(problem: RitzProblem, network: ShallowNetwork, found: tuple[Degeneracy, ...], order: int) -> NoReturn:
-    what = "derivative" if order == 1 else "Hessian"
+def refuse_degenerate(
+    problem: RitzProblem, network: ShallowNetwork, arrangement: Arrangement, derivative: int = 1
+) -> None:
+    """Raise `NondifferentiableError` if the derivative that the arrangement was asked for does not exist."""
+    found = arrangement.degeneracies
+    if not found:
+        return
+    what = "derivative" if derivative == 1 else "Hessian"
     listed = "; ".join(map(str, found[:3])) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
     message = f"the energy has no {what} here ({listed})"
-    if order == 2 or network.batch:
+    if derivative == 2 or network.batch:
         raise NondifferentiableError(f"{message}; move the named neurons apart", found)
     left, right = one_sided_gradients(problem, network, found)
     message += "; the one-sided ones are .left and .right of this error"
@@ -197,4 +141,4 @@ def gradient_at_working_precision(
 ) -> Array:
     """The whole gradient (3N,) of one network at mpmath's present precision; by default in its own arrangement."""
     swept, table, parameters = lebesgue_sweep(problem, network, exact=True, arrangement=arrangement)
-    return _assemble(problem, swept, table, parameters, 0.0).total.ravel()
+    return _assemble(problem, swept, table, parameters).total.ravel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -14,41 +14,9 @@ from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
 from .gradient import refuse_degenerate
-from .kinks import clearance
 from .moments import Moments
 
-if TYPE_CHECKING:
-    from ..statement.deep_network import DeepNetwork
-    from ..statement.density import Density
-
 Array = NDArray[Any]
-
-
-def exact_hessian(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
-    digits: int | None = None,
-    density: Any = None,
-) -> Array:
-    """∂²Π/∂θ∂θ′ in the order hidden weights, hidden biases, output weights; of deep networks as they ravel.
-
-    With L(x; a, g) the density on a piece and ⟦·⟧ the jump across the kink at ξ (MATH 1, differentiated once more):
-
-        H = ∫ ∂²L − Σ ( ⟦∂L⟧ ∂ξᵀ + ∂ξ ⟦∂L⟧ᵀ + ⟦L_x⟧ ∂ξ ∂ξᵀ + ⟦L⟧ ∂²ξ )
-
-    Args:
-        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
-        digits: None for float64, else the number of digits of mpmath numbers (no batch).
-        density: see `exact_energy`.
-
-    Returns:
-        (..., 3N, 3N), symmetric; O(N²). Of a deep network (P, P).
-
-    Raises:
-        NondifferentiableError: a second derivative does not exist here.
-    """
-    return hessian_parts(problem, network, digits, density).total
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,19 +34,8 @@ class HessianParts:
     total: Array
 
 
-def hessian_parts(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
-    digits: int | None = None,
-    density: Any = None,
-) -> HessianParts:
-    """`exact_hessian`, split; the same arguments and refusals."""
-    if density is not None or not isinstance(network, ShallowNetwork) or not isinstance(problem, RitzProblem):
-        # Imported here: one hidden layer needs none of it.
-        from ..deep.hessian import deep_hessian_parts
-        from ..statement.deep_network import deepened
-
-        return deep_hessian_parts(problem, deepened(network), digits, density)
+def line_hessian_parts(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> HessianParts:
+    """`hessian_parts` for one hidden layer; see there."""
     if digits is None:
         bulk, dirac = _split(problem, network, False)
         return HessianParts(bulk, dirac, bulk + dirac)
@@ -97,9 +54,9 @@ def hessian_at_working_precision(problem: RitzProblem, network: ShallowNetwork) 
 
 def _split(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> tuple[Array, Array]:
     """Bulk and Dirac part."""
-    swept, table, (w, b, c) = lebesgue_sweep(problem, network, exact)
+    swept, table, (w, b, c) = lebesgue_sweep(problem, network, exact, derivative=2)
     arrangement = swept.arrangement
-    refuse_degenerate(problem, network, clearance(problem, network, arrangement, 2), 2)
+    refuse_degenerate(problem, network, arrangement, 2)
     zero, one = 0 * w, 1 + 0 * w
     # ∂a/∂(w, b, c) and ∂g/∂(w, b, c) of each neuron where it is active.
     by_slope, by_intercept = np.stack([c, zero, w]), np.stack([zero, c, b])

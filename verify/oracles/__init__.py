@@ -6,12 +6,12 @@ from ..first_use import first_use
 
 if TYPE_CHECKING:
     from .case import Case as Case
-    from .generation import generate as generate
     from .pack import Pack as Pack
     from .pack import load as load
     from .pack import packs as packs
+    from .standalone.generation import generate as generate
 
-_HOME = {"Case": "case", "Pack": "pack", "generate": "generation", "load": "pack", "packs": "pack"}
+_HOME = {"Case": "case", "Pack": "pack", "generate": "standalone.generation", "load": "pack", "packs": "pack"}
 
 __all__ = sorted(_HOME)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..exact import exact_gradient
 from ..line.crosscheck import Agreement
-from ..line.gradient import exact_gradient
 from ..statement.blocks import BLOCKS
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any
 
 import numpy as np
 import sympy
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..discrete.quadrature import Grid, quadrature_gradient
 from ..errors import InputError, NondifferentiableError
+from ..exact import exact_gradient
 from ..line.crosscheck import crosscheck
-from ..line.gradient import Gradient, exact_gradient
+from ..line.gradient import Gradient
 from ..statement.blocks import BLOCKS
 from ..statement.expressions import NUMPY_MODULES, X
 from ..statement.network import ShallowNetwork
@@ -26,68 +27,10 @@ from .findings import OWN, Audit, Row
 from .method import Method, Unavailable
 from .study import ROUNDING, family, study
 
-if TYPE_CHECKING:
-    from ..models.telling.model_findings import ModelAudit
-
 Array = NDArray[Any]
 
 POINTS = (100, 1_000, 10_000, 100_000)
 WIDTH = 20
-
-
-@overload
-def audit(
-    problem: RitzProblem,
-    network: ShallowNetwork | None = None,
-    methods: Iterable[Method] | None = None,
-    points: tuple[int, ...] = POINTS,
-    rule: str = "midpoint",
-    progress: Callable[[str], None] = ...,
-) -> Audit: ...
-
-
-@overload
-def audit(
-    model: Callable[..., Any],
-    density: Callable[..., Any],
-    domain: tuple[float, float] = (0.0, 1.0),
-    *,
-    parameters: Mapping[str, Any] | None = None,
-    rule: str = "midpoint",
-    quadrature: Callable[[int], Any] | None = None,
-    loss: Callable[[Any, int], Any] | None = None,
-    ends: Callable[[Any], Any] | None = None,
-    points: int | tuple[int, ...] = 100,
-    progress: Callable[[str], None] = ...,
-) -> ModelAudit: ...
-
-
-def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
-    """Is autodiff's gradient that of the integral? Asked of AD systems for a problem of ours, or of a user's own model.
-
-    `audit(problem, network, …)` judges AD systems, see `audit_systems`; `audit(model, density, domain, …)` judges a
-    model in torch, see `models.model_audit.audit_model`.
-
-    Args:
-        subject: a `RitzProblem` and what goes with it, or a `torch.nn.Module` (or a function of parameters and x) and
-            its density.
-        options: see there.
-
-    Raises:
-        InputError: see there.
-        NondifferentiableError: the energy has no gradient at the network of ours.
-    """
-    first = subject[0] if subject else options.get("problem", options.get("model"))
-    if isinstance(first, RitzProblem):
-        return audit_systems(*subject, **options)
-    if not callable(first):
-        raise InputError(
-            f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, is right"
-        )
-    # torch is imported only for those who bring a model.
-    from ..models.model_audit import audit_model
-
-    return audit_model(*subject, **options)
 
 
 def audit_systems(

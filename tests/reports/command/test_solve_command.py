@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports.command.root import app
-from kinkproof.reports.pages.gap import AUTODIFF, DIFFERENCES, EXACT, LABELS, LIMIT, SOLVED, TANH, gap_page, gap_table
+from kinkproof.reports.data.gap import AUTODIFF, DIFFERENCES, EXACT, LABELS, LIMIT, SOLVED, TANH, gap_table
+from kinkproof.reports.pages.gap_page import gap_page
 from kinkproof.reports.pages.style import look
 from kinkproof.solver import fit, solve
 from kinkproof.verify import InputError, ShallowNetwork, exact_energy, problems

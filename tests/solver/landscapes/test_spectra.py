@@ -13,7 +13,7 @@ from kinkproof.solver.networks.architecture import Architecture
 from kinkproof.solver.networks.conforming import conforming_energy
 from kinkproof.solver.networks.gradients import autodiff
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, exact_hessian, problems
-from kinkproof.verify.line.hessian import hessian_parts
+from kinkproof.verify.exact import hessian_parts
 from numpy.typing import NDArray
 
 from ..statements import ALL, FRONT, ROOT, ROOT_RIGHT, names

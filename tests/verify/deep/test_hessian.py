@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, exact_hessian, problems
 from kinkproof.verify.deep.gradient import gradient_at_working_precision
-from kinkproof.verify.line.hessian import hessian_parts
+from kinkproof.verify.exact import hessian_parts
 
 from .networks import FREE, QUARTIC, STATEMENTS, WIDE, two_layers
 

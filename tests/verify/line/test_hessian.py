@@ -10,7 +10,7 @@ import pytest
 import torch
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_gradient, exact_hessian, problems
 from kinkproof.verify.discrete.quadrature import grid
-from kinkproof.verify.line.hessian import hessian_parts
+from kinkproof.verify.exact import hessian_parts
 from kinkproof.verify.statement.blocks import BLOCKS
 from numpy.typing import NDArray
 

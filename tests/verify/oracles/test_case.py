@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.verify import exact_energy, exact_gradient, exact_hessian, quadrature_gradient
+from kinkproof.verify.exact import hessian_parts
 from kinkproof.verify.line.gradient import one_sided_gradients
-from kinkproof.verify.line.hessian import hessian_parts
-from kinkproof.verify.line.kinks import arrange, clearance, degeneracies
+from kinkproof.verify.line.kinks import arrange
 from kinkproof.verify.oracles import Case, load, packs
 from kinkproof.verify.oracles.case import DATA
 from kinkproof.verify.statement.blocks import BLOCKS
@@ -171,7 +171,7 @@ def test_wide_hessians_are_held_against_products() -> None:
 @pytest.mark.parametrize("case", DEGENERATE, ids=lambda c: c.id)
 def test_where_there_is_no_gradient_one_sided_values_bound_what_is_right(case: Case) -> None:
     problem, network = problem_of(case), network_of(case)
-    found = degeneracies(problem, network, clearance(problem, network, arrange(problem, network)))
+    found = arrange(problem, network, derivative=1).degeneracies
     left, right = (side.ravel() for side in one_sided_gradients(problem, network, found))
     np.testing.assert_array_less(np.abs(left - case.one_sided[0].ravel()), case.tolerance)
     case.check(left)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from kinkproof.verify import DeepNetwork, InputError, exact_gradient, exact_hessian, problems
 from kinkproof.verify.deep import deep_crosscheck
-from kinkproof.verify.line.hessian import hessian_parts
+from kinkproof.verify.exact import hessian_parts
 from kinkproof.verify.oracles import generate, load
 from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.formulas import evaluate

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_gradient, problems, quadrature_gradient
+from kinkproof.verify.discrete.neuron import neuron_fields as derived_fields
 from kinkproof.verify.discrete.quadrature import grid
-from kinkproof.verify.line.neuron import neuron_fields as derived_fields
 from kinkproof.verify.statement.blocks import BLOCKS
 from kinkproof.verify.systems import hips_autograd, jax_transforms, pytorch
 from kinkproof.verify.systems.discovery import discover

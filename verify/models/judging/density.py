@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..seeing.model import Model
-from ..source_lines import at, line_of, line_of_error, sentence
+from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .preparation import probes
 
 _WANTED = "density(x, u, du), and by name ddu and parameters, elementwise in torch, would be right"

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from ...discrete.quadrature import grid
 from ...errors import InputError
-from ..seeds import seeded
 from ..seeing.model import Model
 from ..seeing.pieces import at_once
-from ..source_lines import at, line_of, line_of_error, sentence
+from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .density import Density
 from .jump import Ends
+from .seeds import seeded
 
 Array = NDArray[Any]
 

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ..seeing.breaks import Breaks, attach, find_breaks
 from ..seeing.model import Model
 from ..seeing.pieces import SAME_PLACE, Pieces, at_once, cut
-from ..source_lines import at, line_of, sentence
+from ..seeing.source_lines import at, line_of, sentence
 from .conformity import conforming_gradient
 from .density import Density
 from .jump import Ends, JumpGradient, Sides, at_breaks, end_terms, fields, jump_gradient, sides

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..seeds import seeded
-from ..source_lines import sentence
+from ..seeing.source_lines import sentence
 from .discretisation import Discretisation
+from .seeds import seeded
 
 MEANING = (
     "gradcheck compares autograd with differences of the sum on {points} points; the sum is piecewise smooth in the "

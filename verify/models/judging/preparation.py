@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..seeds import seeded
 from ..seeing.model import Model
-from ..source_lines import at, line_of, line_of_error, sentence
+from ..seeing.source_lines import at, line_of, line_of_error, sentence
+from .seeds import seeded
 
 # Two sizes of batch, at fractions of the domain that no grid and no kink of a simple model meets.
 _PROBES = 7

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..source_lines import at, line_of_backward, sentence
+from .source_lines import at, line_of_backward, sentence
 
 _INPLACE = "modified by an inplace operation"
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...exact import exact_energy
 from ...line.crosscheck import agreement, difference_gradient, pattern_gradient, piecewise_energy
-from ...line.energy import exact_energy
 from ...line.gradient import gradient_at_working_precision
 from ...statement.blocks import BLOCKS, Blocks
 from ...statement.expressions import to_mpf

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ...discrete.quadrature import grid, quadrature_gradient
 from ...errors import InputError, NondifferentiableError
+from ...exact import exact_gradient, hessian_parts
 from ...line.energy import energy_at_working_precision
-from ...line.gradient import exact_gradient, gradient_at_working_precision, one_sided_gradients
-from ...line.hessian import HessianParts, hessian_at_working_precision, hessian_parts
+from ...line.gradient import gradient_at_working_precision, one_sided_gradients
+from ...line.hessian import HessianParts, hessian_at_working_precision
 from ...statement.blocks import BLOCKS, Blocks
 from ...statement.expressions import X, to_mpf
 from ...statement.network import ShallowNetwork

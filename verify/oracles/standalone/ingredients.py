@@ -13,9 +13,9 @@ import sympy
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...line.degeneracies import fixed_places
 from ...line.derivation import OTHER_SLOPE, OUTPUT, VALUE, WEIGHT, derive
 from ...line.integration import Function, vectorised
-from ...line.kinks import fixed_places
 from ...line.moments import moments
 from ...statement.blocks import BLOCKS
 from ...statement.expressions import X

@@ -21,9 +21,10 @@ from kinkproof.verify import (
     exact_hessian,
     problems,
 )
-from kinkproof.verify.oracles import generate, generation, load, packs
-from kinkproof.verify.oracles.generation import stale
+from kinkproof.verify.oracles import generate, load, packs
 from kinkproof.verify.oracles.making.shipped import random_network
+from kinkproof.verify.oracles.standalone import generation
+from kinkproof.verify.oracles.standalone.generation import stale
 from kinkproof.verify.oracles.standalone.ingredients import panels
 from kinkproof.verify.oracles.standalone.standalone import standalone_text
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..errors import InputError, NondifferentiableError
-from ..files import require_writable, write_whole
-from ..statement.deep_network import DeepNetwork
-from ..statement.network import ShallowNetwork
-from ..statement.problem import RitzProblem
-from .making.deep_records import deep_case_record
-from .making.records import Record, case_record, pack_text
-from .making.shipped import near, random_network
-from .standalone.standalone import standalone_text
+from ...errors import InputError, NondifferentiableError
+from ...files import require_writable, write_whole
+from ...statement.deep_network import DeepNetwork
+from ...statement.network import ShallowNetwork
+from ...statement.problem import RitzProblem
+from ..making.deep_records import deep_case_record
+from ..making.records import Record, case_record, pack_text
+from ..making.shipped import near, random_network
+from .standalone import standalone_text
 
 LANGUAGES = {"python": ".py", "c": ".c"}
 Network = ShallowNetwork | DeepNetwork
@@ -83,7 +83,7 @@ def generated_texts(
             raise InputError(f"oracle: the case {record['id']} has no gradient; in a pack (.json) it would be right")
     if path.suffix == ".py":
         return {path: standalone_text(problem, records, path.name)}
-    from .standalone.c_source import c_texts
+    from .c_source import c_texts
 
     return {path.with_name(name): text for name, text in c_texts(problem, records, path.name).items()}
 

@@ -16,7 +16,7 @@ import torch
 
 # Lines of these are not the user's.
 _FOLDERS = [
-    Path(str(p)).resolve().parent for p in (torch.__file__, np.__file__, inspect.__file__, Path(__file__).parent)
+    Path(str(p)).resolve().parent for p in (torch.__file__, np.__file__, inspect.__file__, Path(__file__).parents[1])
 ]
 _FOREIGN = tuple(f"{folder}{os.sep}" for folder in _FOLDERS)
 # What takes a number out of autograd's sight.

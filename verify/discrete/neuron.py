@@ -9,11 +9,11 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from ..discrete.quadrature import Grid
+from ..line.derivation import BIAS, OTHERS, OUTPUT, WEIGHT, derive
 from ..statement.blocks import BLOCKS
 from ..statement.expressions import NUMPY_MODULES, X
 from ..statement.problem import RitzProblem
-from .derivation import BIAS, OTHERS, OUTPUT, WEIGHT, derive
+from .quadrature import Grid
 
 Array = NDArray[Any]
 

@@ -1,0 +1,56 @@
+"""The chart of where the energy gap goes."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..data.gap import LABELS, SOLVED, TANH, GapTable
+from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page
+
+_COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, GREEN, BLACK, "#777777"), strict=True))
+
+
+def gap_page(table: GapTable) -> Page:
+    """The chart: a line for each way, a dot for each seed, the median as a bar and in figures."""
+    figure = Figure()
+    axes = figure.add_axes((0.31, 0.26, 0.58, 0.6))
+    labels = list(table.gaps)
+    for row, label in enumerate(labels):
+        values, colour = np.sort(table.gaps[label]), _COLOURS[label]
+        # Seeds side by side where they would lie on one another; no chance in it.
+        offsets = 0.22 * (np.arange(len(values)) % 3 - 1) if len(values) > 1 else np.zeros(1)
+        axes.plot([values[0], values[-1]], [row, row], color=colour, linewidth=1.2, alpha=0.6)
+        if len(values) > 1:
+            axes.plot(values, row + offsets, "o", color=colour, markersize=5, alpha=0.55, markeredgewidth=0)
+        median = table.median(label)
+        axes.plot(median, row, "D" if len(values) == 1 else "|", color=colour, markersize=9 if len(values) == 1 else 26,
+                  markeredgewidth=3)  # fmt: skip
+        axes.text(1.02, row, f"{median:.2g}", transform=axes.get_yaxis_transform(), va="center")
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel(r"energy gap $\Pi(\hat u) - \Pi(u)$")
+    axes.grid(visible=False, axis="y")
+    axes.text(1.02, -0.6, "median", transform=axes.get_yaxis_transform(), color="#555555")
+    seeds = max(len(v) for v in table.gaps.values())
+    caption = (
+        f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (up to {seeds}), bars their medians; "
+        "diamonds stand alone.\n"
+        f"{_sentence(table)} The limit is to leading order; small networks may do better."
+    )
+    return Page("Where the energy gap goes", caption, figure)
+
+
+def _sentence(table: GapTable) -> str:
+    shares = table.shares
+    if not shares:
+        return "Shares need runs with autodiff and with the exact gradient."
+    said = (
+        f"Of the gap of autodiff {shares['gradient']:.0%} go with the exact gradient, {shares['optimiser']:.0%} more "
+        f"with solving instead of training; {shares['ReLU']:.1%} are ReLU's own"
+    )
+    if TANH in table.gaps:
+        ratio = table.median(SOLVED) / table.median(TANH)
+        said += f", {ratio:.2g} times the gap of tanh as trained"
+    return said + "."
