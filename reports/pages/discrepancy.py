@@ -23,9 +23,9 @@ from ...verify.systems.method import PRECISIONS
 from .neuron_page import compare_neuron, neuron_page
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, LEAST, ORANGE, RED, Page, look, write_pdf
+from .verdict_table import draw_verdicts
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
-_VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "not run": "#777777", "failed": RED}
 # Lines about what did not run, for which the table leaves room.
 _MOST_SILENT = 4
 # Errors that differ by less than this share are called the same.
@@ -93,10 +93,8 @@ def _verdicts(audit: Audit) -> list[Page]:
 
 def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
     figure = Figure()
-    axes = figure.add_axes((0.05, 0.14, 0.9, 0.77))
-    axes.axis("off")
     heads = ["system", "way of asking", *(f"n = {n:,}" for n in audit.points), "order", "verdict", "missing = Dirac"]
-    cells, colours = [], []
+    cells, verdicts = [], []
     for row, before in zip(rows, [None, *rows], strict=False):
         verdict = row.total.verdict if row.total else "failed" if row.failed else "not run"
         errors = [f"{e:.1e}" for e in row.total.errors] if row.total else ["–"] * len(audit.points)
@@ -105,19 +103,9 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
         system = "" if before is not None and before.system == row.system else row.system
         name = row.method or row.unavailable or "could not be loaded"
         cells.append([system, textwrap.shorten(name, _LONGEST_NAME, placeholder=" …"), *errors, order, verdict, share])
-        colours.append(_VERDICT_COLOURS[verdict])
+        verdicts.append(verdict)
     widths = [0.09, 0.29, *[0.09] * len(audit.points), 0.06, 0.11, 0.13]
-    table = axes.table(cells, colLabels=heads, colWidths=widths, loc="upper center", cellLoc="left", edges="horizontal")
-    table.auto_set_font_size(False)
-    table.set_fontsize(9.5)
-    table.scale(1, 1.05)
-    for (line, column), cell in table.get_celld().items():
-        cell.set_edgecolor("#CCCCCC")
-        if line == 0 or column == 0:
-            cell.get_text().set_fontweight("bold")
-        elif column == len(heads) - 2:
-            cell.get_text().set_color(colours[line - 1])
-            cell.get_text().set_fontweight("bold")
+    draw_verdicts(figure, heads, cells, verdicts, widths)
     precision = rows[0].precision or "float64"
     # What did not run is told in full, each once, where the pages begin.
     silent = [f"{r.label}: {r.failed or r.unavailable}" for r in audit.rows if r.total is None and number == 1]

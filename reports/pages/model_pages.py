@@ -13,8 +13,8 @@ from ...verify.files import require_writable
 from ...verify.models.telling.model_findings import ModelAudit, TensorFinding
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
+from .verdict_table import draw_verdicts
 
-_VERDICT_COLOURS = {"exact": GREEN, "consistent": BLUE, "inconsistent": RED, "none": RED}
 # What fits on a page of the table, and in its first column.
 _PAGE_ROWS, _LONGEST_NAME = 22, 26
 # Likewise of the model in the title, and of a neuron where three stand side by side.
@@ -72,8 +72,6 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
         routes = [f"{r.first} / {r.second}: {r.error:.1e}, at most {r.tolerance:.0e}" for r in audit.routes]
         figure.text(0.06, 0.8, "\n".join(["The routes to the exact gradient:", *routes]), fontsize=12, va="top")
         return Page(title, caption, figure)
-    axes = figure.add_axes((0.05, 0.17, 0.9, 0.74))
-    axes.axis("off")
     heads = ["parameter", "shape", *audit.columns, "missing", "lacks", "verdict"]
     cells = []
     for found in rows:
@@ -83,17 +81,9 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
         cells.append([_short(name), shape, *errors, missing, lacks, verdict])
     grids = len(audit.columns)
     widths = [0.27, 0.09, *[(0.3 if grids > 1 else 0.26) / grids] * grids, 0.09, 0.14, 0.11]
-    table = axes.table(cells, colLabels=heads, colWidths=widths, loc="upper center", cellLoc="left", edges="horizontal")
-    table.auto_set_font_size(False)
-    table.set_fontsize(9.5)
-    table.scale(1, 1.15)
-    for (line, column), cell in table.get_celld().items():
-        cell.set_edgecolor("#CCCCCC")
-        if line == 0 or column == 0 or cells[line - 1][0] == "all":
-            cell.get_text().set_fontweight("bold")
-        if line and column == len(heads) - 1:
-            cell.get_text().set_color(_VERDICT_COLOURS[rows[line - 1].verdict])
-            cell.get_text().set_fontweight("bold")
+    whole = [k for k, row in enumerate(cells) if row[0] == "all"]
+    verdicts = [found.verdict for found in rows]
+    draw_verdicts(figure, heads, cells, verdicts, widths, bold=whole, bottom=0.17, height=1.15)
     return Page(title if number == 0 else f"{title}, continued", caption, figure)
 
 

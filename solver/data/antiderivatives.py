@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.statement.expressions import X
+from .polynomials import integrate, interpolate
 
 Array = NDArray[Any]
 
@@ -80,7 +82,9 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
         scale: Any = 0.0
         for depth in range(_DEPTH + 1):
             half, middle = (pending[:, 1] - pending[:, 0]) / 2, pending.mean(axis=1)
-            series = _interpolate(function, middle, half, (left, right))
+            # On the last cells of an end other than 0 a node may round to the end, where the function may be infinite.
+            inner = np.nextafter((left, right), (right, left))
+            series, _ = interpolate(partial(_clipped, function, inner), pending[:, 0], pending[:, 1], _DEGREE)
             # Integrals count where integrals are asked for: a spike on a tiny cell needs digits of its area only.
             size = np.abs(series).max(axis=0)
             tail = np.abs(series[-2:]).max(axis=0)
@@ -107,9 +111,7 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
     series = np.concatenate([c[2] for c in cells], axis=-1)
     order = np.argsort(middle)
     middle, half, series = middle[order], half[order], series[..., order]
-    integrals = half * chebyshev.chebint(series[:, :integrated], lbnd=-1)
-    totals = chebyshev.chebval(1.0, integrals)
-    integrals[0, :, 1:] += np.cumsum(totals, axis=-1)[:, :-1]
+    integrals = integrate(series[:, :integrated], 2 * half)
     values = np.concatenate([series[:, integrated:], np.zeros_like(series[:1, integrated:])])
     both = np.concatenate([integrals, values], axis=1)
     monomials = np.tensordot(_to_powers(len(both)), both, axes=1)
@@ -130,16 +132,8 @@ def vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
     return evaluate
 
 
-def _interpolate(function: Callable[[Array], Array], middle: Array, half: Array, ends: tuple[float, float]) -> Array:
-    """Chebyshev coefficients (degree + 1, rows, cells)."""
-    nodes = np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-    # On the last cells of an end other than 0 a node may round to the end, where the function may be infinite.
-    inner = np.nextafter(ends, ends[::-1])
-    values = function(np.clip(middle + half * nodes[:, None], *inner))
-    # Discrete orthogonality at the Chebyshev points.
-    basis = chebyshev.chebvander(nodes, _DEGREE) * (2 / (_DEGREE + 1))
-    basis[:, 0] /= 2
-    return np.asarray(np.einsum("nk,rnc->krc", basis, values))
+def _clipped(function: Callable[[Array], Array], ends: Array, x: Array) -> Array:
+    return function(np.clip(x, *ends))
 
 
 def _to_powers(length: int) -> Array:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from .polynomials import gauss
 
 
 def gauss_on_pieces(marks: Tensor, order: int) -> tuple[Tensor, Tensor]:
@@ -19,5 +20,5 @@ def gauss_on_pieces(marks: Tensor, order: int) -> tuple[Tensor, Tensor]:
 @lru_cache(maxsize=64)
 def _fractions(order: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Gauss-Legendre nodes and weights on (0, 1)."""
-    node, weight = np.polynomial.legendre.leggauss(order)
+    node, weight = gauss(order)
     return tuple(torch.tensor(a, dtype=dtype, device=device) for a in ((1 + node) / 2, weight / 2))  # type: ignore[return-value]

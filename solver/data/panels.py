@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import sympy
@@ -17,12 +16,13 @@ from numpy.typing import NDArray
 
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece
+from .polynomials import gauss, integrate, interpolate
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Function = Callable[[Array], Array]
 
-_DEGREE = 20
+DEGREE = 20
 # Bisections towards a singular end: 2⁻⁷⁰⁰ is far below any length that matters and its powers do not overflow.
 _DEPTH = 700
 # A Chebyshev tail of this share of the values is rounding.
@@ -124,13 +124,6 @@ class Half:
         return float(((integrand(s, np.arange(len(width))) @ weights) * width / 2).sum())
 
 
-@lru_cache(maxsize=64)
-def gauss(points: int) -> tuple[Array, Array]:
-    """Gauss–Legendre nodes and weights on [−1, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    return nodes, weights
-
-
 def halves_of(piece: Piece) -> tuple[Half, Half]:
     """Both halves of a smooth piece, their panels and ∫f; the constants of integration are not set."""
     data = (piece.coefficient, piece.distance, sympy.diff(piece.distance, X), sympy.diff(piece.lift, X), piece.source)
@@ -140,7 +133,9 @@ def halves_of(piece: Piece) -> tuple[Half, Half]:
     for end, sign in ((piece.left, 1), (piece.right, -1)):
         evaluate = _compiled(data, end, sign)
         edges = _panels(evaluate, length)
-        integral = _integral_from_far_end(evaluate, edges)
+        source, _ = interpolate(lambda s, e=evaluate: e(s)[4], edges[:-1], edges[1:], DEGREE)  # type: ignore[misc]
+        # From the far end inwards, so that a growing integral keeps its relative accuracy.
+        integral = integrate(source, np.diff(edges), backwards=True)
         out.append(Half(float(end), sign, length, evaluate, _compiled(slopes, end, sign), edges, integral))
     return out[0], out[1]
 
@@ -161,25 +156,21 @@ def _compiled(expressions: tuple[sympy.Expr, ...], end: sympy.Expr, sign: int) -
     return evaluate
 
 
-@lru_cache(maxsize=1)
-def _interpolation() -> tuple[Array, Array]:
-    """Chebyshev points on [−1, 1] and the matrix from values there to coefficients."""
-    points = chebyshev.chebpts1(_DEGREE + 1)
-    return points, np.asarray(np.linalg.inv(chebyshev.chebvander(points, _DEGREE)), dtype=np.float64)
-
-
 def _panels(data: Function, length: float) -> Array:
     """Bisect until κ, D, D′, lift′, f, 1/κ are polynomials to rounding on each panel, or the panel does not matter."""
-    points, matrix = _interpolation()
+
+    def with_reciprocal(s: Array) -> Array:
+        # u′ = flux/κ: a κ that is a polynomial but nearly vanishes somewhere is not enough.
+        values = data(s)
+        return np.concatenate([values, 1 / values[:1]])
+
     left, right = np.array([0.0]), np.array([length])
     edges = [0.0, length]
     whole: Array | None = None
     for _ in range(_DEPTH):
         width = right - left
-        values = data(left[:, None] + width[:, None] * (points + 1) / 2)
-        # u′ = flux/κ: a κ that is a polynomial but nearly vanishes somewhere is not enough.
-        values = np.concatenate([values, 1 / values[:1]])
-        tail = np.abs(values @ matrix.T)[..., -2:].max(axis=-1)
+        series, values = interpolate(with_reciprocal, left, right, DEGREE)
+        tail = np.abs(series[-2:]).max(axis=0)
         size = np.abs(values).max(axis=-1)
         unresolved = np.divide(tail, size, out=np.zeros_like(tail), where=size > 0).max(axis=0)
         # Share of the energy, by its orders of magnitude: ∫1, ∫κlift′² and ∫(∫f)²/κ.
@@ -194,21 +185,3 @@ def _panels(data: Function, length: float) -> Array:
         edges += list(centre)
         left, right = np.concatenate([left[split], centre]), np.concatenate([centre, right[split]])
     return np.unique(edges)
-
-
-def _integral_from_far_end(data: Function, edges: Array) -> Array:
-    """Series of ∫ f from s to the far end on each panel."""
-    series = -antiderivative(lambda s: data(s)[4], edges)
-    ends = chebyshev.chebval(np.array([-1.0, 1.0]), series)
-    # From the far end inwards, so that a growing integral keeps its relative accuracy.
-    following = np.concatenate([np.cumsum((ends[:, 0] - ends[:, 1])[::-1])[::-1][1:], [0.0]])
-    series[0] += following - ends[:, 1]
-    return series
-
-
-def antiderivative(function: Function, edges: Array) -> Array:
-    """Chebyshev series on each panel, (degree + 2, M), of the integral from some place of a function of s (M, ·)."""
-    points, matrix = _interpolation()
-    width = np.diff(edges)
-    values = function(edges[:-1, None] + width[:, None] * (points + 1) / 2)
-    return np.asarray(chebyshev.chebint((values @ matrix.T).T * (width / 2), axis=0))

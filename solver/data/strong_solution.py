@@ -18,7 +18,8 @@ from ...verify.errors import InputError
 from ...verify.statement import piecewise
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import RitzProblem
-from .panels import Data, DataSlopes, Half, Indices, antiderivative, halves_of
+from .panels import DEGREE, Data, DataSlopes, Half, Indices, halves_of
+from .polynomials import integrate, interpolate
 
 Array = NDArray[np.float64]
 
@@ -188,12 +189,9 @@ def _with_values(problem: RitzProblem, halves: list[Half]) -> list[Half]:
             d = h.evaluate(s, np.arange(len(h.edges) - 1))
             return np.asarray(d.flux / d.coefficient)
 
-        series = antiderivative(target, half.edges)
-        ends = chebyshev.chebval(np.array([-1.0, 1.0]), series)
+        slope, _ = interpolate(target, half.edges[:-1], half.edges[1:], DEGREE)
         # From the origin outwards, so that a value that vanishes there keeps its relative accuracy.
-        before = np.concatenate([[0.0], np.cumsum(ends[:, 1] - ends[:, 0])[:-1]])
-        series[0] += before - ends[:, 0]
-        risen.append(replace(half, rise=series))
+        risen.append(replace(half, rise=integrate(slope, np.diff(half.edges))))
     rises = [float(chebyshev.chebval(1.0, h.rise[:, -1])) for h in risen if h.rise is not None]
     left_free, right_free = problem.domain[0] in problem.fluxes, problem.domain[1] in problem.fluxes
     # Values at the limits of the halves, from the left end, or from the right one where only that is given.

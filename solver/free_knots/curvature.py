@@ -126,13 +126,14 @@ def smallest_curvature(energy: ReducedEnergy, pinned: NDArray[np.bool_]) -> tupl
 
     allowance = np.where(free, 1e-9 * energy.natural_curvature, 0.0)
     minimum = positive_factors(shifted(hessian, allowance)) is not None
-    # No eigenvalue of the Schur complement is larger than the diagonal before the nodal values are eliminated.
-    high = float(np.abs(hessian[0, 2:-2:2][free]).min())
+    diagonal = np.abs(hessian[0, 2:-2:2][free])
     sign = 1.0 if above(0.0) else -1.0
-    # Brackets of a factor 1000, from the largest positive number down or from the smallest negative one up.
-    brackets = high * (
-        _STRIDE ** -np.arange(_MOST_BRACKETS) if sign > 0 else 1e-12 * _STRIDE ** np.arange(_MOST_BRACKETS)
-    )
+    # Brackets of a factor 1000, from the largest positive number down or from the smallest negative one up. No
+    # eigenvalue of the Schur complement is larger than the diagonal before the nodal values are eliminated; at a saddle
+    # that diagonal may vanish for one kink, and the size of the negative ones is told by the others.
+    strides = range(_MOST_BRACKETS)
+    largest, smallest = float(diagonal.min()), 1e-12 * float(diagonal.max())
+    brackets = (largest * _STRIDE**-k if sign > 0 else smallest * _STRIDE**k for k in strides)
     size = next((m for m in brackets if above(sign * m)), 0.0)
     low, high = sign * size, sign * size * _STRIDE**sign
     for _ in range(_BISECTIONS):

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.panels import Half, gauss
+from ..data.panels import Half
+from ..data.polynomials import gauss
 from ..data.strong_solution import StrongSolution
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.panels import gauss
+from ..data.polynomials import gauss
 from ..data.strong_solution import StrongSolution
 from .density import kink_density
 from .hat_functions import GAUSS_POINTS

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from ...verify.errors import InputError
-from ..data.panels import gauss
+from ..data.polynomials import gauss
 from ..data.strong_solution import StrongSolution
 
 Array = NDArray[np.float64]
