@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...verify.errors import InputError
-from ...verify.statement.problem import RitzProblem
+from ....verify.errors import InputError
+from ....verify.statement.problem import RitzProblem
 from .optimum import BestNetwork, solve
 
 
