@@ -136,8 +136,8 @@ class Search:
     def _faced(self, free: Descent, bound: float) -> list[Found]:
         """The networks that a minimum over free kinks leads to, each kink a neuron's."""
         kinks = len(free.energy.kinks)
-        # One neuron more for a line costs about two of N parts of the gap: what promises less is no candidate.
-        most = bound * (1 + 3 / max(kinks, 1)) ** 2
+        # A kink less costs about two of N parts of the gap: what promises to cost three is no candidate.
+        most = bound * (1 + 1.5 / max(kinks, 1)) ** 2
         if not kinks or free.energy.settled or free.energy.energy_gap > most:
             return []
         out = []
