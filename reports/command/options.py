@@ -68,7 +68,10 @@ def one_sentence(context: typer.Context | None = None, besides: Collection[str] 
 
 def _with_options(sentence: str, context: typer.Context, besides: Collection[str]) -> str:
     """The library's `learning_rate: 0.0 …` as `--learning-rate: 0.0 …`, `optimizer='adam'` as `--optimizer adam`."""
-    names = {str(p.name): p.opts[0] for p in context.command.params if p.opts[0].startswith("--")}
+    options = {p.opts[0]: str(p.name) for p in context.command.params if p.opts[0].startswith("--")}
+    names = {name: option for option, name in options.items()}
+    # The library's own names where the command's differ: an option for epochs is called --steps.
+    names |= {option[2:].replace("-", "_"): option for option in options}
     names |= {"fluxes": names["flux"]} if "flux" in names else {}
     names = {name: option for name, option in names.items() if name not in besides}
     subject, colon, rest = sentence.partition(":")
@@ -78,7 +81,9 @@ def _with_options(sentence: str, context: typer.Context, besides: Collection[str
         return sentence
     known = "|".join(map(re.escape, names))
     quoted = re.sub(rf"\b({known})='([^']*)'", lambda m: f"{names[m[1]]} {m[2]}", sentence)
-    return re.sub(rf"\b({known})=(?![\w=])", lambda m: names[m[1]], quoted)
+    assigned = re.sub(rf"\b({known})=(?![\w=])", lambda m: names[m[1]], quoted)
+    # A name of several words is no word of English.
+    return re.sub(r"\b[a-z]+_[a-z_]+\b", lambda m: names.get(m[0], m[0]), assigned)
 
 
 def given(context: typer.Context) -> list[str]:
