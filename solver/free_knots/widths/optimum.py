@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ....verify.errors import InputError
 from ....verify.statement.network import ShallowNetwork
 from ....verify.statement.problem import RitzProblem, require_problem
+from ....verify.values import Value
 from ...data.strong_solution import strong_solution
 from ..dynamic_programming import MOST_KINKS
 from .certificate import Certificate, certificate_of
@@ -25,7 +26,7 @@ class ConvergenceWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class BestNetwork:
+class BestNetwork(Value):
     """What `solve` found.
 
     Attributes:
