@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from ...verify.models.seeing.eager import eagerly, may_require_gradients
 from ...verify.models.seeing.stacked import Parameters, Stacked, stack, straight_pieces
 from ..data.gauss import gauss_on_pieces
 from .conforming_quadrature import ConformingQuadrature
+from .density import takes_parameters
 
 # (x, u, u′) or (x, u, u′, parameters by name) → L, elementwise.
 Density = Callable[..., Tensor]
@@ -70,7 +69,7 @@ def integrate(
     named = parameters
     if named is None:
         named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
-    values = density(x, u, slope, named) if _takes_parameters(density) else density(x, u, slope)
+    values = density(x, u, slope, named) if takes_parameters(density) else density(x, u, slope)
     if not isinstance(values, Tensor) or values.shape != x.shape:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"density: for x of shape {tuple(x.shape)} it gives {got}; one number a point would be right")
@@ -116,13 +115,3 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
             raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
         (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
     return u, slope
-
-
-def _takes_parameters(density: Any) -> bool:
-    """Does it need a fourth argument, or call one `parameters`? A fourth with a default may be anything else."""
-    try:
-        named = inspect.signature(density).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    needed = [p for p in named if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
-    return len(needed) > 3 or any(p.name == "parameters" for p in list(named)[3:4])
