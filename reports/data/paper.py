@@ -11,7 +11,7 @@ import numpy as np
 
 from ...solver.free_knots.optimum import BestNetwork, solve
 from ...solver.landscapes.scanned_energy import one_thread
-from ...solver.studies.experiments import EXPERIMENTS, Outcome, run_experiment
+from ...solver.studies.experiments import CONVERGED, EXPERIMENTS, Outcome, run_experiment
 from ...solver.training.runs import Run
 from ...solver.training.training import fit
 from ...verify.statement.named import problems
@@ -49,6 +49,15 @@ class PaperStudy:
     landscape: LandscapeStudy
     best: BestNetwork
     gaps: GapTable
+
+    @property
+    def first_look(self) -> str:
+        """Why this is no more than a first look, with no verdicts; "" if it is more."""
+        steps = self.settings["steps"]
+        if not self.settings["quick"] and steps >= CONVERGED:
+            return ""
+        short = f"{steps:,} of {CONVERGED:,} epochs" if steps < CONVERGED else "coarse and short"
+        return f"First look: {short}, no verdicts"
 
 
 @one_thread()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +14,9 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.models.seeing.breaks import ends
 from ...verify.models.seeing.eager import eagerly, may_require_gradients
-from ...verify.models.seeing.stacked import Parameters, Stacked, moving_breaks, stack
+from ...verify.models.seeing.stacked import Density, Parameters, Stacked, moving_breaks, stack
 from ..data.gauss import gauss_on_pieces
+from .density import takes_parameters
 from .tied_nodes import tied
 
 # Gauss points a piece without anything said: exact for polynomials up to degree 15.
@@ -34,7 +37,7 @@ class ConformingQuadrature:
     The nodes are functions of the parameters: do not cut that with `detach`, also not as `x.detach().requires_grad_()`,
     the usual idiom for u′, which loses the Dirac terms again (the backward pass warns if it can see that). They need no
     `requires_grad_`: autograd.grad with create_graph=True takes them as they are. `integrate` does it all, and
-    `kinkproof.solver.mending.integration.value_and_slope` gives u and u′.
+    `kinkproof.verify.models.seeing.integrand.value_and_slope` gives u and u′.
 
     Works with plain autograd (backward, autograd.grad) and with torch.func: grad, jacrev, jacfwd and functional_call
     (`parameters=`); not under `torch.vmap`, where nothing can be searched for: hand over stacked parameters instead.
@@ -44,7 +47,10 @@ class ConformingQuadrature:
     Attributes:
         order: Gauss points a piece; by default 8.
         points: instead of it, about how many points in all; pieces share them equally, at least two each.
-        interfaces: further places inside the domain where the density breaks, such as jumps of a coefficient.
+        interfaces: further places inside the domain where the density breaks, such as jumps of a coefficient, that
+            cannot be seen in its operations.
+        density: L of (x, u, u′), whose own breaks are looked for as well: jumps of data stay where they are, what
+            depends on u or u′ moves with them. `integrate` fills it in.
 
     Examples:
         >>> _ = torch.manual_seed(0)
@@ -59,6 +65,7 @@ class ConformingQuadrature:
     order: int | None = None
     points: int | None = None
     interfaces: Sequence[float] = ()
+    density: Callable[..., Tensor] | None = None
 
     def __post_init__(self) -> None:
         for name in ("order", "points"):
@@ -84,7 +91,7 @@ class ConformingQuadrature:
         Raises:
             InputError: see `find_breaks`; or called under `torch.vmap`, where nothing can be searched for.
         """
-        models = stack(model, ends(domain), parameters)
+        models = stack(model, ends(domain), parameters, with_parameters(self.density))
         nodes, weights = self.of(models, ends(domain))
         if nodes.grad_fn is not None and may_require_gradients():
             nodes, weights = tied(nodes, weights)
@@ -133,3 +140,17 @@ class ConformingQuadrature:
     def per_piece(self, pieces: int) -> int:
         """Gauss points a piece, where there are so many pieces."""
         return (self.order or ORDER) if self.points is None else max(LEAST_ORDER, round(self.points / pieces))
+
+
+def with_parameters(density: Callable[..., Tensor] | None) -> Density | None:
+    """A density of (x, u, u′), or of these and the parameters by name, as one of all four."""
+    if density is None:
+        return None
+
+    def whole(x: Tensor, u: Tensor, du: Tensor, parameters: Parameters) -> Tensor:
+        return density(x, u, du, parameters) if takes else density(x, u, du)
+
+    takes = takes_parameters(density)
+    # By which it is known again where it is written down anew at every step.
+    whole.written = density  # type: ignore[attr-defined]
+    return whole

@@ -10,10 +10,10 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.models.seeing.breaks import ends
 from ...verify.models.seeing.eager import eagerly, may_require_gradients
+from ...verify.models.seeing.integrand import value_and_slope
 from ...verify.models.seeing.stacked import Parameters, Stacked, stack, straight_pieces
 from ..data.gauss import gauss_on_pieces
-from .conforming_quadrature import ConformingQuadrature
-from .density import takes_parameters
+from .conforming_quadrature import ConformingQuadrature, with_parameters
 
 # (x, u, u′) or (x, u, u′, parameters by name) → L, elementwise.
 Density = Callable[..., Tensor]
@@ -44,7 +44,8 @@ def integrate(
         domain: its two ends.
         order: Gauss points a piece; see `ConformingQuadrature`.
         points: about how many in all, instead.
-        interfaces: places where the density itself breaks.
+        interfaces: places where the density itself breaks without that being seen in its operations; what is seen,
+            comparisons, absolute values and the like of x, u and u′, is found.
         quadrature: instead of these three.
         parameters: see `ConformingQuadrature`; stacked ones give (B,).
 
@@ -59,17 +60,17 @@ def integrate(
         >>> energy.backward()   # exact, Dirac terms included
     """
     if quadrature is None:
-        quadrature = ConformingQuadrature(order, points, interfaces)
+        quadrature = ConformingQuadrature(order, points, interfaces, density)
     elif order is not None or points is not None or len(interfaces):
         raise InputError("quadrature: it has an order and interfaces of its own; either it or these would be right")
-    models = stack(model, ends(domain), parameters)
+    whole = with_parameters(density)
+    models = stack(model, ends(domain), parameters, whole)
     x, weights, u, slope = _evaluated(models, quadrature, ends(domain))
     if models.batch is None:
         x, weights, u, slope = x[0], weights[0], u[0], slope[0]
-    named = parameters
-    if named is None:
-        named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
-    values = density(x, u, slope, named) if takes_parameters(density) else density(x, u, slope)
+    assert whole is not None
+    # A density may change in place what it is given.
+    values = whole(x, u, slope.clone(), models.named(parameters))
     if not isinstance(values, Tensor) or values.shape != x.shape:
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise InputError(f"density: for x of shape {tuple(x.shape)} it gives {got}; one number a point would be right")
@@ -82,36 +83,14 @@ def _evaluated(
     models: Stacked, quadrature: ConformingQuadrature, domain: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Nodes, weights, u and u′, all (B, n)."""
-    if not models.trace.straight or not may_require_gradients():
+    if not models.trace.straight or models.along is not None or not may_require_gradients():
         x, weights = quadrature.of(models, domain)
-        return x, weights, *value_and_slope(models.value, x)
+        u, slope = value_and_slope(models.value, x)
+        if not u.requires_grad and may_require_gradients():
+            raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
+        return x, weights, u, slope
     # Piecewise linear: one evaluation a piece tells what all others would.
     marks, middle, value, rise = straight_pieces(models, domain, lambda breaks: quadrature.still(domain, breaks))
     x, weights = gauss_on_pieces(marks, order := quadrature.per_piece(middle.shape[1]))
     away, slope = x.reshape(*middle.shape, order) - middle[..., None], rise[..., None]
     return x, weights, torch.addcmul(value[..., None], slope, away).flatten(1), slope.expand(away.shape).flatten(1)
-
-
-def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """u and u′ at points, each of the shape of x, to be differentiated once more by the parameters and by x.
-
-    By reverse mode twice; forward mode, which needs no second graph, took half as long again. Inside the transforms of
-    torch.func, which do not see through `torch.autograd.grad`, it is forward mode.
-
-    Args:
-        model: elementwise in x, such as `lambda x: net(x[:, None])[:, 0]`.
-        x: points, with or without graph; it is not cut.
-    """
-    points = x
-    if not x.requires_grad:
-        try:
-            points = x.detach().requires_grad_()
-        except RuntimeError:
-            u, slope, *_ = torch.func.jvp(model, (x,), (torch.ones_like(x),))
-            return u, slope
-    with torch.enable_grad():
-        u = model(points)
-        if not u.requires_grad:
-            raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
-        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
-    return u, slope

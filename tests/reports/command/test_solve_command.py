@@ -78,7 +78,7 @@ def test_what_is_not_certified_ends_with_code_1_and_says_why() -> None:
         (["--widths", "8,16", "--width", "3"], "one of the two"),
         (["--tolerance", "1e-30"], "rounding"),
         (["--seed", "-1"], "seed: -1"),
-        (["--max-iterations", "0"], "max_iterations: 0"),
+        (["--max-iterations", "0"], "--max-iterations: 0"),
         (["--source", "x**(-1.6)"], "not finite"),
         (["--save", "."], "directory"),
         (["--chart", "."], "directory"),
@@ -87,10 +87,10 @@ def test_what_is_not_certified_ends_with_code_1_and_says_why() -> None:
         (["--chart", "a.pdf", "-p", "penalised-ends"], "not comparable"),
         (["--chart", "a.pdf", "--steps", "0"], "steps: 0"),
         (["--chart", "a.pdf", "--seeds", "0"], "seeds"),
-        (["--steps", "20"], "steps: 20 would be ignored"),
-        (["--seeds", "2"], "seeds: 2 would be ignored"),
-        (["--widths", "8,16", "--seed", "1"], "no seed"),
-        (["--widths", "8,16", "--max-iterations", "3"], "no number of steps"),
+        (["--steps", "20"], "--steps: it does nothing where nothing is trained"),
+        (["--seeds", "2"], "--seeds: it does nothing where"),
+        (["--widths", "8,16", "--seed", "0"], "--seed: it does nothing in a table"),
+        (["--widths", "8,16", "--max-iterations", "200"], "--max-iterations: it does nothing"),
     ],
 )
 def test_bad_input_ends_with_code_2_and_one_sentence(arguments: list[str], named: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ...errors import InputError
 from .eager import eagerly
+from .integrand import Integrand
 from .search import zeros
 from .slope_jumps import jump_motion, slope_jumps
 from .trace import Function, Trace, trace
@@ -33,6 +34,7 @@ class Breaks:
         exact: zero of a piecewise linear pre-activation, found without iteration, (K,); else bracketed and refined.
         unknown: operations of the model that may break smoothness in ways that are not known; breaks of theirs are
             looked for in the model's slopes.
+        settled: two searches agreed on how many there are; else some may be missing.
         trace: how the model is called.
     """
 
@@ -44,6 +46,7 @@ class Breaks:
     branches: Tensor
     exact: Tensor
     unknown: tuple[str, ...]
+    settled: bool
     trace: Trace = field(repr=False)
 
     def __len__(self) -> int:
@@ -62,9 +65,9 @@ def find_breaks(
     The breaking operations (relu and its kin, abs, max, min, clamp, comparisons, …) are intercepted while the model is
     evaluated, whether a module, a function or a method calls them. What changes its sign at a break is linear between
     the breaks of earlier calls if everything before is piecewise linear; then its zeros need no iteration. Elsewhere a
-    change of sign is bracketed on 1,024 cells of the domain and refined to rounding. If the model has operations that
-    are neither smooth nor among the known ones, jumps of its value and its slope are looked for as well, to 10⁻⁸ of the
-    largest slope.
+    change of sign is bracketed on cells of the domain, which are halved until two searches agree on how many there are,
+    and refined to rounding. If the model has operations that are neither smooth nor among the known ones, jumps of its
+    value and its slope are looked for as well, to 10⁻⁸ of the largest slope.
 
     Args:
         function: a module or any function of x; see `trace` for the shapes.
@@ -85,6 +88,11 @@ def find_breaks(
     """
     left, right = ends(domain)
     seen = trace(function, (left, right), dtype, device)
+    model: Function = function
+    if isinstance(function, Integrand):
+        # Jumps of L are looked for where its own operations break, those of u and u′ where the model's do.
+        model, own = function.model, trace(function.model, (left, right), dtype, device)
+        seen = replace(seen, slopes_from=len(own.calls), unknown=own.unknown)
     found = zeros(
         lambda x, layer: seen.preactivations(function, x[0], layer)[None],
         [c.columns for c in seen.calls],
@@ -93,12 +101,13 @@ def find_breaks(
         seen.dtype,
         seen.device,
         seen.straight,
+        seen.torn,
     )
     places, columns, exact = (a[0] for a in (found.places, found.columns, found.exact))
     layers = torch.arange(len(seen.calls), device=seen.device)
     layers = layers.repeat_interleave(torch.tensor(found.counts, dtype=torch.long, device=seen.device))
     if seen.unknown:
-        more = slope_jumps(lambda x: seen.value(function, x), places.sort().values, (left, right), seen.dtype)
+        more = slope_jumps(lambda x: seen.value(model, x), places.sort().values, (left, right), seen.dtype)
         nothing = torch.zeros_like(more).long()
         places, layers, columns = (torch.cat(p) for p in ((places, more), (layers, nothing - 1), (columns, nothing)))
         exact = torch.cat([exact, nothing.bool()])
@@ -115,6 +124,7 @@ def find_breaks(
         columns // units,
         exact,
         seen.unknown,
+        found.settled,
         seen,
     )
 
@@ -151,7 +161,8 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
         step = torch.where(moves, own - own.detach(), 0) / torch.where(moves, slope, 1)
         moved = moved.index_put((order,), places[order] - step)
     if not bool(known.all()):
-        step = jump_motion(lambda x: seen.value(function, x), breaks.places, ~known, seen.dtype)
+        model = function.model if isinstance(function, Integrand) else function
+        step = jump_motion(lambda x: seen.value(model, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)
     return moved
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -45,6 +47,30 @@ def _clamp_one(z: Tensor, *limit: Any, **named: Any) -> list[Tensor]:
     return [z - a for a in (*limit, *named.values())]
 
 
+def _whole(z: Tensor, *_: Any, **__: Any) -> list[Tensor]:
+    """What jumps at whole numbers: a function that changes its sign there, and is as smooth as its argument."""
+    return [(math.pi * z).sin()]
+
+
+def _half(z: Tensor, *_: Any, **__: Any) -> list[Tensor]:
+    return [(math.pi * z).cos()]
+
+
+def _multiples(a: Any, b: Any = None, **named: Any) -> list[Tensor]:
+    quotient = a / named.get("other", b)
+    return [(math.pi * quotient).sin()] if isinstance(quotient, Tensor) else []
+
+
+def _departure(a: Tensor, b: Tensor, *_: Any, beta: float = 1.0, delta: float | None = None, **__: Any) -> list[Tensor]:
+    """Huber's loss changes from a parabola to straight lines where |a − b| is beta."""
+    width = beta if delta is None else delta
+    return [a - b - width, a - b + width]
+
+
+def _difference(a: Tensor, b: Tensor, *_: Any, **__: Any) -> list[Tensor]:
+    return [a - b]
+
+
 def _two(a: Any, b: Any = None, **named: Any) -> list[Tensor]:
     difference = a - (named.get("other", b))
     return [difference] if isinstance(difference, Tensor) else []
@@ -78,6 +104,11 @@ _BREAKING: dict[str, Branches] = {
     **dict.fromkeys(("maximum", "minimum", "fmax", "fmin", "gt", "ge", "lt", "le"), _two),
     **dict.fromkeys(("greater", "greater_equal", "less", "less_equal"), _two),
     **dict.fromkeys(("max", "min", "amax", "amin"), _extreme),
+    **dict.fromkeys(("floor", "ceil", "trunc", "fix", "frac"), _whole),
+    **dict.fromkeys(("remainder", "fmod", "floor_divide", "mod", "rmod", "floordiv"), _multiples),
+    **dict.fromkeys(("smooth_l1_loss", "huber_loss"), _departure),
+    "round": _half,
+    "l1_loss": _difference,
     "threshold": _threshold,
     "hardtanh": _hard_tanh,
     "relu6": _relu6,
@@ -88,8 +119,15 @@ _CALLED = {
     **dict.fromkeys(("maximum", "fmax", "amax"), "max"),
     **dict.fromkeys(("minimum", "fmin", "amin"), "min"),
     **dict.fromkeys(("clip", "clamp_min", "clamp_max"), "clamp"),
+    **dict.fromkeys(("fmod", "mod", "rmod"), "remainder"),
     "absolute": "abs",
     "sgn": "sign",
+    "fix": "trunc",
+}
+# After these a value may jump where they break; after the others it bends.
+TEARING = {
+    *("comparison", "sign", "heaviside", "hardshrink", "threshold"),
+    *("floor", "ceil", "trunc", "frac", "round", "remainder", "floor_divide", "floordiv"),
 }
 
 # Smooth where they are defined, or without numbers in them. What is neither here nor above may hide a break.
@@ -100,6 +138,7 @@ _SMOOTH = frozenset(
     add sub mul div true_divide neg negative positive radd rsub rmul rdiv rtruediv truediv subtract multiply divide
     iadd isub imul itruediv idiv rmatmul addcmul addcdiv lerp square reciprocal sum mean prod cumsum
     tanh sigmoid exp exp2 expm1 log log1p sin cos sinh cosh atan arctan asinh arcsinh erf erfc sinc
+    tan atanh arctanh log2 log10 pad rms_norm mse_loss scaled_dot_product_attention
     softplus gelu silu mish logsigmoid log_sigmoid softmax log_softmax softmin logsumexp logaddexp tanhshrink
     layer_norm group_norm batch_norm dropout alpha_dropout feature_alpha_dropout
     get set getitem setitem index index_select gather take select narrow unbind split chunk tensor_split
@@ -108,6 +147,7 @@ _SMOOTH = frozenset(
     t contiguous clone detach repeat tile flip roll diag diagonal adjoint meshgrid
     size dim ndimension numel nelement stride len shape is_floating_point is_complex type dtype device requires_grad
     requires_grad_ to double float type_as as_tensor tensor where masked_fill logical_and logical_or logical_not bool
+    logical_xor and or xor invert bitwise_and bitwise_or bitwise_xor bitwise_not isclose nan_to_num backward retain_grad
     zeros_like ones_like full_like empty_like new_zeros new_ones new_tensor new_full new_empty zeros ones full empty
     linspace arange eye isfinite isnan all any item tolist format repr hash iter zero fill copy eq ne
     """.split()  # noqa: SIM905
@@ -115,12 +155,15 @@ _SMOOTH = frozenset(
 
 
 def understood(name: str, arguments: tuple[Any, ...]) -> bool:
-    """Is this an operation that breaks nothing, or whose breakpoints are known? Whole positive powers break nothing."""
+    """Is this an operation that breaks nothing where it is finite, or whose breakpoints are known? Whole powers are."""
     if name in ("pow", "ipow"):
         exponent = arguments[1] if len(arguments) > 1 else None
-        return isinstance(exponent, int | float) and exponent == int(exponent) and exponent >= 0
+        return isinstance(exponent, int | float) and exponent == int(exponent)
     return name in _SMOOTH or name in _BREAKING
 
+
+# Smooth but where the argument touches the edge of what they take, as √(z²) does at z = 0 without a change of sign.
+ROOTS = {"sqrt", "rsqrt", "pow", "ipow", "norm", "hypot", "asin", "arcsin", "acos", "arccos", "acosh", "arccosh"}
 
 # Keep what is piecewise linear in x so, if all but one of their arguments do not depend on x.
 _LINEAR = frozenset(
@@ -130,7 +173,7 @@ _LINEAR = frozenset(
     relu leaky_relu prelu abs absolute clamp clip clamp_min clamp_max hardtanh relu6 hardsigmoid softshrink
     maximum minimum max min amax amin dropout
     get getitem select narrow cat concat stack hstack reshape view expand squeeze unsqueeze flatten unflatten
-    transpose permute t movedim contiguous clone size dim
+    transpose permute t movedim contiguous clone size dim pad
     """.split()  # noqa: SIM905
 )
 _PRODUCTS = frozenset(("matmul", "mm", "mv", "mul", "div", "truediv", "rmul"))
@@ -177,11 +220,26 @@ class Interception(TorchFunctionMode):
         self._take = take
         self._every = every
 
+    # Whether what happens is being looked at; one switch for all, as modes nest in each other.
+    _looking = True
+
+    @classmethod
+    @contextmanager
+    def paused(cls) -> Iterator[None]:
+        """Operations are made without being looked at."""
+        before, cls._looking = cls._looking, False
+        try:
+            yield
+        finally:
+            cls._looking = before
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Look at one call, then make it; torch has switched the mode off meanwhile."""
         kwargs = kwargs or {}
+        if not Interception._looking:
+            return func(*args, **kwargs)
         # `relu_`, `Tensor.__gt__` and `_threshold` are called like what they do.
         name = str(getattr(func, "__name__", "")).strip("_")
         if self._every is not None:

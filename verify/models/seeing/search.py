@@ -14,8 +14,15 @@ from .roots import bracketed_roots
 # (points (B, n), call) → what changes its sign there, (B, n, columns).
 Preactivations = Callable[[Tensor, int], Tensor]
 
-# Where a pre-activation is not linear: cells of the whole domain in which a change of sign is looked for.
-CELLS = 1024
+# Where a pre-activation is not linear: cells of the whole domain in which a change of sign is looked for, at first;
+# they are halved until a search finds no more than the one before, and at most so often.
+CELLS, _MOST_REFINEMENTS = 512, 8
+# Parts of the domain in which two searches are compared.
+_PARTS = 64
+# Steps towards the bottom of a dip between marks, and how near zero, as a share of the marks' values, it has to be.
+_BOTTOMS, _SHALLOW = 4, 0.5
+# Next to an edge at which a pre-activation may jump, it is looked at so many roundings of the domain's places aside.
+_ASIDE = 64
 # An inner point of an interval at an irrational fraction: a straight line through it and the ends is no accident.
 _FRACTION = 0.381966011250105
 # Departure from a straight line that is rounding, in roundings of the largest value in the call: sums of some hundred
@@ -35,6 +42,7 @@ class Zeros:
         real: no padding, (B, K).
         exact: where a straight line crosses zero, (B, K).
         counts: how many of the K belong to each call.
+        settled: two searches agreed wherever cells had to be searched; else some may be missing.
     """
 
     places: Tensor
@@ -42,6 +50,7 @@ class Zeros:
     real: Tensor
     exact: Tensor
     counts: tuple[int, ...]
+    settled: bool = True
 
 
 @torch.no_grad()
@@ -53,6 +62,7 @@ def zeros(
     dtype: torch.dtype,
     device: torch.device,
     straight: bool = False,
+    torn: Sequence[bool] = (),
 ) -> Zeros:
     """Search call by call; the breaks of earlier calls are edges for the later ones.
 
@@ -64,6 +74,7 @@ def zeros(
         dtype: of the models.
         device: of the models.
         straight: it is known that pre-activations are linear between breaks; they are not looked at in between.
+        torn: for each call, may its pre-activations jump at the breaks of earlier ones? By default none may.
 
     Raises:
         InputError: NaN or inf on the way.
@@ -72,9 +83,13 @@ def zeros(
     edges = torch.tensor([left, right], dtype=torch.float64, device=device).expand(batch, 2)
     nothing = torch.zeros(batch, 0, dtype=torch.float64, device=device)
     places, owners, exact, counts = [nothing], [nothing.long()], [nothing.bool()], []
+    settled = True
     for layer, width in enumerate(columns):
         chunk = max(16, _HELD // (3 * batch * max(width, 1)))
-        row, place, column, crossed = _one_call(preactivations, layer, edges, dtype, chunk, straight)
+        aside = _ASIDE * torch.finfo(dtype).eps * max(abs(left), abs(right), right - left)
+        aside = aside if torn and torn[layer] else 0.0
+        row, place, column, crossed, sure = _one_call(preactivations, layer, edges, dtype, chunk, straight, aside)
+        settled = settled and sure
         if len(row):
             places.append(_packed(row, place, batch, right))
             owners.append(_packed(row, column, batch, -1))
@@ -83,13 +98,21 @@ def zeros(
         counts.append(places[-1].shape[1] if len(row) else 0)
     column = torch.cat(owners, 1)
     real = column >= 0
-    return Zeros(torch.cat(places, 1), column.clamp(min=0), real, torch.cat(exact, 1), tuple(counts))
+    return Zeros(torch.cat(places, 1), column.clamp(min=0), real, torch.cat(exact, 1), tuple(counts), settled)
 
 
 def _one_call(
-    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, chunk: int, known: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Rows of the batch, places, columns and whether a straight line was crossed, each (Q,)."""
+    preactivations: Preactivations,
+    layer: int,
+    edges: Tensor,
+    dtype: torch.dtype,
+    chunk: int,
+    known: bool,
+    aside: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, bool]:
+    """Rows of the batch, places, columns and whether a straight line was crossed, each (Q,); and did searches agree?"""
+    if aside:
+        return _torn_call(preactivations, layer, edges, dtype, chunk, aside)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     bent: list[Tensor] = []
     count, start = edges.shape[1] - 1, 0
@@ -123,26 +146,121 @@ def _one_call(
         found.append((row, torch.lerp(low[row, interval], high[row, interval], share), column))
         start += m
     row, place, column = found[0] if len(found) == 1 else tuple(torch.cat(parts) for parts in zip(*found, strict=True))
-    exact = torch.ones_like(row, dtype=torch.bool)
     curved = None if known else torch.cat(bent, 1)
+    return _joined(preactivations, layer, edges, curved, dtype, chunk, 0.0, (row, place, column))
+
+
+def _torn_call(
+    preactivations: Preactivations, layer: int, edges: Tensor, dtype: torch.dtype, chunk: int, aside: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor, bool]:
+    """`_one_call` where pre-activations jump at the edges: each interval is looked at from within."""
+    low, high = edges[:, :-1] + aside, edges[:, 1:] - aside
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    bent: list[Tensor] = []
+    for a, b in zip(torch.split(low, chunk, 1), torch.split(high, chunk, 1), strict=True):
+        m = a.shape[1]
+        points = torch.cat([a, b, torch.lerp(a, b, _FRACTION)], 1)
+        before, after, between = torch.split(_finite(preactivations(points.to(dtype), layer), points), m, 1)
+        off = torch.lerp(before, after, _FRACTION).sub_(between).abs_()
+        size = torch.stack([before, after, between]).abs().amax(dim=(0, 2, 3), keepdim=True)[0]
+        straight = (off <= size * (_ROUNDINGS * torch.finfo(dtype).eps)) & (b > a)[..., None]
+        bent.append(~straight & (b > a)[..., None])
+        row, interval, column = ((before * after < 0) & straight).nonzero(as_tuple=True)
+        first, second = (z[row, interval, column].double() for z in (before, after))
+        share = first / (first - second)
+        found.append((row, torch.lerp(a[row, interval], b[row, interval], share), column))
+    crossed = tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+    return _joined(preactivations, layer, edges, torch.cat(bent, 1), dtype, chunk, aside, crossed)
+
+
+def _joined(
+    preactivations: Preactivations,
+    layer: int,
+    edges: Tensor,
+    curved: Tensor | None,
+    dtype: torch.dtype,
+    chunk: int,
+    aside: float,
+    crossed: tuple[Tensor, ...],
+) -> tuple[Tensor, Tensor, Tensor, Tensor, bool]:
+    """Zeros of straight lines, and those of what is curved, strictly inside the domain."""
+    row, place, column = crossed
+    exact, settled = torch.ones_like(row, dtype=torch.bool), True
     if curved is not None and bool(curved.any()):
-        more = _by_bracketing(preactivations, layer, edges, curved, dtype, chunk)
+        *more, settled = _by_bracketing(preactivations, layer, edges, curved, dtype, chunk, aside)
         exact = torch.cat([exact, torch.zeros_like(more[0], dtype=torch.bool)])
         row, place, column = (torch.cat(parts) for parts in zip((row, place, column), more, strict=True))
     outside = (place <= edges[0, 0]) | (place >= edges[0, -1])
     if bool(outside.any()):
-        return row[~outside], place[~outside], column[~outside], exact[~outside]
-    return row, place, column, exact
+        row, place, column, exact = (a[~outside] for a in (row, place, column, exact))
+    return row, place, column, exact, settled
 
 
 def _by_bracketing(
-    preactivations: Preactivations, layer: int, edges: Tensor, curved: Tensor, dtype: torch.dtype, chunk: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Changes of sign on a fine subdivision of the intervals where a pre-activation is not linear, refined."""
-    fine = torch.linspace(float(edges[0, 0]), float(edges[0, -1]), CELLS + 1, dtype=torch.float64, device=edges.device)
-    marks = torch.cat([edges, fine.expand(len(edges), -1)], 1).sort(1).values
+    preactivations: Preactivations,
+    layer: int,
+    edges: Tensor,
+    curved: Tensor,
+    dtype: torch.dtype,
+    chunk: int,
+    aside: float,
+) -> tuple[Tensor, Tensor, Tensor, bool]:
+    """Changes of sign on fine subdivisions of the intervals where a pre-activation is not linear, refined.
+
+    A search of twice as many cells has to find as many in each column and part of the domain; else cells are halved and
+    searched once more.
+    """
+    before, settled = None, False
+    for refinement in range(_MOST_REFINEMENTS):
+        brackets = _brackets(preactivations, layer, edges, curved, dtype, chunk, aside, CELLS << refinement)
+        counts = _census(brackets, edges, curved.shape[2])
+        settled = before is not None and bool((counts == before).all())
+        if settled:
+            break
+        before = counts
+    row, column, low, high, z_low, z_high = brackets
+
+    def own(x: Tensor) -> Tensor:
+        return _at(preactivations, layer, row, x, column, len(edges), dtype, chunk)
+
+    roots = bracketed_roots(own, low, high, z_low.double(), z_high.double(), torch.finfo(dtype).eps)
+    return row, roots, column, settled
+
+
+def _census(brackets: tuple[Tensor, ...], edges: Tensor, columns: int) -> Tensor:
+    """How many brackets there are, by row, column and part of the domain."""
+    row, column, low, high, z_low, z_high = brackets
+    place = low + (high - low) * (z_low / (z_low - z_high))
+    left, right = float(edges[0, 0]), float(edges[0, -1])
+    part = ((place - left) / (right - left) * _PARTS).long().clamp(0, _PARTS - 1)
+    return torch.bincount((row * columns + column) * _PARTS + part, minlength=len(edges) * columns * _PARTS)
+
+
+def _brackets(
+    preactivations: Preactivations,
+    layer: int,
+    edges: Tensor,
+    curved: Tensor,
+    dtype: torch.dtype,
+    chunk: int,
+    aside: float,
+    cells: int,
+) -> tuple[Tensor, ...]:
+    """Rows, columns, both ends and the values there of all brackets that so many cells of the domain show."""
+    left, right = float(edges[0, 0]), float(edges[0, -1])
+    steps = torch.arange(1, cells, dtype=torch.float64, device=edges.device)
+    # Uneven, or a fast wave looks like the same slow one on all grids.
+    uneven = (steps * (5**0.5 - 1) / 2 % 1 - 0.5) / 2
+    inner = left + (right - left) * (steps + uneven) / cells
+    fine = torch.cat([edges.new_tensor([left]), inner, edges.new_tensor([right])])
+    walls = torch.cat([edges - aside, edges + aside], 1)[:, 1:-1] if aside else edges
+    marks = torch.cat([walls, fine.expand(len(edges), -1)], 1).sort(1).values
     middle = (marks[:, 1:] + marks[:, :-1]) / 2
-    interval = (torch.searchsorted(edges.contiguous(), middle, right=True) - 1).clamp(0, curved.shape[1] - 1)
+    after = torch.searchsorted(edges.contiguous(), middle, right=True)
+    interval = (after - 1).clamp(0, curved.shape[1] - 1)
+    # What lies within the jump at an edge is no cell.
+    gap = torch.minimum(middle - edges.gather(1, interval), edges.gather(1, interval + 1) - middle)
+    open_ = gap >= aside if aside else None
     brackets: list[tuple[Tensor, ...]] = []
     count, start = marks.shape[1] - 1, 0
     while start < count:
@@ -150,44 +268,84 @@ def _by_bracketing(
         here = marks[:, start : stop + 1]
         z = _finite(preactivations(here.to(dtype), layer), here)
         mine = curved.gather(1, interval[:, start:stop, None].expand(-1, -1, curved.shape[2]))
+        if open_ is not None:
+            mine = mine & open_[:, start:stop, None]
         row, cell, column = ((z[:, :-1] * z[:, 1:] < 0) & mine).nonzero(as_tuple=True)
         brackets.append(
             (row, column, here[row, cell], here[row, cell + 1], z[row, cell, column], z[row, cell + 1, column])
         )
         # Zero exactly at a mark.
         onto = (z[:, 1:-1] == 0) & (z[:, :-2] * z[:, 2:] < 0) & mine[:, :-1]
+        onto = onto & mine[:, 1:] if aside else onto
         row, cell, column = onto.nonzero(as_tuple=True)
         low, high = z[row, cell, column], z[row, cell + 2, column]
         brackets.append((row, column, here[row, cell], here[row, cell + 2], low, high))
-        # Two zeros in a cell or two: where |z| is least, does the parabola through three marks reach zero?
-        row, column, low_end, dip, high_end, values = _dips(here, z, mine)
-        at_dip = _at(preactivations, layer, row, dip, column, len(edges), dtype, chunk) if len(row) else values[:, 0]
-        through = at_dip * values[:, 0] < 0
-        for a, b, u, v in ((low_end, dip, values[:, 0], at_dip), (dip, high_end, at_dip, values[:, 1])):
-            brackets.append(tuple(t[through] for t in (row, column, a, b, u, v)))
+        # Two zeros in a cell or two: where |z| is least, does it reach zero in between?
+        row, column, x, y = _dips(here, z, mine, bool(aside))
+        brackets += _through(
+            lambda p, r, c: _at(preactivations, layer, r, p, c, len(edges), dtype, chunk), row, column, x, y
+        )
         start = stop
-    row, column, low, high, z_low, z_high = (torch.cat(parts) for parts in zip(*brackets, strict=True))
-
-    def own(x: Tensor) -> Tensor:
-        return _at(preactivations, layer, row, x, column, len(edges), dtype, chunk)
-
-    return row, bracketed_roots(own, low, high, z_low.double(), z_high.double(), torch.finfo(dtype).eps), column
+    return tuple(torch.cat(parts) for parts in zip(*brackets, strict=True))
 
 
-def _dips(marks: Tensor, z: Tensor, mine: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Where |z| has a least value among three marks of one sign, and the bottom of the parabola through them."""
+def _dips(marks: Tensor, z: Tensor, mine: Tensor, torn: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where |z| has a least value among three marks of one sign: rows, columns, the marks and z there, (3, Q)."""
     a, b, c = (z[:, k : z.shape[1] - 2 + k] for k in range(3))
     one_sign = (a * b > 0) & (b * c > 0)
-    dip = one_sign & (b.abs() <= a.abs()) & (b.abs() <= c.abs()) & (mine[:, :-1] | mine[:, 1:])
+    both = mine[:, :-1] & mine[:, 1:] if torn else mine[:, :-1] | mine[:, 1:]
+    dip = one_sign & (b.abs() <= a.abs()) & (b.abs() <= c.abs()) & both
     row, cell, column = dip.nonzero(as_tuple=True)
-    x0, x1, x2 = (marks[row, cell + k] for k in range(3))
-    y0, y1, y2 = (z[row, cell + k, column].double() for k in range(3))
-    first, second = (x1 - x0) * (y1 - y2), (x1 - x2) * (y1 - y0)
+    x = torch.stack([marks[row, cell + k] for k in range(3)])
+    y = torch.stack([z[row, cell + k, column] for k in range(3)]).double()
+    return row, column, x, y
+
+
+def _through(
+    value: Callable[[Tensor, Tensor, Tensor], Tensor], row: Tensor, column: Tensor, x: Tensor, y: Tensor
+) -> list[tuple[Tensor, ...]]:
+    """Brackets of the two zeros of a dip, found by following parabolas to its bottom until that is past zero."""
+    brackets: list[tuple[Tensor, ...]] = []
+    for _ in range(_BOTTOMS):
+        if not len(row):
+            break
+        bottom, depth = _bottom(x, y)
+        at_bottom = value(bottom, row, column)
+        past = at_bottom * y[1] < 0
+        # The bottom lies in one of the two cells; the zeros on both sides of it.
+        for low, high, u, v in ((x[0], bottom, y[0], at_bottom), (bottom, x[2], at_bottom, y[2])):
+            brackets.append(tuple(t[past] for t in (row, column, low, high, u, v)))
+        # A bottom far from zero, as parabolas go, is not followed any further.
+        go_on = ~past & (depth.abs() < _SHALLOW * y.abs().amax(0)) & (bottom != x[1])
+        row, column, bottom, at_bottom = (t[go_on] for t in (row, column, bottom, at_bottom))
+        x, y = x[:, go_on], y[:, go_on]
+        left, better = bottom < x[1], at_bottom.abs() < y[1].abs()
+        inner = (torch.where(left, bottom, x[1]), torch.where(left, x[1], bottom))
+        values = (torch.where(left, at_bottom, y[1]), torch.where(left, y[1], at_bottom))
+        # Of the four points the three about the least one.
+        first = left == better
+        x = torch.stack(
+            [torch.where(first, x[0], inner[0]), torch.where(first, *inner), torch.where(first, inner[1], x[2])]
+        )
+        y = torch.stack(
+            [torch.where(first, y[0], values[0]), torch.where(first, *values), torch.where(first, values[1], y[2])]
+        )
+    return brackets
+
+
+def _bottom(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the parabola through three points has its extremum, kept between them, and its value there."""
+    first, second = (x[1] - x[0]) * (y[1] - y[2]), (x[1] - x[2]) * (y[1] - y[0])
     below = first - second
     flat = below == 0
-    bottom = x1 - ((x1 - x0) * first - (x1 - x2) * second) / (2 * torch.where(flat, torch.ones_like(below), below))
-    bottom = torch.where(flat, x1, bottom).clamp(x0, x2)
-    return row, column, x0, bottom, x2, torch.stack([y0, y2], 1)
+    place = x[1] - ((x[1] - x[0]) * first - (x[1] - x[2]) * second) / (
+        2 * torch.where(flat, torch.ones_like(below), below)
+    )
+    place = torch.maximum(torch.minimum(torch.where(flat, x[1], place), x[2]), x[0])
+    # Newton's form of the parabola.
+    slope = (y[1] - y[0]) / (x[1] - x[0])
+    bend = ((y[2] - y[1]) / (x[2] - x[1]) - slope) / (x[2] - x[0])
+    return place, y[0] + (place - x[0]) * (slope + bend * (place - x[1]))
 
 
 def _at(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,10 +13,13 @@ from torch import Tensor
 
 from ...errors import InputError
 from .breaks import jumping_breaks, own_and_slope
+from .integrand import Integrand
 from .search import Zeros, zeros
 from .trace import Function, Trace, trace
 
 Parameters = Mapping[str, Tensor]
+# (x, u, u′, parameters by name) → L, elementwise.
+Density = Callable[[Tensor, Tensor, Tensor, Parameters], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,8 @@ class Stacked:
         stacked: which of them are.
         batch: number of models; None without stacked parameters.
         trace: how the model is called.
+        density: L of (x, u, u′, parameters by name) whose own breaks are wanted too; None if it has none.
+        along: how L along the model is called, if it has breaks of its own.
     """
 
     model: Function
@@ -35,6 +41,13 @@ class Stacked:
     stacked: dict[str, int | None]
     batch: int | None
     trace: Trace
+    density: Density | None = None
+    along: Trace | None = None
+
+    @property
+    def searched(self) -> Trace:
+        """How what is searched for breaks is called."""
+        return self.along or self.trace
 
     def single(self, parameters: Parameters | None) -> Function:
         """One model as a function of x."""
@@ -44,14 +57,29 @@ class Stacked:
         module: Any = self.model
         return lambda x: torch.func.functional_call(module, dict(parameters), (x,))
 
-    def over(self, function: Any, *arguments: Tensor) -> Any:
+    def integrand(self, parameters: Parameters | None) -> Function:
+        """What is searched for breaks: one model, or L along it, as a function of x."""
+        model = self.single(parameters)
+        if self.along is None or self.density is None:
+            return model
+        named, density = self.named(parameters), self.density
+        return Integrand(lambda x: self.trace.value(model, x), lambda x, u, du: density(x, u, du, named), self.model)
+
+    def named(self, parameters: Parameters | None) -> Parameters:
+        """The parameters of one model by name."""
+        if parameters is not None:
+            return parameters
+        return dict(self.model.named_parameters()) if isinstance(self.model, torch.nn.Module) else {}
+
+    def over(self, function: Any, *arguments: Tensor, integrand: bool = False) -> Any:
         """A function of (one model, its row of each argument), for all models: (B, …) → (B, …)."""
+        of = self.integrand if integrand else self.single
         if self.batch is None:
-            found = function(self.single(self.parameters), *(a[0] for a in arguments))
+            found = function(of(self.parameters), *(a[0] for a in arguments))
             return found[None]
 
         def one(parameters: Any, *rows: Tensor) -> Any:
-            return function(self.single(parameters), *rows)
+            return function(of(parameters), *rows)
 
         over_all: Any = torch.vmap(one, in_dims=(self.stacked, *(0 for _ in arguments)))
         return over_all(self.parameters, *arguments)
@@ -62,8 +90,19 @@ class Stacked:
         return found
 
 
-def stack(model: Function, domain: tuple[float, float], parameters: Parameters | None = None) -> Stacked:
+def stack(
+    model: Function,
+    domain: tuple[float, float],
+    parameters: Parameters | None = None,
+    density: Density | None = None,
+) -> Stacked:
     """Look at a model once; what was seen is remembered as long as the module lives and stays what it is.
+
+    Args:
+        model: see `Stacked`.
+        domain: its points are taken from here.
+        parameters: see `Stacked`.
+        density: see `Stacked`; it is looked at as well.
 
     Raises:
         InputError: parameters for what is no module, or of the wrong names or shapes, or stacked differently; or see
@@ -93,7 +132,8 @@ def stack(model: Function, domain: tuple[float, float], parameters: Parameters |
                 if batch is not None and batch != len(tensor):
                     raise InputError(f"parameters: {name} is stacked {len(tensor)} times, others {batch}; one is right")
                 batch = len(tensor)
-    return Stacked(model, parameters, stacked, batch, _seen(model, domain, parameters, stacked))
+    models = Stacked(model, parameters, stacked, batch, _seen(model, domain, parameters, stacked))
+    return models if density is None else _with_density(models, domain, density)
 
 
 # Looking costs as much as some steps of training, and shows the same every time.
@@ -122,6 +162,41 @@ def _seen(
     return seen
 
 
+# A density is looked at once, however often it is written down anew.
+_DENSITIES: WeakKeyDictionary[Any, dict[Any, Trace | None]] = WeakKeyDictionary()
+# Lambdas that close over what is new at each step would fill the memory.
+_MOST_DENSITIES = 64
+
+
+def _with_density(models: Stacked, domain: tuple[float, float], density: Density) -> Stacked:
+    """The same models, searched together with the density if that breaks anywhere by itself."""
+    known: dict[Any, Trace | None] = {}
+    if isinstance(models.model, torch.nn.Module):
+        known = _DENSITIES.setdefault(models.model, {})
+    code = getattr(density, "written", density)
+    cells = [c.cell_contents for c in getattr(code, "__closure__", None) or ()]
+    key = (getattr(code, "__code__", id(code)), *((type(c), id(c)) for c in cells), domain, models.trace.dtype)
+    if key not in known:
+        if len(known) >= _MOST_DENSITIES:
+            known.clear()
+        known[key] = _along(replace(models, density=density, along=models.trace), domain)
+    along = known[key]
+    return models if along is None else replace(models, density=density, along=along)
+
+
+def _along(models: Stacked, domain: tuple[float, float]) -> Trace | None:
+    """How L along the first of the models is called, or None if it has no breaks of its own."""
+    parameters = models.parameters
+    if parameters is not None:
+        parameters = {n: (t[0] if models.stacked[n] == 0 else t).detach() for n, t in parameters.items()}
+    try:
+        seen = trace(models.integrand(parameters), domain, models.trace.dtype, models.trace.device)
+    except InputError as error:
+        raise InputError(str(error).replace("model:", "density:", 1)) from None
+    own = len(models.trace.calls)
+    return replace(seen, slopes_from=own, unknown=models.trace.unknown) if len(seen.calls) > own else None
+
+
 def moving_breaks(models: Stacked, domain: tuple[float, float], still: Sequence[float] = ()) -> Tensor:
     """Breaks of all models, (B, K) in the models' type, as functions of their parameters; padded with the right end.
 
@@ -136,7 +211,7 @@ def moving_breaks(models: Stacked, domain: tuple[float, float], still: Sequence[
     found = _zeros(models, domain)
     moving = found.places.to(models.trace.dtype)
     if moving.shape[1]:
-        own, slope = own_and_slope(lambda x: models.over(_own(models, found), x, found.columns), moving)
+        own, slope = own_and_slope(lambda x: models.over(_own(models, found), x, found.columns, integrand=True), moving)
         moving = _moved(moving, found, own, slope)
     return _with_jumps(models, domain, found, moving, still) if models.trace.unknown else moving
 
@@ -174,20 +249,30 @@ def straight_pieces(
 
 
 def _zeros(models: Stacked, domain: tuple[float, float]) -> Zeros:
-    seen = models.trace
-    return zeros(
-        lambda x, layer: models.over(lambda f, points: seen.preactivations(f, points, layer), x),
+    seen = models.searched
+    found = zeros(
+        lambda x, layer: models.over(lambda f, points: seen.preactivations(f, points, layer), x, integrand=True),
         [c.columns for c in seen.calls],
         domain,
         models.batch or 1,
         seen.dtype,
         seen.device,
         seen.straight,
+        seen.torn,
     )
+    if not found.settled:
+        warnings.warn(
+            "pre-activations of the model oscillate so fast that searches for their zeros do not agree: kinks may be "
+            "missing, and with them parts of the gradient; a shorter domain, or features of lower frequency, would be "
+            "right",
+            UserWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def _own(models: Stacked, found: Zeros) -> Any:
-    return lambda f, x, columns: models.trace.own(f, x, columns, found.counts)
+    return lambda f, x, columns: models.searched.own(f, x, columns, found.counts)
 
 
 def _moved(places: Tensor, found: Zeros, own: Tensor, slope: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from .operations import Interception, called, linear, understood
+from .operations import TEARING, Interception, called, linear, understood
 
 Function = Callable[[Tensor], Tensor]
 # Two sizes of a batch of points, so that the axis that holds the points is the one that changes.
@@ -66,6 +66,7 @@ class Trace:
         device: of the points.
         unknown: operations that may break smoothness unseen.
         straight: nothing but operations that keep what is piecewise linear in x so; the converse need not hold.
+        slopes_from: from which call on u′ is made use of, which jumps at the breaks of the calls before; None if never.
     """
 
     calls: tuple[Call, ...]
@@ -74,6 +75,17 @@ class Trace:
     device: torch.device
     unknown: tuple[str, ...]
     straight: bool
+    slopes_from: int | None = None
+
+    @property
+    def torn(self) -> tuple[bool, ...]:
+        """For each call, may its pre-activations jump at the breaks of earlier ones?"""
+        out, torn = [], False
+        for layer, call in enumerate(self.calls):
+            torn = torn or layer == self.slopes_from
+            out.append(torn)
+            torn = torn or call.operation in TEARING
+        return tuple(out)
 
     def value(self, function: Function, x: Tensor) -> Tensor:
         """The model at points (n,) → (n,)."""
@@ -324,6 +336,7 @@ def held_by(function: Function) -> list[Any]:
     if isinstance(function, torch.nn.Module):
         return []
     held = [*getattr(function, "args", ()), getattr(function, "func", None), getattr(function, "__self__", None)]
+    held += [getattr(function, "held", None)]
     for cell in getattr(function, "__closure__", None) or ():
         with suppress(ValueError):
             # An empty cell raises.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -163,23 +165,83 @@ class Own(torch.autograd.Function):
         return up * torch.from_numpy(np.where(x.detach().numpy() > 0, 1.0, -1.0))
 
 
+class Torn(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return torch.from_numpy(np.floor(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx, up: Tensor) -> Tensor:
+        return 0 * up
+
+
 @pytest.mark.parametrize(
     ("function", "places"),
     [
         (lambda x: Own.apply(torch.tanh(3 * x - 1)), [1 / 3]),
-        (lambda x: torch.floor(4 * x) * torch.sin(x), [0.25, 0.5, 0.75]),
         (lambda x: torch.sqrt((x - 0.1234) ** 2), [0.1234]),
-        (lambda x: x - torch.round(x * 200) / 200, list((np.arange(200) + 0.5) / 200)),
-        (lambda x: torch.frac(1000 * x - 0.5).abs() * F.relu(x - 0.5), None),
+        (lambda x: torch.hypot(x - 0.75, 0 * x), [0.75]),
+        (lambda x: torch.sqrt(torch.sin(200 * math.pi * x) ** 2), list(np.arange(1, 200) / 200)),
     ],
 )
-def test_breaks_of_unknown_operations_are_found_in_the_slopes(function, places: list[float] | None) -> None:
+def test_breaks_of_unknown_operations_are_found_in_the_slopes(function, places: list[float]) -> None:
     breaks = find_breaks(function, (0, 1))
     assert breaks.unknown
-    if places is not None:
-        np.testing.assert_allclose(breaks.places.numpy(), places, rtol=0, atol=1e-14)
-        assert set(breaks.operations) == {"unknown"}
-        assert not breaks.exact.any()
+    np.testing.assert_allclose(breaks.places.numpy(), places, rtol=0, atol=1e-14)
+    assert set(breaks.operations) == {"unknown"}
+    assert not breaks.exact.any()
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "places"),
+    [
+        (lambda x: torch.floor(4 * x) * torch.sin(x), "floor", [0.25, 0.5, 0.75]),
+        (lambda x: x - torch.round(x * 200) / 200, "round", list((np.arange(200) + 0.5) / 200)),
+        (lambda x: torch.frac(1000 * x - 0.5), "frac", list((np.arange(1000) + 0.5) / 1000)),
+        (lambda x: torch.remainder(x, 0.3), "remainder", [0.3, 0.6, 0.9]),
+        (lambda x: torch.fmod(x, 0.3), "remainder", [0.3, 0.6, 0.9]),
+        (lambda x: (x + 0.1) % 0.3, "remainder", [0.2, 0.5, 0.8]),
+        (lambda x: F.smooth_l1_loss(3 * x, 0 * x + 1, reduction="none", beta=0.5), "smooth_l1_loss", [1 / 6, 0.5]),
+        (lambda x: F.huber_loss(3 * x, 0 * x + 1, reduction="none", delta=0.5), "huber_loss", [1 / 6, 0.5]),
+    ],
+)
+def test_whole_numbers_and_losses_break_where_they_should(function, operation: str, places: list[float]) -> None:
+    breaks = find_breaks(function, (0, 1))
+    assert not breaks.unknown
+    np.testing.assert_allclose(breaks.places.numpy(), places, rtol=0, atol=1e-14)
+    assert set(breaks.operations) == {operation}
+
+
+def test_behind_a_jump_no_kink_is_seen_where_nothing_vanishes() -> None:
+    # On both sides of x = 1 the pre-activation is far from zero, with different signs.
+    breaks = find_breaks(lambda x: F.relu(torch.remainder(x, 1.0) - 0.25), (0.1, 2.9))
+    np.testing.assert_allclose(breaks.places.numpy(), [0.25, 1, 1.25, 2, 2.25], rtol=0, atol=1e-14)
+    curved = find_breaks(lambda x: F.relu(torch.sin(torch.remainder(x, 1.0)) - 0.25), (0.1, 2.9))
+    inner = np.arcsin(0.25)
+    np.testing.assert_allclose(curved.places.numpy(), [inner, 1, 1 + inner, 2, 2 + inner], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("frequency", "seed"), [(40, 0), (150, 1), (400, 2), (900, 3)])
+def test_no_kink_of_oscillating_features_is_missed(frequency: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    waves = frequency * torch.randn(8, generator=generator, dtype=torch.float64)
+    mixing = torch.randn(16, 12, generator=generator, dtype=torch.float64)
+
+    def features(x: Tensor) -> Tensor:
+        z = x * waves
+        return torch.cat([z.sin(), z.cos()], -1) @ mixing
+
+    breaks = find_breaks(lambda x: F.relu(features(x)).sum(-1, keepdim=True), (0, 1))
+    assert breaks.settled
+    # By another way: signs on so many points that the fastest wave has some ten thousand of them.
+    x = torch.linspace(0, 1, 4_000_001, dtype=torch.float64)
+    signs = torch.cat([(features(part[:, None]) > 0) for part in x.split(200_000)])
+    assert len(breaks) == int((signs[1:] ^ signs[:-1]).sum())
+
+
+def test_a_search_that_finds_more_at_every_look_says_so() -> None:
+    breaks = find_breaks(lambda x: F.relu(torch.sin(1e9 * x)), (0, 1))
+    assert not breaks.settled
 
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.Softplus, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Mish])
@@ -230,7 +292,7 @@ def check_motion(function, parameters: list[Tensor]) -> None:
 
 def test_a_value_that_jumps_does_not_tell_how_it_moves() -> None:
     def function(x: Tensor) -> Tensor:
-        return torch.floor(4 * x + 0.1)
+        return Torn.apply(4 * x + 0.1)
 
     with pytest.raises(InputError, match=r"its value jumps at x = 0\.225"):
         attach(function, find_breaks(function, (0, 1)))

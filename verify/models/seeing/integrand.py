@@ -1,0 +1,65 @@
+"""A density along a model, x ↦ L(x, u(x), u′(x)): a function of x whose own breaks are searched for like a model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .eager import may_require_gradients
+from .operations import Interception
+
+
+@dataclass(frozen=True, eq=False)
+class Integrand:
+    """What is integrated, as a function of x alone.
+
+    Attributes:
+        model: x, (n,) → u, (n,).
+        density: (x, u, u′), each (n,) → L, (n,).
+        held: the module behind the model, if there is one, for its parameters and the names of its parts.
+    """
+
+    model: Callable[[Tensor], Tensor]
+    density: Callable[[Tensor, Tensor, Tensor], Tensor]
+    held: Any = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """L at points (n,) or (n, 1), (n,), with its graph in the parameters and in x."""
+        x = x.reshape(-1)
+        # The density comes after the derivative: of the calls that are seen, the model's are the first.
+        if x.requires_grad or may_require_gradients():
+            return self.density(x, *value_and_slope(self.model, x))
+        # What forward mode evaluates the model on does not outlive it, and is not to be looked at.
+        u = self.model(x)
+        with Interception.paused():
+            _, slope = value_and_slope(self.model, x)
+        return self.density(x, u, slope)
+
+
+def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """u and u′ at points, each of the shape of x, to be differentiated once more by the parameters and by x.
+
+    By reverse mode twice; forward mode, which needs no second graph, took half as long again. Inside the transforms of
+    torch.func, which do not see through `torch.autograd.grad`, it is forward mode.
+
+    Args:
+        model: elementwise in x, such as `lambda x: net(x[:, None])[:, 0]`.
+        x: points, with or without graph; it is not cut.
+    """
+    points = x
+    if not x.requires_grad:
+        try:
+            points = x.detach().requires_grad_()
+        except RuntimeError:
+            u, slope, *_ = torch.func.jvp(model, (x,), (torch.ones_like(x),))
+            return u, slope
+    with torch.enable_grad():
+        u = model(points)
+        if not u.requires_grad:
+            return u, torch.zeros_like(u)
+        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
+    return u, slope
