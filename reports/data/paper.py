@@ -16,6 +16,7 @@ from ...solver.training.runs import Run
 from ...solver.training.training import fit
 from ...verify.statement.named import problems
 from ...verify.systems.findings import Audit
+from ...verify.values import Value
 from .audit import audit_study
 from .cache import Cache, recall_run
 from .gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table
@@ -29,7 +30,7 @@ _DELTAS = ("dirac-nearest", "dirac-mean")
 
 
 @dataclass(frozen=True, eq=False)
-class PaperStudy:
+class PaperStudy(Value):
     """What `paper_report` shows.
 
     Attributes:

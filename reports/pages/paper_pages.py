@@ -163,7 +163,7 @@ def _summary(study: PaperStudy, found: Iterable[Finding]) -> Page:
     if not study.first_look:
         return Page("On the failure of ReLU: which claims hold", caption, figure)
     caption += (
-        f"\nAfter {study.settings['steps']:,} epochs, on coarse grids or with short runs, nothing has converged: this "
+        f"\nAfter {study.settings['steps']:,} epochs nothing has converged: this "
         "shows that everything works, and says nothing about the paper."
     )
     return Page("On the failure of ReLU: a first look", caption, figure)

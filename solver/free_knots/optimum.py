@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
+from ...verify.values import Value
 from ..data.strong_solution import StrongSolution, strong_solution
 from .certificate import SAME_MINIMUM, Certificate, certificate_of, global_gap
 from .dynamic_programming import MOST_KINKS, global_kinks
@@ -29,7 +30,7 @@ class ConvergenceWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class BestNetwork:
+class BestNetwork(Value):
     """What `solve` found.
 
     Attributes:

@@ -15,6 +15,7 @@ from ...verify.errors import InputError
 from ...verify.files import write_whole
 from ...verify.statement.named import problems
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 from ..training.checks import Check, verdict
 from ..training.regression import regress
 from ..training.runs import Run
@@ -28,7 +29,7 @@ CONVERGED = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(Value):
     """The runs of one experiment and what they say.
 
     Attributes:
