@@ -210,7 +210,7 @@ class _Far:
 
 def _about_centre(problem: Any, network: Any, density: Any) -> _Far | None:
     """The question about the centre of the domain, where float64 would lose digits about 0; None where it would not."""
-    from .statement.centring import centre, centred, centred_density, centred_network
+    from .statement.centring import centre, centred, centred_density, centred_network, centred_statement
     from .statement.deep_network import DeepNetwork
     from .statement.density import Density
 
@@ -220,4 +220,5 @@ def _about_centre(problem: Any, network: Any, density: Any) -> _Far | None:
     if not place:
         return None
     asked = None if density is None else centred_density(density, problem.domain)
-    return _Far((centred(problem), centred_network(network, place), None, asked), place)
+    near = centred(problem) if isinstance(problem, RitzProblem) else centred_statement(problem)
+    return _Far((near, centred_network(network, place), None, asked), place)

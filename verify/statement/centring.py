@@ -32,16 +32,20 @@ def centre(domain: tuple[Any, Any]) -> Fraction:
 
 
 @lru_cache(maxsize=64)
-def centred(problem: RitzProblem | Density) -> RitzProblem | Density:
+def centred(problem: RitzProblem) -> RitzProblem:
     """The same problem in t = x − centre; without its solution."""
     place = _number(centre(problem.domain))
-    data = {n: shifted(getattr(problem, n), place) for n in ("distance", "lift")}
-    data["domain"] = tuple(end - place for end in problem.domain)
-    if isinstance(problem, Density):
-        return Density(shifted(problem.expression, place), **data)
-    data |= {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source")}
+    data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift")}
     data |= {n: {e - place: v for e, v in getattr(problem, n).items()} for n in ("fluxes", "essential")}
-    return RitzProblem(**data, penalty=problem.penalty, name=problem.name)
+    return RitzProblem(**data, domain=_moved(problem.domain, place), penalty=problem.penalty, name=problem.name)
+
+
+@lru_cache(maxsize=64)
+def centred_statement(density: Density) -> Density:
+    """The same density in t = x − centre."""
+    place = _number(centre(density.domain))
+    data = {n: shifted(getattr(density, n), place) for n in ("expression", "distance", "lift")}
+    return Density(**data, domain=_moved(density.domain, place))
 
 
 def centred_density(density: Any, domain: tuple[Any, Any]) -> sympy.Expr:
@@ -72,6 +76,10 @@ def shifted(expression: sympy.Expr, place: sympy.Rational) -> sympy.Expr:
     if isinstance(expression, sympy.Expr) and expression.is_polynomial(X):
         return sympy.expand(expression.subs(X, X + place))
     return expression.func(*(shifted(e, place) for e in expression.args))
+
+
+def _moved(domain: tuple[Any, Any], place: sympy.Rational) -> tuple[Any, Any]:
+    return domain[0] - place, domain[1] - place
 
 
 def _number(place: Fraction) -> sympy.Rational:
