@@ -37,7 +37,7 @@ class DeepGradient:
         jumps: ⟦L⟧ at each of them, (K,).
         route: "antiderivative", "quadrature" or "Gauss points": how the integrals were found.
         error_estimate: absolute error of those integrals; 0 for closed forms.
-        distance: |Δx| to the nearest place where the energy has no derivative.
+        distance: `|Δx|` to the nearest place where the energy has no derivative.
     """
 
     bulk: Tensors
