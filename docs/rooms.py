@@ -129,8 +129,9 @@ def draw() -> bytes:
                 box = FancyBboxPatch((left, -row - 0.92), 0.86, 0.8, boxstyle="round,pad=0,rounding_size=0.03",
                                      facecolor=colour, alpha=0.1, edgecolor=colour, mutation_aspect=3)  # fmt: skip
                 axes.add_patch(box)
-                axes.text(left + 0.03, -row - 0.27, f"{room.path.split('/')[1]}/", fontsize=13, weight="bold", va="center")
-                duty = "\n".join(textwrap.wrap(room.duty.replace('`', ''), 46)[:3])
+                name = f"{room.path.split('/')[1]}/"
+                axes.text(left + 0.03, -row - 0.27, name, fontsize=13, weight="bold", va="center")
+                duty = "\n".join(textwrap.wrap(room.duty.replace("`", ""), 46)[:3])
                 axes.text(left + 0.03, -row - 0.42, duty, fontsize=8.3, va="top", linespacing=1.25)
         axes.text(1.0, 0.38, "imports run this way", fontsize=9, ha="center", va="center")
         figure.savefig(buffer, format="svg", metadata={"Date": None})
