@@ -13,6 +13,7 @@ from ..errors import Degeneracy, NondifferentiableError
 from ..statement.blocks import BLOCKS, Blocks
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
+from ..values import Value
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
 from .kinks import Arrangement, arrange_exact
 from .moments import Moments
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Gradient:
+class Gradient(Value):
     """Exact gradient of the energy, total = bulk + dirac.
 
     Attributes:
