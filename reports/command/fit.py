@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import DEFAULT_PROBLEM, with_problem
+from .options import given, refuse_idle, with_problem
 
 if TYPE_CHECKING:
     from ...solver.training.runs import Run
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _QUICK_STEPS, _QUICK_SEEDS = 500, 4
 _EXPERIMENT_SEEDS = 16
 _SEEDS, _STEPS = 4, 10_000
+# What a preset leaves open.
+_OF_A_PRESET = ("preset", "quick", "width", "steps", "learning_rate", "points", "seeds", "save", "threads", "as_json")
 
 Preset = Annotated[
     str | None, typer.Option(help="Instead of one run the paper's: figure-1, figure-2, figure-4, figure-5 or figure-6.")
@@ -30,6 +32,7 @@ Preset = Annotated[
 @with_problem
 def fit(
     problem: RitzProblem,
+    context: typer.Context,
     preset: Preset = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few steps and seeds, for a first look.")] = False,
     width: Annotated[str, typer.Option(help="Neurons of the hidden layer; 20,20 for two.")] = "20",
@@ -89,13 +92,18 @@ def fit(
         raise InputError(f"threads: {threads} compute nothing; at least one would be right")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
+    _refuse_idle(context, preset, optimizer, checkpoint, start)
     torch.set_num_threads(threads)
     steps = steps if steps is not None else _QUICK_STEPS if quick else _STEPS
     count = seeds if seeds is not None else _QUICK_SEEDS if quick else _EXPERIMENT_SEEDS if preset else _SEEDS
     with _warnings_as_sentences():
         if preset is not None:
-            _refuse_beside_preset(problem, locals())
-            from ...solver.studies.experiments import run_experiment
+            if not width.isdecimal():
+                raise InputError(f"width: the paper's runs have one hidden layer, not {width!r}; 20 would be right")
+            from ...solver.studies.experiments import CONVERGED, run_experiment
+
+            if quick and steps >= CONVERGED:
+                raise InputError(f"quick: {steps} epochs are no first look; leaving --quick out would be right")
 
             folder = save or Path("build/experiments")
             require_writable(folder / preset / "outcome.json")
@@ -145,27 +153,24 @@ def fit(
         raise typer.Exit(1)
 
 
-def _refuse_beside_preset(problem: RitzProblem, given: dict[str, Any]) -> None:
-    """A preset states problem and networks itself: what it would ignore is refused."""
-    from ...verify.errors import InputError
-
-    if problem.name != DEFAULT_PROBLEM:
-        raise InputError(
-            f"preset: {given['preset']} states its own problem, {problem.name!r} would be ignored; without it is right"
-        )
-    if not given["width"].isdecimal():
-        raise InputError(f"width: the paper's runs have one hidden layer, not {given['width']!r}; 20 would be right")
-    usual = {
-        "activation": "relu", "gradient": "autodiff", "energy": "ritz", "schedule": None, "optimizer": "adam",
-        "lbfgs_steps": None, "rule": "midpoint", "difference_step": None, "start": None, "patience": None,
-        "record": 100, "checkpoint": None, "resume": False, "dtype": "float64", "device": "cpu",
-    }  # fmt: skip
-    for name, value in usual.items():
-        if given[name] != value:
-            raise InputError(
-                f"preset: {given['preset']} states its own {name.replace('_', '-')}, {given[name]} would be ignored; "
-                "leaving one of the two out would be right"
-            )
+def _refuse_idle(
+    context: typer.Context, preset: str | None, optimizer: str, checkpoint: Path | None, start: str | None
+) -> None:
+    """What would do nothing is refused, not passed over in silence."""
+    if {"steps", "seeds"} <= set(given(context)):
+        refuse_idle(context, ["quick"], "beside --steps and --seeds, which it would choose; one of them is right")
+    if preset is not None:
+        # It states problem and networks itself.
+        others = [name for name in given(context) if name not in _OF_A_PRESET]
+        refuse_idle(context, others, f"beside --preset {preset}, which states its own; one of the two would be right")
+        return
+    if checkpoint is None:
+        refuse_idle(context, ["checkpoint_every"], "without a checkpoint; --checkpoint FILE beside it would be right")
+    if optimizer == "lbfgs":
+        refuse_idle(context, ["learning_rate", "schedule"], "with --optimizer lbfgs, which finds its own steps; "
+                    "adam or adam-lbfgs would be right")  # fmt: skip
+    if start not in (None, "regression"):
+        refuse_idle(context, ["seeds"], f"beside --start {start}, which has its own networks; one of the two is right")
 
 
 def _widths(text: str) -> int | tuple[int, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 import runpy
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -35,14 +36,20 @@ Interval = Annotated[tuple[str, str] | None, typer.Option(help="The two ends of 
 
 
 @contextmanager
-def one_sentence() -> Iterator[None]:
-    """Bad input ends with its one sentence and exit code 2."""
+def one_sentence(context: typer.Context | None = None, besides: Collection[str] = ()) -> Iterator[None]:
+    """Bad input ends with its one sentence and exit code 2.
+
+    Args:
+        context: of the subcommand; arguments that the sentence names are then called by the options that give them.
+        besides: arguments that are not given by options this time.
+    """
     from ...verify.errors import InputError, NondifferentiableError
 
     try:
         yield
     except (InputError, NondifferentiableError) as error:
-        typer.echo(f"kinkproof: {error}", err=True)
+        said = str(error) if context is None else _with_options(str(error), context, besides)
+        typer.echo(f"kinkproof: {said}", err=True)
         raise typer.Exit(2) from None
     except ModuleNotFoundError as error:
         extra = {
@@ -59,26 +66,75 @@ def one_sentence() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def _with_options(sentence: str, context: typer.Context, besides: Collection[str]) -> str:
+    """The library's `learning_rate: 0.0 …` as `--learning-rate: 0.0 …`, `optimizer='adam'` as `--optimizer adam`."""
+    options = {p.opts[0]: str(p.name) for p in context.command.params if p.opts[0].startswith("--")}
+    names = {name: option for option, name in options.items()}
+    # The library's own names where the command's differ: an option for epochs is called --steps.
+    names |= {option[2:].replace("-", "_"): option for option in options}
+    names |= {"fluxes": names["flux"]} if "flux" in names else {}
+    names = {name: option for name, option in names.items() if name not in besides}
+    subject, colon, rest = sentence.partition(":")
+    sentence = f"{names.get(subject, subject)}{colon}{rest}"
+    if ".py:" in sentence:
+        # About a line of Python, where arguments are arguments.
+        return sentence
+    known = "|".join(map(re.escape, names))
+    quoted = re.sub(rf"\b({known})='([^']*)'", lambda m: f"{names[m[1]]} {m[2]}", sentence)
+    assigned = re.sub(rf"\b({known})=(?![\w=])", lambda m: names[m[1]], quoted)
+    # A name of several words is no word of English.
+    return re.sub(r"\b[a-z]+_[a-z_]+\b", lambda m: names.get(m[0], m[0]), assigned)
+
+
+def given(context: typer.Context) -> list[str]:
+    """The parameters that stand on the command line, whatever their values."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+
+
+def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Refuse options that do nothing in this mode.
+
+    Args:
+        context: of the subcommand.
+        names: the parameters that would do nothing.
+        why: and what would be right.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    from ...verify.errors import InputError
+
+    for name in given(context):
+        if name in names:
+            raise InputError(f"{name}: it does nothing {why}")
+
+
 def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..., None]:
     """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
 
     The subcommand runs inside `one_sentence`.
 
     Args:
-        command: the subcommand.
+        command: the subcommand; it gets its `typer.Context` if it has an argument `context`.
         instead: an argument of it; where that is given no problem is stated, and the subcommand gets `None`.
     """
+    own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
+    shared = list(inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values())
+    stating = [p.name for p in shared]
 
     @wraps(command)
-    def run(**options: Any) -> None:
-        with one_sentence():
-            stated = {n: options.pop(n) for n in inspect.signature(_stated).parameters}
-            command(None if options.get(instead) is not None else _stated(**stated), **options)
+    def run(context: typer.Context, **options: Any) -> None:
+        replaced = options.get(instead) is not None
+        with one_sentence(context, stating if replaced else ()):
+            stated = {n: options.pop(n) for n in stating}
+            passed = {"context": context} if any(p.name == "context" for p in own) else {}
+            command(None if replaced else _stated(**stated), **passed, **options)
 
     # The problem's own class is imported only when a command runs.
-    own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
-    shared = inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values()
-    merged = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own[1:])]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    others = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own[1:]) if p.name != "context"]
+    merged = [context, *others]
     run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in merged}
     return run
@@ -111,6 +167,8 @@ def _stated(
             if not equals:
                 raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
             statement.setdefault(key, {})[end] = value
+    if penalty is not None and not essential:
+        raise InputError("penalty: it holds essential values, and there are none; --essential END=VALUE is right")
     if not statement:
         name = DEFAULT_PROBLEM if problem is None else problem
         return _from_file(name) if ".py:" in name else problems[name]

@@ -77,6 +77,8 @@ def generate(
     if path is None or (standalone and pack):
         raise InputError("oracles: --standalone FILE.py, --standalone FILE.c or --pack FILE.json would be right")
     require_writable(path)
+    if pack and language:
+        raise InputError("language: it does nothing for a pack, which is JSON; --standalone FILE would be right")
     if language is not None and language not in LANGUAGES:
         raise InputError(f"language: {language!r} is unknown; one of {', '.join(LANGUAGES)} would be right")
     endings = [".json"] if pack else [LANGUAGES[language]] if language else list(LANGUAGES.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import one_sentence, with_problem
+from .options import one_sentence, refuse_idle, with_problem
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
@@ -62,12 +62,14 @@ def discrepancy(
 ) -> None:
     """Where autodiff deviates from the gradient of the integral, by how much, and why.
 
-    Exits with 1 if the derivations disagree, or a verdict is not the one that theory predicts.
+    Exits with 1 if the derivations disagree, or a verdict is not the one that theory predicts; with 2 if no AD system
+    was judged.
     """
+    from ...verify.errors import InputError
     from ..data.audit import audit_study
     from ..data.cache import recall_pdf
     from ..pages.discrepancy import discrepancy_report
-    from .tables import steps
+    from .tables import nothing_judged, steps
 
     path, kept = _places("discrepancy", output, cache)
     with steps(_DISCREPANCY_STEPS) as progress:
@@ -82,12 +84,15 @@ def discrepancy(
         typer.echo("kinkproof: the independent derivations disagree: nothing was judged, no report written", err=True)
     if not found.passed:
         raise typer.Exit(1)
+    if not found.judged_systems:
+        raise InputError(nothing_judged(found))
 
 
 @app.command()
 @with_problem
 def landscape(
     problem: RitzProblem,
+    context: typer.Context,
     width: Annotated[int, typer.Option(help="Neurons of the networks.")] = 20,
     seed: Annotated[int, typer.Option(help="Of their starting parameters.")] = 0,
     points: Annotated[int, typer.Option(help="Nodes of the fixed grid.")] = 200,
@@ -104,6 +109,8 @@ def landscape(
     """What the energy around the fit to the solution looks like, and whose the noise is."""
     # First: what is imported below reads SOURCE_DATE_EPOCH too, and not every package says what is wrong with it.
     path, kept = _places("landscape", output, cache)
+    if resolution is not None:
+        refuse_idle(context, ["quick"], "beside --resolution, which it would choose; one of the two would be right")
     from ..data.cache import recall_pdf
     from ..data.landscape import landscape_study
     from ..pages.landscape_pages import landscape_report
@@ -122,6 +129,7 @@ def landscape(
 
 @app.command()
 def paper(
+    context: typer.Context,
     epochs: Annotated[
         int | None, typer.Option("--steps", help="Epochs of ADAM; by default 10000.", show_default=False)
     ] = None,
@@ -133,7 +141,7 @@ def paper(
     cache: Kept = None,
 ) -> None:
     """The paper's figures 1 to 8 from real runs, a verdict on each claim, and what the paper did not show."""
-    with one_sentence():
+    with one_sentence(context):
         path, kept = _places("paper", output, cache)
         from ...verify.errors import InputError
         from ..data.cache import recall_pdf
@@ -155,5 +163,5 @@ def paper(
             )
             progress("writing the report")
             recall_pdf(kept, {"report": "paper", **study.settings}, partial(paper_report, study), path)
-        findings_table(findings(study))
+        findings_table(findings(study), study.first_look)
         typer.echo(f"Written: {path}")

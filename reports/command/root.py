@@ -74,8 +74,9 @@ def audit(
     """Which gradients of the energy do torch, JAX and others get wrong, by how much, and why?
 
     Exits with 1 if the independent derivations disagree, or a verdict is not the one that theory predicts, or a
-    backend fails. An AD system that is not installed is shown as such. With FILE.py:DENSITY: is autodiff's gradient of
-    your own loss that of its integral? Exits with 1 if it is not, and says what to change.
+    backend fails; with 2 if no AD system was judged. One that is not installed is shown as such.
+    With FILE.py:DENSITY: is autodiff's gradient of your own loss that of its integral? Exits with 1 if it is not, and
+    says what to change.
     """
     if subject is not None:
         from .model import audit_file, refuse_others
@@ -87,7 +88,7 @@ def audit(
     from ...verify.errors import InputError
     from ...verify.statement.network import ShallowNetwork
     from ...verify.systems.discovery import discover
-    from .tables import AUDIT_STEPS, audit_tables, steps
+    from .tables import AUDIT_STEPS, audit_tables, nothing_judged, steps
 
     if points is not None:
         raise InputError("points: they are those of a model of yours, FILE.py:DENSITY; leaving --points out is right")
@@ -123,6 +124,8 @@ def audit(
         audit_tables(result, save)
     if not result.passed:
         raise typer.Exit(1)
+    if not result.judged_systems:
+        raise InputError(nothing_judged(result))
 
 
 app.command("audit")(with_problem(audit, instead="subject"))

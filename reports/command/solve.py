@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import with_problem
+from .options import refuse_idle, with_problem
 
 if TYPE_CHECKING:
-    from ...solver.free_knots.convergence_table import Convergence
-    from ...solver.free_knots.optimum import BestNetwork
+    from ...solver.free_knots.widths.convergence_table import Convergence
+    from ...solver.free_knots.widths.optimum import BestNetwork
     from ...verify.statement.problem import RitzProblem
 
 DEFAULT_WIDTH = 20
@@ -27,6 +27,7 @@ _STEPS, _SEEDS = 10_000, 16
 @with_problem
 def solve(
     problem: RitzProblem,
+    context: typer.Context,
     width: Annotated[int | None, typer.Option(help=f"Neurons, by default {DEFAULT_WIDTH}.")] = None,
     kinks: Annotated[int | None, typer.Option(help="Instead: kinks inside the domain.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="Instead: grow until the energy gap is at most this.")] = None,
@@ -50,11 +51,11 @@ def solve(
 ) -> None:
     """Find the ReLU network of least energy: solve for its kinks.
 
-    Exits with 1 if a certificate does not hold: not stationary, not a minimum, or a better one is known.
+    Exits with 1 if a certificate does not hold: not stationary, not a minimum, or a better one of the width is known.
     """
     from ...solver import convergence as run_convergence
     from ...solver import solve as run_solve
-    from ...solver.free_knots.optimum import ConvergenceWarning
+    from ...solver.free_knots.widths.optimum import ConvergenceWarning
     from ...verify.errors import InputError
     from ...verify.files import require_writable
 
@@ -62,11 +63,10 @@ def solve(
         raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
     if widths is not None and not width is kinks is tolerance is None:
         raise InputError("widths: a table and a single network are two things; one of the two would be right")
-    if widths is not None and (seed, max_iterations) != (0, _MAX_ITERATIONS):
-        raise InputError("widths: a table has no seed and no number of steps of its own; --width would be right")
-    for name, value in (("steps", steps), ("seeds", seeds)):
-        if value is not None and chart is None:
-            raise InputError(f"{name}: {value} would be ignored, nothing is trained; --chart FILE beside it is right")
+    if widths is not None:
+        refuse_idle(context, ["seed", "max_iterations"], "in a table over --widths; --width would be right")
+    if chart is None:
+        refuse_idle(context, ["steps", "seeds"], "where nothing is trained; --chart FILE beside it would be right")
     if chart is not None:
         _check_chart(problem, chart, widths)
     if save is not None:
@@ -149,7 +149,7 @@ def _numbers(text: str) -> list[int]:
 def _as_dict(problem: RitzProblem, best: BestNetwork) -> dict[str, Any]:
     certificate = dataclasses.asdict(best.certificate)
     # JSON has no infinity; without a kink that could move there is no smallest curvature.
-    certificate = {k: None if v is not None and not math.isfinite(v) else v for k, v in certificate.items()}
+    certificate = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in certificate.items()}
     certificate["failures"] = list(best.certificate.failures)
     names = ("hidden_weights", "hidden_biases", "output_weights")
     return {

@@ -83,16 +83,21 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
             console.print(f"[yellow]not run:[/yellow] {escape(f'{row.label}: {row.unavailable}')}", soft_wrap=True)
         if row.failed:
             console.print(f"[red]failed:[/red] {escape(f'{row.label}: {row.failed}')}", soft_wrap=True)
-    if not audit.judged_systems:
-        console.print("[yellow]No AD system was judged, only kinkproof's own quadratures.[/yellow]")
     surprises = [r for r in audit.rows if r.total is not None and not r.as_expected]
     for row in surprises:
         blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
         console.print(f"[red]unexpected:[/red] {escape(row.label)}: {blocks}")
-    if audit.passed:
+    if audit.passed and audit.judged_systems:
         console.print("All verdicts are the expected ones.")
     if saved is not None:
         console.print(f"Written: {saved / 'audit.json'}, {saved / 'discrepancy.pdf'}", soft_wrap=True)
+
+
+def nothing_judged(audit: Audit) -> str:
+    """The sentence for an audit without any AD system: what is missing, and the command for it."""
+    absent = [r for r in audit.rows if r.unavailable]
+    why = "".join(f"; {row.system} is {row.unavailable}" for row in absent) or "; one with a backend would be right"
+    return f"audit: no AD system was judged, only kinkproof's own quadratures{why}"
 
 
 def _cells(row: Row, grids: int) -> list[str]:

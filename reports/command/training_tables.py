@@ -90,25 +90,26 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
         "gap: exact energy minus the minimum. stuck: more than 4 times above the lower quartile and falling no more. "
         "field error: median, relative."
     )
-    epochs = first.settings.steps
-    if epochs < CONVERGED:
-        screen.print(
-            f"After {epochs:,} of {CONVERGED:,} epochs nothing has converged: what follows is a first look only."
-        )
+    if outcome.first_look:
+        screen.print(_first_look(first.settings.steps))
     screen.print(f"The paper's claim: {outcome.claim}")
     for check in (c for c in outcome.checks if c.papers):
-        screen.print(f"  {_mark(check.holds)} {check.sentence}")
-    screen.print(f"Verdict: [bold]{outcome.verdict}[/bold].")
+        screen.print(f"  {_mark(check.holds, not outcome.first_look)} {check.sentence}")
+    if outcome.verdict is not None:
+        screen.print(f"Verdict: [bold]{outcome.verdict}[/bold].")
     ours = [c for c in outcome.checks if not c.papers]
     if ours:
         screen.print("What the paper did not show:")
         for check in ours:
-            screen.print(f"  {_mark(check.holds)} {check.sentence}")
+            screen.print(f"  {_mark(check.holds, not outcome.first_look)} {check.sentence}")
     screen.print(f"Written: {place}", soft_wrap=True)
 
 
-def findings_table(found: Iterable[Finding]) -> None:
-    """One line a figure of the paper: its claim and the verdict."""
+def findings_table(found: Iterable[Finding], first_look: str) -> None:
+    """One line a figure of the paper: its claim and the verdict; of a first look, which has none, that it is one."""
+    if first_look:
+        terminal().print(f"[bold]{first_look}.[/bold]")
+        return
     table = Table(box=SIMPLE_HEAD)
     for head in ("figure", "claim", "checks\nthat hold", "verdict"):
         table.add_column(head, no_wrap=head == "verdict")
@@ -118,5 +119,11 @@ def findings_table(found: Iterable[Finding]) -> None:
     terminal().print(table)
 
 
-def _mark(holds: bool) -> str:
+def _first_look(epochs: int) -> str:
+    return f"[bold]First look[/bold]: after {epochs:,} of {CONVERGED:,} epochs nothing has converged; no verdict."
+
+
+def _mark(holds: bool, judged: bool) -> str:
+    if not judged:
+        return "?"
     return "[green]✓[/green]" if holds else "[red]✗[/red]"

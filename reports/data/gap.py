@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...solver.free_knots.optimum import BestNetwork
+from ...solver.free_knots.widths.optimum import BestNetwork
 from ...solver.training.training import fit
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ AUTODIFF, DIFFERENCES, EXACT, SOLVED, LIMIT, TANH = LABELS = (
 
 
 @dataclass(frozen=True, eq=False)
-class GapTable:
+class GapTable(Value):
     """Energy gaps of one problem at one width, by the way of getting there.
 
     Attributes:

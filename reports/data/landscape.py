@@ -19,6 +19,7 @@ from ...solver.training.runs import Run
 from ...solver.training.training import fit
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 from .cache import Cache, recall_run
 
 # Activation and energy of the scans, in the order in which they are shown.
@@ -35,7 +36,7 @@ _PATH_STEPS, _PATH_RECORD = 2_000, 20
 
 
 @dataclass(frozen=True, eq=False)
-class LandscapeStudy:
+class LandscapeStudy(Value):
     """What `landscape_report` shows.
 
     Attributes:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ...solver.free_knots.optimum import BestNetwork, solve
+from ...solver.free_knots.widths.optimum import BestNetwork, solve
 from ...solver.landscapes.scanned_energy import one_thread
-from ...solver.studies.experiments import EXPERIMENTS, Outcome, run_experiment
+from ...solver.studies.experiments import CONVERGED, EXPERIMENTS, Outcome, run_experiment
 from ...solver.training.runs import Run
 from ...solver.training.training import fit
 from ...verify.statement.named import problems
 from ...verify.systems.findings import Audit
+from ...verify.values import Value
 from .audit import audit_study
 from .cache import Cache, recall_run
 from .gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table
@@ -29,7 +30,7 @@ _DELTAS = ("dirac-nearest", "dirac-mean")
 
 
 @dataclass(frozen=True, eq=False)
-class PaperStudy:
+class PaperStudy(Value):
     """What `paper_report` shows.
 
     Attributes:
@@ -49,6 +50,15 @@ class PaperStudy:
     landscape: LandscapeStudy
     best: BestNetwork
     gaps: GapTable
+
+    @property
+    def first_look(self) -> str:
+        """Why this is no more than a first look, with no verdicts; "" if it is more."""
+        steps = self.settings["steps"]
+        if not self.settings["quick"] and steps >= CONVERGED:
+            return ""
+        short = f"{steps:,} of {CONVERGED:,} epochs" if steps < CONVERGED else "coarse and short"
+        return f"First look: {short}, no verdicts"
 
 
 @one_thread()

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ...solver.studies.experiments import CONVERGED
 from ...solver.training.checks import Check, verdict
 from ...verify.files import require_writable
 from ..data.paper import PaperStudy
@@ -58,21 +57,23 @@ class Finding:
     figure: int
     claim: str
     checks: tuple[Check, ...]
+    judged: bool = True
 
     @property
-    def verdict(self) -> str:
-        """ "borne out", "borne out in part" or "not borne out"."""
-        return verdict(self.checks)
+    def verdict(self) -> str | None:
+        """ "borne out", "borne out in part" or "not borne out"; None of a first look."""
+        return verdict(self.checks) if self.judged else None
 
 
 def findings(study: PaperStudy) -> tuple[Finding, ...]:
-    """Figures 1 to 8 with their checks, all computed from the study."""
-    out = {3: Finding(3, _CLAIMS[3], tuple(_neuron(study).checks))}
+    """Figures 1 to 8 with their checks, all computed from the study; judged unless it is a first look."""
+    judged = not study.first_look
+    out = {3: Finding(3, _CLAIMS[3], tuple(_neuron(study).checks), judged)}
     for name, outcome in study.outcomes.items():
         number = int(name.removeprefix("figure-"))
-        out[number] = Finding(number, outcome.claim, outcome.checks)
-    out[7] = Finding(7, _CLAIMS[7], tuple(_noise_of_relu(study)))
-    out[8] = Finding(8, _CLAIMS[8], tuple(_noise_of_relu_squared(study)))
+        out[number] = Finding(number, outcome.claim, outcome.checks, judged)
+    out[7] = Finding(7, _CLAIMS[7], tuple(_noise_of_relu(study)), judged)
+    out[8] = Finding(8, _CLAIMS[8], tuple(_noise_of_relu_squared(study)), judged)
     return tuple(out[k] for k in sorted(out))
 
 
@@ -92,7 +93,9 @@ def paper_report(study: PaperStudy, path: str | Path) -> Path:
         found = findings(study)
         pages = [_summary(study, found), *_figures(study, found), *_beyond(study), _settings(study)]
     title = "On the failure of ReLU activation: the paper's figures from real runs"
-    write_pdf(path, pages, title, "arXiv 2512.11184, figures 1 to 8 with verdicts, and what the paper did not show")
+    shown = "with verdicts" if not study.first_look else "at a first look"
+    subject = f"arXiv 2512.11184, figures 1 to 8 {shown}, and what the paper did not show"
+    write_pdf(path, pages, title, subject, study.first_look)
     return path
 
 
@@ -141,24 +144,29 @@ def _summary(study: PaperStudy, found: Iterable[Finding]) -> Page:
     y = 0.865
     for finding in found:
         figure.text(0.05, y, f"Figure {finding.figure}", fontsize=11.5, weight="bold", va="top")
-        colour = VERDICT_COLOURS[finding.verdict]
-        figure.text(0.13, y, finding.verdict, fontsize=11.5, weight="bold", color=colour, va="top")
-        held = [c.holds for c in finding.checks if c.papers]
-        figure.text(0.27, y, f"{sum(held)} of {len(held)}", fontsize=11, color="#555555", va="top")
+        if finding.verdict is None:
+            figure.text(0.13, y, "first look", fontsize=11.5, color="#555555", va="top")
+        else:
+            colour = VERDICT_COLOURS[finding.verdict]
+            figure.text(0.13, y, finding.verdict, fontsize=11.5, weight="bold", color=colour, va="top")
+            held = [c.holds for c in finding.checks if c.papers]
+            figure.text(0.27, y, f"{sum(held)} of {len(held)}", fontsize=11, color="#555555", va="top")
         lines = textwrap.wrap(finding.claim, 100)
         figure.text(0.33, y, "\n".join(lines), fontsize=11, va="top", linespacing=1.3)
         y -= 0.03 + 0.026 * max(2, len(lines))
+    counted = "the verdict counts those that hold" if not study.first_look else "a whole run judges them"
     caption = (
-        "The paper's claims, each taken apart into checks that are computed from this study; the verdict counts those "
-        "that hold. Where the paper's numbers are not legible the settings are this project's (last page). The pages "
-        "after figure 8 show what the paper did not."
+        f"The paper's claims, each taken apart into checks that are computed from this study; {counted}. Where the "
+        "paper's numbers are not legible the settings are this project's (last page). The pages after figure 8 show "
+        "what the paper did not."
     )
-    if study.settings["steps"] < CONVERGED:
-        caption += (
-            f"\nAfter {study.settings['steps']:,} of {CONVERGED:,} epochs nothing has converged: a first look only, no "
-            "verdict on the paper."
-        )
-    return Page("On the failure of ReLU: which claims hold", caption, figure)
+    if not study.first_look:
+        return Page("On the failure of ReLU: which claims hold", caption, figure)
+    caption += (
+        f"\nAfter {study.settings['steps']:,} epochs nothing has converged: this "
+        "shows that everything works, and says nothing about the paper."
+    )
+    return Page("On the failure of ReLU: a first look", caption, figure)
 
 
 def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
@@ -168,10 +176,10 @@ def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
         outcome = study.outcomes.get(f"figure-{finding.figure}")
         if outcome is not None:
             seen = _SEEN[finding.figure]
-            pages.append(training_page(title, finding.claim, finding.checks, outcome.runs, seen))
+            pages.append(training_page(title, finding.claim, finding.checks, outcome.runs, seen, finding.judged))
         elif finding.figure == 3:
             figure = neuron_figure(_neuron(study), bottom=0.38)
-            write_claim(figure, finding.claim, finding.checks, top=0.3)
+            write_claim(figure, finding.claim, finding.checks, top=0.3, judged=finding.judged)
             pages.append(Page(title, "One neuron times D on 50 midpoints; its parameters are this project's.", figure))
         else:
             activation = "relu" if finding.figure == 7 else "relu2"
@@ -181,7 +189,7 @@ def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
                 f"{_NOISY:.0f} times as rough as a parabola at this resolution."
             )
             page = surface_page(scape, title, caption, bottom=0.35)
-            write_claim(page.figure, finding.claim, finding.checks, top=0.315)
+            write_claim(page.figure, finding.claim, finding.checks, top=0.315, judged=finding.judged)
             pages.append(page)
     return pages
 
@@ -195,7 +203,8 @@ def _beyond(study: PaperStudy) -> list[Page]:
         "times that of a parabola."
     )
     nearest = {r.total.verdict for r in study.audit.rows if r.delta == "nearest" and r.total is not None}
-    title = "its nearest-node delta does not converge either" if nearest == {"inconsistent"} else "error against grid"
+    refuted = nearest == {"inconsistent"} and not study.first_look
+    title = "its nearest-node delta does not converge either" if refuted else "error against grid"
     return [
         replace(errors_page(study.audit), title=f"Beyond the paper: {title}"),
         _gradients(study),
@@ -228,7 +237,8 @@ def _gradients(study: PaperStudy) -> Page:
         "Five gradients from the same starts. What is left with the exact one is the optimiser's and ReLU's own: "
         f"{stuck['relu-exact']} of {len(study.gradients['relu-exact'].stops)} networks are stuck in a local minimum."
     )
-    return training_page("Beyond the paper: training with each gradient", "", checks, study.gradients, caption)
+    title = "Beyond the paper: training with each gradient"
+    return training_page(title, "", checks, study.gradients, caption, judged=not study.first_look)
 
 
 def _settings(study: PaperStudy) -> Page:

@@ -88,10 +88,17 @@ def creation_date() -> dict[str, str]:
         ) from None
 
 
-def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
+def write_pdf(path: Path, pages: list[Page], title: str, subject: str, stamp: str = "") -> None:
     """A vector PDF with headlines, captions, page numbers, bookmarks and metadata; the same pages, the same bytes.
 
     No date is stored unless SOURCE_DATE_EPOCH gives one.
+
+    Args:
+        path: the file.
+        pages: in their order.
+        title: for the metadata.
+        subject: likewise.
+        stamp: what every page says above its headline.
 
     Raises:
         InputError: the path cannot be written, or SOURCE_DATE_EPOCH is no date.
@@ -104,6 +111,7 @@ def write_pdf(path: Path, pages: list[Page], title: str, subject: str) -> None:
             figure.text(0.05, 0.945, page.title, fontsize=17, weight="bold", va="center")
             caption = "\n".join(textwrap.fill(line, _CAPTION_WIDTH) for line in page.caption.split("\n"))
             figure.text(0.05, 0.138, caption, fontsize=10.5, va="top", linespacing=1.35)
+            figure.text(0.95, 0.982, stamp, fontsize=10.5, weight="bold", ha="right", va="center", color=ORANGE)
             figure.text(0.95, 0.018, f"{number} / {len(pages)}", fontsize=9, ha="right", color="#555555")
             figure.text(0.05, 0.018, "kinkproof", fontsize=9, color="#555555")
             # mplot3d fills up faces of fewer corners with whatever the memory holds, and reckons with that before it is

@@ -39,7 +39,9 @@ _LINE = 150
 _FIELD_POINTS = 1001
 
 
-def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping[str, Run], caption: str) -> Page:
+def training_page(
+    title: str, claim: str, checks: Iterable[Check], runs: Mapping[str, Run], caption: str, judged: bool = True
+) -> Page:
     """Energy gaps on the way beside the solution fields; below them the claim, its checks and the verdict.
 
     Args:
@@ -48,6 +50,7 @@ def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping
         checks: computed from the runs.
         runs: label, one of `LOOKS`, → run; all of the same problem.
         caption: what to see, in a sentence.
+        judged: are the runs long enough for a verdict?
     """
     figure = Figure()
     axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
@@ -56,7 +59,7 @@ def training_page(title: str, claim: str, checks: Iterable[Check], runs: Mapping
     field_axes(axes[1], axes[2], runs)
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=4, fontsize=9.5)
-    write_claim(figure, claim, checks, top=0.335)
+    write_claim(figure, claim, checks, top=0.335, judged=judged)
     lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
     if lost:
         caption += f"\nNetworks that met NaN or inf and are shown as they last were: {'; '.join(lost)}."
@@ -106,16 +109,18 @@ def median_member(run: Run) -> int:
     return int(order[(len(order) - 1) // 2])
 
 
-def write_claim(figure: Figure, claim: str, checks: Iterable[Check], top: float) -> None:
+def write_claim(figure: Figure, claim: str, checks: Iterable[Check], top: float, judged: bool = True) -> None:
     """The claim with its verdict, and each check with its mark, from `top` downwards.
 
-    What this project adds to the paper's own claim is set apart and does not enter the verdict.
+    What this project adds to the paper's own claim is set apart and does not enter the verdict. Of a first look, which
+    is not judged, there are the checks' numbers alone.
     """
     checks = tuple(checks)
     y = top
     if claim:
-        found = verdict(checks)
-        figure.text(0.05, y, found.upper(), fontsize=11, weight="bold", color=VERDICT_COLOURS[found], va="top")
+        found = verdict(checks) if judged else "first look"
+        colour = VERDICT_COLOURS.get(found, GREY)
+        figure.text(0.05, y, found.upper(), fontsize=11, weight="bold", color=colour, va="top")
         y = _paragraph(figure, 0.22, y, f"Claim: {claim}", 11, _LINE - 35) - 0.008
     for own in (False, True):
         part = [c for c in checks if c.papers != own]
@@ -124,6 +129,7 @@ def write_claim(figure: Figure, claim: str, checks: Iterable[Check], top: float)
             y -= 0.031
         for check in part:
             mark, colour = ("✓", GREEN) if check.holds else ("✗", RED)
+            mark, colour = (mark, colour) if judged else ("?", GREY)
             figure.text(0.05, y, mark, fontsize=12, color=colour, va="top", family="DejaVu Sans")
             y = _paragraph(figure, 0.07, y, check.sentence, 10, _LINE) - 0.004
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ...verify.values import Value
 from ..data.panels import Half
 from ..data.polynomials import gauss
 from ..data.strong_solution import StrongSolution
@@ -20,7 +21,7 @@ _GAUSS_POINTS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class KinkDensity:
+class KinkDensity(Value):
     """How many kinks a good network has where.
 
     Attributes:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
+from ...verify.values import Value
 from ..networks.architecture import Architecture
 from ..training.runs import Run
 
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Centre:
+class Centre(Value):
     """One network: its architecture, and θ*, (P,)."""
 
     architecture: Architecture

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
+from ...verify.values import Value
 from ..networks.architecture import Architecture
 from ..training import archive
 from ..training.runs import Run
@@ -23,7 +24,7 @@ _DEPENDENT = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class Plane(Value):
     """θ* + α·first + β·second.
 
     Attributes:

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 from ..data.statement import mesh
 from ..networks.differences import advise_step, check_step
 from ..networks.energies import Energy, grid_energy
@@ -39,7 +40,7 @@ _SMOOTH_STEP = float(np.finfo(np.float64).eps ** 0.25)
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(Value):
     """A Hessian and its eigenvectors.
 
     Attributes:

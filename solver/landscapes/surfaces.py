@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 from ..training import archive
 from .planes import Plane
 from .roughness import noise, roughness
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Landscape:
+class Landscape(Value):
     """Energies values[p, i, j] = Π(θ* + first[i]·planes[p].first + second[j]·planes[p].second).
 
     Attributes:
@@ -51,7 +52,7 @@ class Landscape:
 
     @property
     def roughness(self) -> Array:
-        """Mean |second difference| ÷ range, (planes,); see `kinkproof.solver.landscapes.roughness.roughness`."""
+        """`Mean |second difference| ÷ range`, (planes,); see `kinkproof.solver.landscapes.roughness.roughness`."""
         return roughness(self.values)
 
     @property

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +14,7 @@ from ...verify.models.seeing.breaks import ends
 from ...verify.models.seeing.eager import eagerly, may_require_gradients
 from ...verify.models.seeing.stacked import Density, Parameters, Stacked, moving_breaks, stack
 from ..data.gauss import gauss_on_pieces
+from .density import takes_parameters
 from .tied_nodes import tied
 
 # Gauss points a piece without anything said: exact for polynomials up to degree 15.
@@ -149,17 +148,7 @@ def with_parameters(density: Callable[..., Tensor] | None) -> Density | None:
     def whole(x: Tensor, u: Tensor, du: Tensor, parameters: Parameters) -> Tensor:
         return density(x, u, du, parameters) if takes else density(x, u, du)
 
-    takes = _takes_parameters(density)
+    takes = takes_parameters(density)
     # By which it is known again where it is written down anew at every step.
     whole.written = density  # type: ignore[attr-defined]
     return whole
-
-
-def _takes_parameters(density: Any) -> bool:
-    """Does it need a fourth argument, or call one `parameters`? A fourth with a default may be anything else."""
-    try:
-        named = inspect.signature(density).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    needed = [p for p in named if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
-    return len(needed) > 3 or any(p.name == "parameters" for p in list(named)[3:4])

@@ -15,6 +15,7 @@ from ...verify.errors import InputError
 from ...verify.files import write_whole
 from ...verify.statement.named import problems
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 from ..training.checks import Check, verdict
 from ..training.regression import regress
 from ..training.runs import Run
@@ -28,7 +29,7 @@ CONVERGED = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(Value):
     """The runs of one experiment and what they say.
 
     Attributes:
@@ -44,15 +45,21 @@ class Outcome:
     checks: tuple[Check, ...]
 
     @property
-    def verdict(self) -> str:
-        """ "borne out", "borne out in part" or "not borne out": by the paper's own checks."""
-        return verdict(self.checks)
+    def first_look(self) -> bool:
+        """Fewer epochs than it takes to converge: too early for a verdict."""
+        return next(iter(self.runs.values())).settings.steps < CONVERGED
+
+    @property
+    def verdict(self) -> str | None:
+        """ "borne out", "borne out in part" or "not borne out": by the paper's own checks; None of a first look."""
+        return None if self.first_look else verdict(self.checks)
 
     def as_dict(self) -> dict[str, Any]:
         """Claim, verdict, checks and the figures of each run, as plain data."""
         return {
             "name": self.name,
             "claim": self.claim,
+            "first_look": self.first_look,
             "verdict": self.verdict,
             "checks": [{"sentence": c.sentence, "holds": c.holds, "papers": c.papers} for c in self.checks],
             "runs": {label: run.summary() for label, run in self.runs.items()},

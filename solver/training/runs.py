@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
+from ...verify.values import Value
 from ..data.statement import data, fine_mesh, mesh
 from ..networks.differences import StepAdvice, advise_step
 from . import archive
@@ -28,7 +29,7 @@ _STUCK_FALL = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(Value):
     """What was recorded on the way: R times, B networks, P parameters.
 
     Attributes:
@@ -54,7 +55,7 @@ class History:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Value):
     """A finished run.
 
     Attributes:

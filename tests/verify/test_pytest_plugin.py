@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from kinkproof.verify.pytest_plugin import KnownFailure
 
-TESTS = """
+RIGHT = """
 import pytest
 
 @pytest.mark.kinkproof("paper", "degenerate", cases="*width-3*")
 def test_right(oracle_case):
     oracle_case.check(oracle_case.gradient.total)
-
+"""
+BOTH = f"""{RIGHT}
 @pytest.mark.kinkproof("paper", cases="sine-2-width-*")
 def test_bulk(oracle_case):
     oracle_case.check(oracle_case.gradient.bulk)
@@ -28,7 +30,7 @@ class TestOld(unittest.TestCase):
 """
 
 
-def run(pytester: pytest.Pytester, *arguments: str, tests: str = TESTS, known: tuple[str, ...] = ()) -> tuple[int, str]:
+def run(pytester: pytest.Pytester, *arguments: str, tests: str = BOTH, known: tuple[str, ...] = ()) -> tuple[int, str]:
     pytester.makepyfile(test_foreign=tests)
     listed = ", ".join(f"'{line}'" for line in known)
     pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\nkinkproof_known_failures = [{listed}]\n")
@@ -46,6 +48,28 @@ def test_a_marked_test_runs_once_for_each_case_with_readable_ids(pytester: pytes
     assert "kinkproof: 5 oracle cases checked: 3 passed, 3 failed" in printed
     # The report speaks of the foreign project's line, not of ours.
     assert "comparison.py" not in printed
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")])
+def test_a_suite_that_turns_warnings_into_errors_and_writes_a_junit_file_passes(
+    workers: tuple[str, ...], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(test_foreign=RIGHT)
+    # A process of its own: what this run ignores and loads is not what a foreign one does.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    plugins = ("-p", "kinkproof.verify.pytest_plugin", *workers)
+    result = pytester.runpytest_subprocess("-W", "error", "--junitxml=found.xml", *plugins)
+    printed = result.stdout.str()
+    assert result.ret == 0, printed
+    # No warnings among them.
+    assert result.parseoutcomes() == {"passed": 3}
+    assert "kinkproof: 3 oracle cases checked: 3 passed" in printed
+    cases = ElementTree.parse(pytester.path / "found.xml").iter("property")
+    assert sorted(c.get("value", "") for c in cases if c.get("name") == "oracle_case") == [
+        "paper/sine-2-sine-distance-width-3",
+        "paper/sine-2-width-3",
+        "paper/sine-6-width-3",
+    ]
 
 
 DEEP = """
@@ -100,17 +124,17 @@ def test_options_choose_packs_and_cases(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("tests", "arguments", "known", "said"),
     [
-        (TESTS.replace('"paper", "degenerate"', '"papers"'), (), (), "did you mean 'paper'"),
-        (TESTS, ("--oracle-pack", "wider"), (), "did you mean 'wide'"),
+        (BOTH.replace('"paper", "degenerate"', '"papers"'), (), (), "did you mean 'paper'"),
+        (BOTH, ("--oracle-pack", "wider"), (), "did you mean 'wide'"),
         ("def test(oracle_case): pass", (), (), "needs a marker that names packs"),
         ("import pytest\n@pytest.mark.kinkproof\ndef test(oracle_case): pass", (), (), "needs a marker"),
         ("import pytest\n@pytest.mark.kinkproof('paper')\ndef test(): pass", (), (), "takes the argument oracle_case"),
-        (TESTS.replace("*width-3*", "widht-3"), (), (), "cases='widht-3' matches none of paper, degenerate"),
-        (TESTS, ("--oracle-case", "sine-9*"), (), "no case of any test matches 'sine-9*'"),
-        (TESTS.replace('"paper", "degenerate"', "3"), (), (), "3 is a int"),
+        (BOTH.replace("*width-3*", "widht-3"), (), (), "cases='widht-3' matches none of paper, degenerate"),
+        (BOTH, ("--oracle-case", "sine-9*"), (), "no case of any test matches 'sine-9*'"),
+        (BOTH.replace('"paper", "degenerate"', "3"), (), (), "3 is a int"),
         (UNITTEST, (), (), "a unittest method takes no oracle_case"),
-        (TESTS, (), ("paper/near-solution",), "is not"),
-        (TESTS, (), ("a b c: d",), "TEST CASE: reason"),
+        (BOTH, (), ("paper/near-solution",), "is not"),
+        (BOTH, (), ("a b c: d",), "TEST CASE: reason"),
     ],
 )
 def test_mistakes_end_with_one_sentence(

@@ -14,6 +14,7 @@ from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.problem import RitzProblem
 from ..statement.tensors import Tensors
+from ..values import Value
 from .degeneracies import clearance, refuse_degenerate
 from .energy import Swept, sweep, working_digits
 from .expansion import Expansion, expand
@@ -24,7 +25,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class DeepGradient:
+class DeepGradient(Value):
     """Exact gradient of the energy, total = bulk + dirac.
 
     Attributes:
@@ -37,7 +38,7 @@ class DeepGradient:
         jumps: ⟦L⟧ at each of them, (K,).
         route: "antiderivative", "quadrature" or "Gauss points": how the integrals were found.
         error_estimate: absolute error of those integrals; 0 for closed forms.
-        distance: |Δx| to the nearest place where the energy has no derivative.
+        distance: `|Δx|` to the nearest place where the energy has no derivative.
     """
 
     bulk: Tensors

@@ -19,6 +19,7 @@ from ..statement.blocks import Blocks
 from ..statement.expressions import parse_number, to_mpf
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
+from ..values import Value
 from .nodewise import nodewise_gradient
 
 Array = NDArray[Any]
@@ -29,7 +30,7 @@ GAUSS_ORDER = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(Value):
     """A fixed quadrature: nodes ascending and weights, both (n,)."""
 
     nodes: Array

@@ -16,6 +16,7 @@ from sympy.printing.latex import LatexPrinter
 
 from ..statement.expressions import X
 from ..statement.problem import Piece, RitzProblem
+from ..values import Value
 
 # One neuron (w, b, c) is followed; all others are the function `others`, whose slope is constant near its kink.
 WEIGHT, BIAS, OUTPUT = sympy.symbols("w_i b_i c_i", real=True)
@@ -45,8 +46,8 @@ class Equation:
         return f"{self.left} = {_Printer().doprint(self.right)}"
 
 
-@dataclass(frozen=True)
-class Derivation:
+@dataclass(frozen=True, eq=False)
+class Derivation(Value):
     """The derived quantities for one neuron with parameters w, b, c; all SymPy expressions in `X`.
 
     Attributes:

@@ -13,6 +13,7 @@ from ..errors import Degeneracy, NondifferentiableError
 from ..statement.blocks import BLOCKS, Blocks
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
+from ..values import Value
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
 from .kinks import Arrangement, arrange_exact
 from .moments import Moments
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Gradient:
+class Gradient(Value):
     """Exact gradient of the energy, total = bulk + dirac.
 
     Attributes:
@@ -31,7 +32,7 @@ class Gradient:
         energy: the energy itself, (...).
         route: "antiderivative" or "quadrature": how the integrals were found.
         error_estimate: absolute error of those integrals; 0 for closed forms.
-        distance: to the nearest place where the energy has no derivative, (...): |Δx|, for dead neurons √(w² + b²).
+        distance: to the nearest place where the energy has no derivative, (...): `|Δx|`, for dead neurons √(w² + b²).
     """
 
     bulk: Blocks

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..statement.expressions import to_mpf
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
+from ..values import Value
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
 from .gradient import refuse_degenerate
 from .moments import Moments
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class HessianParts:
+class HessianParts(Value):
     """The exact Hessian, total = bulk + dirac, each (..., 3N, 3N).
 
     Attributes:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..values import Value
 
 Array = NDArray[Any]
 BLOCKS = ("hidden_weights", "hidden_biases", "output_weights")
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class Blocks(Value):
     """One number for each parameter, in the network's three blocks, each (..., N)."""
 
     hidden_weights: Array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Self
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..values import Value
 from .network import ShallowNetwork, exact_array, rational_array
 from .tensors import Tensors
 
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class DeepNetwork:
+class DeepNetwork(Value):
     """x ↦ c·σ(W⁽ᴸ⁾ … σ(W⁽¹⁾ x + b⁽¹⁾) … + b⁽ᴸ⁾) + c₀ with σ = max(0, ·), and exact parameters.
 
     A float is taken for the rational number that it is; text such as ``"1/3"`` and decimals in text are read exactly.
@@ -79,6 +80,10 @@ class DeepNetwork:
             if shift.size != 1:
                 raise InputError(f"output_bias: shape {shift.shape} does not fit; one number would be right")
             object.__setattr__(self, "output_bias", shift.reshape(()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor, which makes the tensors read-only.
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))
 
     @classmethod
     def from_parameters(cls, parameters: Sequence[Any]) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -66,6 +67,13 @@ NUMPY_MODULES: list[Any] = [{"erf": np.vectorize(math.erf, otypes=[float])}, "nu
 LONGEST_TEXT = 2000
 # A numeric power is computed on the spot; this keeps 9**9**9 from filling the memory.
 LARGEST_EXPONENT = 1000
+# Constants end where float64 does.
+_LARGEST_LOGARITHM, _LARGEST_DECIMAL_EXPONENT = 710, 308
+# Of a rational power; Python does not print whole numbers of more than some 14,000 bits.
+_MOST_BITS = 10_000
+_GROWING = ("exp", "sinh", "cosh")
+_DECIMAL = re.compile(r"(?:[0-9_]+\.?[0-9_]*|\.[0-9_]+)(?:[eE]([+-]?[0-9_]+))?")
+_INFINITE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
 def parse(value: object, what: str = "expression", variables: Mapping[str, sympy.Symbol] = _VARIABLES) -> sympy.Expr:
@@ -96,12 +104,14 @@ def parse(value: object, what: str = "expression", variables: Mapping[str, sympy
         raise InputError(f"{what}: {value!r} is a {type(value).__name__}; text, a number or SymPy would be right")
     else:
         expression = sympy.Rational(str(value)) if _finite(value) else sympy.nan
+    # On one line, whatever was typed.
+    shown = repr(value) if isinstance(value, str) else value
     if not isinstance(expression, sympy.Expr):
-        raise InputError(f"{what}: {value} is a condition; an expression in x would be right")
-    if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
-        raise InputError(f"{what}: {value} is not a finite number; a finite expression in x would be right")
+        raise InputError(f"{what}: {shown} is a condition; an expression in x would be right")
+    if expression.has(*_INFINITE):
+        raise InputError(f"{what}: {shown} is not a finite number; a finite expression in x would be right")
     if expression.has(sympy.I):
-        raise InputError(f"{what}: {value} is not real; a real expression in x would be right")
+        raise InputError(f"{what}: {shown} is not real; a real expression in x would be right")
     return expression
 
 
@@ -151,11 +161,14 @@ def _from_text(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> A
             # Python warns of odd but legal text such as 1if; what is odd here is refused below.
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(text.strip(), mode="eval")
-        return _Reader(text, what, variables).read(tree.body)
-    except (SyntaxError, RecursionError, MemoryError):
+        return _Reader(text.strip(), what, variables).read(tree.body)
+    except (SyntaxError, RecursionError, MemoryError, UnicodeError):
         raise InputError(f"{what}: {text!r} is not an expression; something like 2*sin(pi*x) would be right") from None
-    except ZeroDivisionError:
-        raise InputError(f"{what}: {text!r} divides by zero; a finite expression in x would be right") from None
+    except InputError:
+        raise
+    except (ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError):
+        # What is known to be wrong is refused by name below; SymPy may stumble over more.
+        raise InputError(f"{what}: SymPy makes nothing of {text!r}; something simpler would be right") from None
 
 
 class _Reader:
@@ -166,56 +179,142 @@ class _Reader:
         self.names = {**variables, **_CONSTANTS}
 
     def read(self, node: ast.expr) -> Any:
+        """An expression or a condition."""
         match node:
             case ast.Constant(value=bool() as value):
                 return sympy.true if value else sympy.false
             case ast.Constant(value=int() | float()):
-                # The digits as they were typed: 0.1 means one tenth, not the nearest binary number.
-                return sympy.Rational((ast.get_source_segment(self.text.strip(), node) or "").replace("_", ""))
+                return self._literal(ast.get_source_segment(self.text, node) or "")
             case ast.Name(id=name) if name in self.names:
                 return self.names[name]
             case ast.Name(id=name):
                 raise InputError(f"{self.what}: unknown symbol {name}; {', '.join(self.variables)}, pi and E are known")
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.read(operand)
+                return -self._number(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.read(operand)
+                return self._number(operand)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-                return self._binary(type(op), self.read(left), self.read(right))
+                return self._finite(self._binary(type(op), self._number(left), self._number(right)), node)
             case ast.Compare(left=left, ops=ops, comparators=others) if all(type(o) in _COMPARISONS for o in ops):
-                values = [self.read(v) for v in (left, *others)]
+                values = [self._real(v) for v in (left, *others)]
                 links = zip(values, ops, values[1:], strict=False)
                 return sympy.And(*(_COMPARISONS[type(o)](a, b) for a, o, b in links))
+            case ast.Call(func=ast.Name(id="Piecewise"), args=arguments, keywords=[]):
+                return self._finite(self._piecewise(arguments), node)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-                return self._call(name, arguments)
-        shown = ast.unparse(node)
+                return self._finite(self._call(name, arguments), node)
         raise InputError(
-            f"{self.what}: {shown!r} is not allowed; numbers, {', '.join(self.variables)}, pi, E, + - * / **, "
+            f"{self.what}: {_shown(node)} is not allowed; numbers, {', '.join(self.variables)}, pi, E, + - * / **, "
             "comparisons and the elementary functions are"
         )
 
+    def _literal(self, digits: str) -> sympy.Rational:
+        """The digits as they were typed: 0.1 means one tenth, not the nearest binary number."""
+        found = _DECIMAL.fullmatch(digits)
+        if found is None:
+            raise InputError(f"{self.what}: {digits} is no decimal number; one such as 16, 0.1 or 1e-3 would be right")
+        # Written out, 1e999999999 fills the memory, and a root of 1e999 takes SymPy seconds.
+        if found[1] and abs(int(found[1])) > _LARGEST_DECIMAL_EXPONENT:
+            raise InputError(
+                f"{self.what}: the exponent of {digits} is too large; at most {_LARGEST_DECIMAL_EXPONENT} is allowed"
+            )
+        return sympy.Rational(digits.replace("_", ""))
+
+    def _number(self, node: ast.expr) -> sympy.Expr:
+        """The value of what must not be a condition."""
+        value = self.read(node)
+        if not isinstance(value, sympy.Expr):
+            raise InputError(f"{self.what}: {_shown(node)} is a condition, where a number or an expression is right")
+        return value
+
+    def _real(self, node: ast.expr) -> sympy.Expr:
+        """The value of what is compared."""
+        value = self._number(node)
+        if value.is_extended_real is False:
+            raise InputError(f"{self.what}: {_shown(node)} is not real and cannot be compared; a real one is right")
+        return value
+
+    def _finite(self, value: Any, node: ast.expr) -> Any:
+        if value.has(*_INFINITE):
+            raise InputError(f"{self.what}: {_shown(node)} is not a finite number; a finite expression would be right")
+        if value.is_number and value.is_extended_real is False:
+            raise InputError(f"{self.what}: {_shown(node)} is not real; a real expression in x would be right")
+        # (x**999)**999 is x**998001 to SymPy, and nobody differentiates that.
+        if value.is_Pow and value.exp.is_number and abs(value.exp) > LARGEST_EXPONENT:
+            raise self._too_large(f"the exponent {value.exp}", node)
+        return value
+
+    def _too_large(self, subject: str, node: ast.expr | None = None) -> InputError:
+        where = "" if node is None else f" in {_shown(node)}"
+        return InputError(f"{self.what}: {subject}{where} is too large; at most {LARGEST_EXPONENT} is allowed")
+
     def _binary(self, op: type[ast.operator], left: Any, right: Any) -> Any:
-        if op is ast.Pow and right.is_number and abs(right) > LARGEST_EXPONENT:
-            raise InputError(f"{self.what}: the exponent {right} is too large; at most {LARGEST_EXPONENT} is allowed")
+        if op is ast.Div and right == 0:
+            raise InputError(f"{self.what}: {self.text!r} divides by zero; a finite expression in x would be right")
+        if op is ast.Pow and right.is_number:
+            if right.is_extended_real is False:
+                raise InputError(f"{self.what}: the exponent {right} is not real; a real number would be right")
+            if abs(right) > LARGEST_EXPONENT:
+                raise self._too_large(f"the exponent {right}")
+            # ((9**999)**999)**999 has small exponents, and a value that fills the memory.
+            digits = max(abs(int(left.p)), int(left.q)).bit_length() if isinstance(left, sympy.Rational) else 0
+            if digits * abs(right) > _MOST_BITS or (
+                left.is_number and left != 0 and abs(_logarithm(left) * right.evalf(5)) > _LARGEST_LOGARITHM
+            ):
+                raise InputError(
+                    f"{self.what}: a power in {self.text!r} is too large or too long; a float64 is shorter"
+                )
         return _BINARY[op](left, right)
 
     def _call(self, name: str, arguments: list[ast.expr]) -> Any:
-        if name == "Piecewise":
-            return sympy.Piecewise(*(self._branch(a) for a in arguments))
         if name not in _FUNCTIONS:
             known = ", ".join(sorted([*_FUNCTIONS, "Piecewise"]))
             raise InputError(f"{self.what}: {name} is not a known function; known are {known}")
-        try:
-            return _FUNCTIONS[name](*(self.read(a) for a in arguments))
-        except TypeError:
+        if name in ("Max", "Min"):
+            fits, wanted = len(arguments) > 0, "one and more"
+        elif name in ("log", "ln"):
+            fits, wanted = len(arguments) in (1, 2), "one, or a base beside it,"
+        else:
+            fits, wanted = len(arguments) == 1, "one"
+        if not fits:
             raise InputError(
                 f"{self.what}: {name} does not take {len(arguments)} arguments as in {self.text!r}; "
-                "one would be right, or two and more for Max and Min"
-            ) from None
+                f"{wanted} would be right"
+            )
+        # The size of exp(exp(30)) alone has more digits than fit into the memory once a sign is asked for.
+        values = [(self._real if name in ("Max", "Min") else self._number)(a) for a in arguments]
+        if name in _GROWING and values[0].is_number and not abs(values[0].evalf(5)) <= _LARGEST_LOGARITHM:
+            raise InputError(f"{self.what}: {name}({_short(values[0])}) is too large; a float64 ends at 1e308")
+        return _FUNCTIONS[name](*values)
+
+    def _piecewise(self, arguments: list[ast.expr]) -> Any:
+        if not arguments:
+            raise InputError(f"{self.what}: Piecewise has no branches; Piecewise((1, x < 1/2), (10, True)) is right")
+        return sympy.Piecewise(*(self._branch(a) for a in arguments))
 
     def _branch(self, node: ast.expr) -> tuple[Any, Any]:
         if not isinstance(node, ast.Tuple) or len(node.elts) != 2:
             raise InputError(
-                f"{self.what}: {ast.unparse(node)!r} is not a branch; (value, condition) as in (1, x < 1/2) is right"
+                f"{self.what}: {_shown(node)} is not a branch; (value, condition) as in (1, x < 1/2) is right"
             )
-        return self.read(node.elts[0]), self.read(node.elts[1])
+        condition = self.read(node.elts[1])
+        if not isinstance(condition, sympy.logic.boolalg.Boolean) or isinstance(condition, sympy.Symbol):
+            raise InputError(f"{self.what}: {_shown(node.elts[1])} is no condition; one such as x < 1/2 would be right")
+        return self._number(node.elts[0]), condition
+
+
+def _shown(node: ast.expr) -> str:
+    return repr(_short(ast.unparse(node)))
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:60]} … {text[-16:]}"
+
+
+def _logarithm(number: sympy.Expr) -> Any:
+    """log |number| to a few digits."""
+    if isinstance(number, sympy.Rational):
+        # A whole number of any length.
+        return mpmath.log(abs(int(number.p))) - mpmath.log(int(number.q))
+    return sympy.log(abs(number)).evalf(5)

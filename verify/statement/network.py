@@ -12,6 +12,7 @@ import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..values import Value
 from .blocks import BLOCKS
 from .expressions import parse_number
 
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class ShallowNetwork:
+class ShallowNetwork(Value):
     """x ↦ Σᵢ cᵢ max(0, wᵢ x + bᵢ), Eq. (3), with exact parameters.
 
     A float is taken for the rational number that it is; text such as ``"1/3"`` and decimals in text are read exactly.
@@ -51,6 +52,10 @@ class ShallowNetwork:
         shape = self.hidden_weights.shape
         if not shape or shape[-1] == 0:
             raise InputError(f"network: width 0 (shape {shape}) computes nothing; at least one neuron would be right")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor, which makes the blocks read-only.
+        return type(self), tuple(getattr(self, n) for n in BLOCKS)
 
     @classmethod
     def from_vector(cls, parameters: Array) -> Self:

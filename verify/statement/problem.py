@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
@@ -121,6 +121,15 @@ class RitzProblem:
     @cached_property
     def _hash(self) -> int:
         return hash(self._key)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As it was checked; a hash is good for one process only, and a read-only view is not pickled.
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return state | {kind: dict(state[kind]) for kind in ("fluxes", "essential")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        views = {kind: MappingProxyType(state[kind]) for kind in ("fluxes", "essential")}
+        self.__dict__.update(state | views)
 
     @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..values import Value
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Tensors:
+class Tensors(Value):
     """One number for each parameter, L hidden layers of n₁, …, n_L neurons.
 
     Attributes:

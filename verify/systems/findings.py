@@ -14,6 +14,7 @@ from ..line.gradient import Gradient
 from ..statement.blocks import BLOCKS
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
+from ..values import Value
 from .discovery import backends
 from .study import Study
 
@@ -35,7 +36,7 @@ class Row:
         expected: verdict over all parameters that theory predicts for this problem and network.
         expected_blocks: likewise by block.
         reason: why.
-        attribution: |missing − Dirac part| / |Dirac part| at the finest grid, for an inconsistent method.
+        attribution: `|missing − Dirac part| / |Dirac part|` at the finest grid, for an inconsistent method.
         unavailable: why the method could not be run here, else "".
         failed: what went wrong when it was run, else "".
         conforming: does its quadrature follow the kinks?
@@ -72,8 +73,8 @@ class Row:
         return all(found == wanted or (found, wanted) == ("exact", "consistent") for found, wanted in pairs)
 
 
-@dataclass(frozen=True)
-class Audit:
+@dataclass(frozen=True, eq=False)
+class Audit(Value):
     """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected."""
 
     problem: RitzProblem

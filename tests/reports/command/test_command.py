@@ -9,6 +9,7 @@ from kinkproof.reports.command.tables import audit_tables
 from kinkproof.verify import problems
 from kinkproof.verify.systems import discovery, pytorch, study
 from kinkproof.verify.systems.findings import Audit
+from kinkproof.verify.systems.method import Method
 from typer.testing import CliRunner
 
 RUNNER = CliRunner()
@@ -27,7 +28,7 @@ RUNNER = CliRunner()
         (["--problem", "sine-3"], "did you mean"),
         (["--problem", "sine-2", "--source", "1"], "both state one"),
         (["--problem", "absent.py:mine"], "no file absent.py"),
-        (["--source", "1", "--penalty", "-1"], "a positive number would be right"),
+        (["--source", "1", "--essential", "0=0", "--penalty", "-1"], "--penalty: -1"),
         (["--source", "1", "--domain", "2", "1"], "must be less than"),
         (["--width", "0"], "width: 0"),
         (["--seed", "-1"], "seed: -1"),
@@ -102,6 +103,21 @@ def test_disagreeing_derivations_end_with_code_1_and_judge_nobody(
     assert done.exit_code == 1
     assert "nothing was judged" in done.output
     assert [p.name for p in tmp_path.iterdir()] == ["audit.json"]
+
+
+def test_an_audit_that_judged_nobody_ends_with_code_2_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def absent(name: str) -> Method:
+        return Method("", None, system=name, unavailable=f"not installed: pip install 'kinkproof[{name}]'")
+
+    monkeypatch.setattr(discovery, "discover", lambda names: (absent("torch"), absent("jax")))
+    for command in (["audit", "--save", str(tmp_path)], ["audit", "--json"]):
+        done = RUNNER.invoke(app, [*command, "--width", "3"])
+        assert done.exit_code == 2, done.output
+        assert done.stderr.count("kinkproof: audit: no AD system was judged") == 1
+        assert "torch is not installed: pip install 'kinkproof[torch]'" in done.stderr
+        assert "expected ones" not in done.output
 
 
 def test_derive_and_problems_print_all_there_is() -> None:

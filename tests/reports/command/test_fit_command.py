@@ -24,17 +24,27 @@ SHORT = ["fit", "--steps", "30", "--seeds", "2", "--width", "6"]
         (["--activation", "rleu"], "one of relu, leaky-relu"),
         (["--gradient", "backprop"], "one of autodiff, finite-difference"),
         (["--gradient", "exact", "--activation", "tanh"], "no kinks"),
-        (["--learning-rate", "0"], "learning_rate: 0.0"),
+        (["--learning-rate", "0"], "--learning-rate: 0.0"),
         (["--difference-step", "-1"], "a positive number"),
-        (["--width", "many"], "width: 'many'"),
+        (["--width", "many"], "--width: 'many'"),
         (["--width", "0"], "width: 0"),
         (["--seeds", "0"], "seeds: 0"),
         (["--threads", "0"], "threads: 0"),
-        (["--start", "absent.npz"], "there is no such file"),
-        (["--resume"], "no checkpoint to go on from"),
+        (["--resume"], "--resume: there is no checkpoint to go on from; --checkpoint with its file"),
+        (["--difference-step", "0.1"], "--gradient finite-difference is right"),
+        (["--gradient", "exact", "--energy", "strong"], "--energy ritz or"),
+        (["--lbfgs-steps", "3"], "--lbfgs-steps: 'adam' leaves no choice; --optimizer adam-lbfgs would be right"),
+        (["--checkpoint-every", "10"], "--checkpoint-every: it does nothing without"),
+        (["--optimizer", "lbfgs", "--learning-rate", "1e-3"], "--learning-rate: it does nothing with"),
+        (["--optimizer", "lbfgs", "--schedule", "cosine"], "--schedule: it does nothing with"),
+        (["--start", "run.npz"], "--seeds: it does nothing beside --start run.npz"),
+        (["--quick"], "--quick: it does nothing beside --steps and --seeds"),
+        (["--source", "1", "--penalty", "3"], "--penalty: it holds essential values, and there are none"),
+        (["--source", "1/0"], "--source: '1/0'"),
+        (["--source", "1", "--flux", "2=0"], "--flux: 2 is not an end"),
         (["--preset", "figure-9"], "one of figure-1"),
-        (["--preset", "figure-1", "--problem", "sine-6"], "states its own problem"),
-        (["--preset", "figure-1", "--activation", "tanh"], "states its own activation"),
+        (["--preset", "figure-1", "--problem", "sine-2"], "--problem: it does nothing beside --preset figure-1"),
+        (["--preset", "figure-1", "--activation", "relu"], "--activation: it does nothing beside --preset figure-1"),
         (["--preset", "figure-1", "--width", "5,5"], "one hidden layer"),
         (["--source", "1", "--start", "regression"], "no known solution"),
     ],
@@ -102,8 +112,15 @@ def test_a_saved_run_and_a_regression_are_starting_points(tmp_path: Path) -> Non
     fitted = RUNNER.invoke(app, [*SHORT, "--start", "regression", "--steps", "1", "--save", str(file), "--json"])
     assert fitted.exit_code == 0, fitted.output
     again = tmp_path / "again.npz"
-    assert RUNNER.invoke(app, [*SHORT, "--start", str(file), "--steps", "1", "--save", str(again)]).exit_code == 0
+    further = ["fit", "--width", "6", "--steps", "1", "--start", str(file), "--save", str(again)]
+    assert RUNNER.invoke(app, further).exit_code == 0
     assert Run.load(again).history.exact[0].tolist() == json.loads(fitted.stdout)["energy"]
+
+
+def test_a_start_that_is_not_there_is_said() -> None:
+    done = RUNNER.invoke(app, ["fit", "--start", "absent.npz"])
+    assert done.exit_code == 2
+    assert "there is no such file" in done.output
 
 
 def test_a_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
@@ -130,12 +147,30 @@ def test_the_strong_form_with_relu_is_warned_of() -> None:
     assert "vanishes almost everywhere" in done.stderr
 
 
-def test_a_preset_prints_claim_and_verdict_and_leaves_its_data(tmp_path: Path) -> None:
-    arguments = ["fit", "--preset", "figure-4", "--quick", "--steps", "40", "--seeds", "2", "--save", str(tmp_path)]
+def test_a_quick_preset_is_a_first_look_without_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinkproof.reports.command.fit._QUICK_STEPS", 20)
+    arguments = ["fit", "--preset", "figure-4", "--quick", "--seeds", "2", "--save", str(tmp_path)]
     done = RUNNER.invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    for text in ("The paper's claim", "Verdict: ", "relu2-autodiff", "nothing has converged"):
+    assert "First look: after 20 of 10,000 epochs" in done.stdout
+    for text in ("Verdict", "borne out", "✓", "✗"):
+        assert text not in done.stdout
+    saved = json.loads((tmp_path / "figure-4" / "outcome.json").read_text(encoding="utf-8"))
+    assert (saved["first_look"], saved["verdict"]) == (True, None)
+    refused = RUNNER.invoke(app, ["fit", "--preset", "figure-4", "--quick", "--steps", "10000"])
+    assert refused.exit_code == 2
+    assert "--quick: 10000 epochs are no first look" in refused.output
+
+
+def test_a_preset_prints_claim_and_verdict_and_leaves_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As many epochs as it takes, and this many are all that it takes here.
+    monkeypatch.setattr("kinkproof.solver.studies.experiments.CONVERGED", 40)
+    arguments = ["fit", "--preset", "figure-4", "--steps", "40", "--seeds", "2", "--save", str(tmp_path)]
+    done = RUNNER.invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    for text in ("The paper's claim", "Verdict: ", "relu2-autodiff"):
         assert text in done.stdout
+    assert "First look" not in done.stdout
     saved = json.loads((tmp_path / "figure-4" / "outcome.json").read_text(encoding="utf-8"))
     run = Run.load(tmp_path / "figure-4" / "relu2-autodiff.npz")
     assert np.median(run.energy_gap) == saved["runs"]["relu2-autodiff"]["median_gap"]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from kinkproof.reports.command.root import app
 from kinkproof.verify import ShallowNetwork
-from kinkproof.verify.oracles import generation, load, packs
+from kinkproof.verify.oracles import load, packs
 from kinkproof.verify.oracles.making import shipped
+from kinkproof.verify.oracles.standalone import generation
 from typer.testing import CliRunner
 
 RUNNER = CliRunner()

@@ -48,15 +48,16 @@ def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, mon
     [
         (["landscape", "--radius", "0"], "radius"),
         (["landscape", "--radius", "nan"], "radius"),
-        (["landscape", "--resolution", "0"], "resolution"),
+        (["landscape", "--resolution", "0"], "--resolution: 0"),
+        (["landscape", "--quick", "--resolution", "7"], "--quick: it does nothing beside --resolution"),
         (["landscape", "--width", "0"], "width"),
         (["landscape", "--source", "1"], "none is known"),
         (["landscape", "--seed", "-1"], "seeds"),
         (["discrepancy", "--width", "0"], "width"),
         (["discrepancy", "--seed", "-1"], "seed"),
         (["discrepancy", "--backend", "tensorflux"], "backend"),
-        (["paper", "--seeds", "0"], "seeds"),
-        (["paper", "--steps", "0"], "steps"),
+        (["paper", "--seeds", "0"], "--seeds: 0"),
+        (["paper", "--steps", "0"], "--steps: 0"),
     ],
 )
 def test_bad_input_is_one_sentence_and_no_file(

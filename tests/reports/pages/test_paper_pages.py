@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports import paper_report, paper_study
+from kinkproof.reports.command.training_tables import findings_table
 from kinkproof.reports.data.cache import Cache
 from kinkproof.reports.data.paper import PaperStudy
 from kinkproof.reports.pages.neuron_page import compare_neuron, neuron_figure, neuron_page
 from kinkproof.reports.pages.paper_pages import _beyond, _figures, findings
 from kinkproof.reports.pages.style import look
 from kinkproof.reports.pages.training_figures import training_page
+from kinkproof.solver.studies.experiments import CONVERGED
 from kinkproof.solver.training.checks import verdict
 from kinkproof.verify import InputError, problems
 from kinkproof.verify.systems.findings import OWN, Audit
@@ -34,20 +36,43 @@ def study(folder: Path, paper_audit: Audit) -> PaperStudy:
         return paper_study(steps=50, seeds=2, resolution=11, cache=Cache(folder / "cache"))
 
 
+def converged(study: PaperStudy) -> PaperStudy:
+    """As if these few epochs were all that it takes."""
+    return replace(study, settings={**study.settings, "steps": CONVERGED})
+
+
 def test_the_report_is_whole_and_has_the_figures_in_order(study: PaperStudy, folder: Path) -> None:
-    texts = assert_whole_report(paper_report(study, folder / "paper.pdf"), PAGES)
-    found = findings(study)
+    texts = assert_whole_report(paper_report(converged(study), folder / "paper.pdf"), PAGES)
+    found = findings(converged(study))
     assert [f.figure for f in found] == list(range(1, 9))
     for finding, text in zip(found, texts[1:9], strict=True):
         assert f"Figure {finding.figure}:" in text
-        assert finding.verdict.upper() in text
+        assert str(finding.verdict).upper() in text
         words = " ".join(text.split())
         assert finding.claim in words
         assert all(check.sentence in words for check in finding.checks)
         assert finding.claim.split(",")[0] in " ".join(texts[0].split())
-    assert "nothing has converged" in texts[0]
+    for text in texts:
+        assert "first look" not in text.lower()
     for text in texts[9:12]:
         assert "Beyond the paper" in text
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_first_look_says_so_on_every_page_and_has_no_verdicts(
+    study: PaperStudy, folder: Path, quick: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = study if not quick else replace(study, settings={**study.settings, "quick": True, "steps": CONVERGED})
+    for text in assert_whole_report(paper_report(short, folder / "first.pdf"), PAGES):
+        words = " ".join(text.split())
+        assert f"First look: {'coarse and short' if quick else '50 of 10,000 epochs'}, no verdicts" in words
+        for said in ("borne out", "BORNE OUT", "✓", "✗", "does not converge either"):
+            assert said not in words
+    assert {f.verdict for f in findings(short)} == {None}
+    findings_table(findings(short), short.first_look)
+    printed = capsys.readouterr().out
+    assert printed.startswith("First look: ")
+    assert "borne out" not in printed
 
 
 def test_every_run_is_kept_and_made_once(study: PaperStudy, folder: Path) -> None:
@@ -69,6 +94,7 @@ def test_the_figures_show_the_runs(study: PaperStudy) -> None:
 
 
 def test_verdicts_follow_the_data(study: PaperStudy) -> None:
+    study = converged(study)
     scans = study.landscape.scans
     noisy = dict(scans) | {("relu", "exact"): scans["relu", "quadrature"]}
     by_noise = {f.figure: f.verdict for f in findings(replace(study, landscape=replace(study.landscape, scans=noisy)))}
@@ -106,11 +132,12 @@ def test_what_was_not_compared_is_not_borne_out(study: PaperStudy) -> None:
     assert verdict([]) == "not borne out"
     assert verdict(compare_neuron(problems["sine-2"], []).checks) == "not borne out"
     own = tuple(r for r in study.audit.rows if r.system == OWN)
-    without = replace(study, audit=replace(study.audit, rows=own))
+    without = replace(converged(study), audit=replace(study.audit, rows=own))
     assert {f.figure: f.verdict for f in findings(without)}[3] == "not borne out"
 
 
 def test_titles_claim_nothing_that_the_data_refute(study: PaperStudy) -> None:
+    study = converged(study)
     assert _beyond(study)[0].title == "Beyond the paper: its nearest-node delta does not converge either"
     mean = next(r for r in study.audit.rows if r.delta == "mean")
     rows = tuple(replace(mean, delta="nearest") if r.delta == "nearest" else r for r in study.audit.rows)

@@ -193,6 +193,11 @@ def _varying(argument: Any) -> bool:
     return isinstance(argument, Tensor) and not isinstance(argument, torch.nn.Parameter)
 
 
+def breakpoints(name: str, *arguments: Any, **named: Any) -> list[Tensor]:
+    """What changes its sign in a breaking operation, one tensor a breakpoint."""
+    return _BREAKING[name](*arguments, **named)
+
+
 def called(name: str) -> str:
     """The operation as a report names it."""
     return _CALLED.get(name, name)

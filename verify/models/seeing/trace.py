@@ -140,6 +140,37 @@ class Trace:
             raise InputError(_CHANGES)
         return torch.cat([*out, value.reshape(x.shape)[stops[-1] :]])
 
+    def asked(
+        self, function: Function, x: Tensor, rows: Sequence[Tensor], columns: Sequence[Tensor], value: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """Some pre-activations, call by call, (K,), and the model's value at all points, by one evaluation; with graph.
+
+        Args:
+            function: the model.
+            x: points, as the model takes them; (n,) ones as it takes one input.
+            rows: of each call, at which points.
+            columns: of each call, which branch and unit there.
+            value: is it wanted? Without it the evaluation ends at the last call that is asked for.
+        """
+        at = {call.event: layer for layer, call in enumerate(self.calls)}
+        last = max((k for k, r in enumerate(rows) if len(r)), default=-1)
+        out: list[Tensor] = []
+
+        def take(found: list[Tensor], event: int) -> None:
+            layer = at.get(event)
+            if layer is None or layer > last:
+                return
+            out.append(_by_point(found, self.calls[layer])[rows[layer], columns[layer]])
+            if layer == last and not value:
+                raise _Reached
+
+        known: Tensor | None = None
+        with suppress(_Reached):
+            known = self._watch(function, x, take)
+        if len(out) != last + 1:
+            raise InputError(_CHANGES)
+        return (torch.cat(out) if out else x.new_zeros(0)), known
+
     def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> Tensor:
         event = -1
 
@@ -188,7 +219,7 @@ def trace(
         InputError: it takes none of these shapes, is not one number a point, has NaN or inf, mixes points, or changes
             from call to call.
     """
-    found = _tensors(function)
+    found = tensors_of(function)
     dtypes = [dtype] if dtype is not None else [next((t.dtype for t in found), torch.float64)]
     if dtype is None and not found:
         dtypes.append(torch.float32)
@@ -288,12 +319,12 @@ def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: 
     return Trace(tuple(calls), column, points.dtype, points.device, tuple(dict.fromkeys(on_points)), many.straight)
 
 
-def _tensors(function: Function) -> list[Tensor]:
+def tensors_of(function: Function) -> list[Tensor]:
     """The floating-point tensors that a model holds, or that a function closes over, as far as they can be seen."""
     held: list[Any] = []
     for _, module in _modules(function):
         held += [*module.parameters(), *module.buffers()]
-    for value in _within(function):
+    for value in held_by(function):
         held += value.values() if isinstance(value, Mapping) else [value]
     return [t for t in held if isinstance(t, Tensor) and t.is_floating_point()]
 
@@ -302,11 +333,11 @@ def _modules(function: Function) -> list[tuple[str, torch.nn.Module]]:
     """The model if it is a module, or those that a function closes over; with the names that go before their paths."""
     if isinstance(function, torch.nn.Module):
         return [("", function)]
-    inner = [m for m in _within(function) if isinstance(m, torch.nn.Module)]
+    inner = [m for m in held_by(function) if isinstance(m, torch.nn.Module)]
     return [("" if len(inner) == 1 else f"{type(m).__name__} {k + 1}", m) for k, m in enumerate(inner)]
 
 
-def _within(function: Function) -> list[Any]:
+def held_by(function: Function) -> list[Any]:
     """What a function closes over, what a partial one was given, what a method belongs to."""
     if isinstance(function, torch.nn.Module):
         return []

@@ -8,13 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...verify.errors import InputError
-from ...verify.statement.problem import RitzProblem
+from ....verify.errors import InputError
+from ....verify.statement.problem import RitzProblem
+from ....verify.values import Value
 from .optimum import BestNetwork, solve
 
 
 @dataclass(frozen=True, eq=False)
-class Convergence:
+class Convergence(Value):
     """The best networks of several widths.
 
     Attributes:

@@ -1,0 +1,132 @@
+"""An energy's density as a user writes it: what it is handed, in which shapes, and what it must give."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import Tensor
+
+from ...verify.errors import InputError
+from .fields import Fields
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """L(x, u, ∂u/∂x) and, by name, of second derivatives and parameters.
+
+    Attributes:
+        function: the user's.
+        second: it takes `ddu`.
+        parameters: by name, for one that takes them; None for one that does not.
+    """
+
+    function: Callable[..., Tensor]
+    second: bool
+    parameters: Mapping[str, Tensor] | None
+
+    def at(self, fields: Fields, x: Tensor, u: Tensor, du: Tensor, ddu: Tensor | None = None) -> Tensor:
+        """L at points, (…,).
+
+        Args:
+            fields: the model.
+            x: (…, d).
+            u: (…, m).
+            du: (…, m, d).
+            ddu: (…, m, d, d), where it is taken.
+
+        Raises:
+            InputError: it fails, or does not give one number a point.
+        """
+        several = fields.outputs > 1
+        d = fields.inputs
+        count = x.shape[:-1].numel()
+        handed = [x.reshape(count, d), u.reshape(count, -1), du.reshape(count, -1, d)]
+        if ddu is not None:
+            handed.append(ddu.reshape(count, -1, d, d))
+        if not several:
+            handed[1:] = [a[:, 0] for a in handed[1:]]
+        if d == 1:
+            handed = [a.reshape(count, -1) if several and k else a.reshape(count) for k, a in enumerate(handed)]
+        named: dict[str, Any] = {} if ddu is None else {"ddu": handed[3]}
+        further = () if self.parameters is None else (self.parameters,)
+        shapes = ", ".join(f"{n} {tuple(a.shape)}" for n, a in zip(("x", "u", "du", "ddu"), handed, strict=False))
+        try:
+            found = self.function(*handed[:3], *further, **named)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"density: for {shapes} it fails ({type(error).__name__}: {str(error).partition(chr(10))[0]}); one "
+                "that takes these shapes, elementwise in the first axis, would be right"
+            ) from error
+        if not isinstance(found, Tensor) or found.shape != handed[0].shape[:1]:
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(f"density: for {shapes} it gives {got}; ({count},), one number a point, would be right")
+        return found.reshape(x.shape[:-1])
+
+
+def density_of(function: Callable[..., Tensor], parameters: Mapping[str, Tensor]) -> Density:
+    """What a density takes.
+
+    Args:
+        function: of x, u, du, with a fourth argument, needed or called `parameters`, also of these by name; one called
+            `ddu` is handed the second derivatives.
+        parameters: by name.
+    """
+    return Density(function, "ddu" in _named(function), parameters if takes_parameters(function) else None)
+
+
+def takes_parameters(function: Any) -> bool:
+    """Does it need a fourth argument, or call one `parameters`? A fourth with a default may be anything else."""
+    named = {n: p for n, p in _named(function).items() if n != "ddu"}
+    needed = [
+        p for p in named.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+    ]  # fmt: skip
+    return len(needed) > 3 or any(n == "parameters" for n in list(named)[3:4])
+
+
+def _named(function: Any) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+# The text of densities that were seen to be elementwise.
+_SEEN: WeakSet[CodeType] = WeakSet()
+
+
+def elementwise(density: Density, fields: Fields, given: Sequence[Tensor], whole: Tensor) -> None:
+    """Refuse a density whose value at a point depends on the others; each text is looked at once.
+
+    Args:
+        density: L.
+        fields: the model.
+        given: x, u, du and what else it was handed, (n, …).
+        whole: what it made of these, (n,).
+
+    Raises:
+        InputError: it does.
+    """
+    text = getattr(density.function, "__code__", None)
+    if text in _SEEN or len(whole) < 2:
+        return
+    apart = torch.empty_like(whole)
+    for k in range(2):
+        apart[k::2] = density.at(fields, *(a[k::2] for a in given))
+    # The order of sums may differ.
+    allowed = 2**10 * torch.finfo(whole.dtype).eps * whole.abs().max()
+    if bool(((whole - apart).abs() > allowed).any()):
+        raise InputError(
+            "density: its value at a point depends on which other points are asked for with it; one that is "
+            "elementwise in the first axis, with no mean() or max() over it, would be right"
+        )
+    if text is not None:
+        _SEEN.add(text)

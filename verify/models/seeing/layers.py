@@ -1,0 +1,171 @@
+"""Models whose breaks all lie in a plain stack of linear layers and piecewise linear activations, told from one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from .operations import breakpoints
+from .search import Zeros
+from .trace import Function, Trace
+
+# Elementwise and piecewise linear, by breakpoints that `operations` knows.
+_ACTIVATIONS = frozenset(
+    "relu leaky_relu prelu abs absolute hardtanh relu6 hardsigmoid clamp clamp_min clamp_max".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A linear layer and the activation after it.
+
+    Attributes:
+        weight: (N, M), a parameter of the model itself.
+        bias: (N,), likewise, or None.
+        breaks: pre-activations (…, N) → what changes its sign, one tensor (…, N) a breakpoint.
+        activation: pre-activations → activations.
+        branches: number of breakpoints.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    breaks: Callable[[Tensor], list[Tensor]]
+    activation: Callable[[Tensor], Tensor]
+    branches: int
+
+
+def layers_of(function: Function, points: Tensor, seen: Trace) -> tuple[Layer, ...] | None:
+    """The stack that starts at x and holds all breaking calls of a model, or None if they do not lie in one.
+
+    What the model does with the stack's last activations, and with x besides, is smooth and may be anything: a linear
+    layer, the product with a distance function, a lift.
+
+    Args:
+        function: the model.
+        points: as it takes them.
+        seen: its trace.
+    """
+    if seen.unknown:
+        return None
+    follow = _Following(points)
+    with torch.no_grad(), follow:
+        function(points)
+    return tuple(follow.layers) if follow.layers and len(follow.layers) == len(seen.calls) else None
+
+
+class _Following(TorchFunctionMode):
+    """Follows x through linear layers and activations, as long as one takes up what the other gave."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.layers: list[Layer] = []
+        self._at = x
+        self._linear: tuple[Tensor, Tensor | None] | None = None
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        name = str(getattr(func, "__name__", "")).strip("_")
+        first = args[0] if args else kwargs.get("input")
+        if first is not self._at:
+            return func(*args, **kwargs)
+        if name == "linear":
+            weight, bias = (*args[1:], kwargs.get("weight"), kwargs.get("bias"))[:2] if len(args) < 3 else args[1:3]
+            result = func(*args, **kwargs)
+            if self._linear is None and _own(weight) and (bias is None or _own(bias)):
+                self._linear, self._at = (weight, bias), result
+            return result
+        if name in _ACTIVATIONS and self._linear is not None and _still(args[1:], kwargs):
+            rest = {k: v for k, v in kwargs.items() if k not in ("input", "inplace")}
+            more = args[1:]
+            found = breakpoints(name, first, *more, **rest)
+
+            def activation(z: Tensor) -> Tensor:
+                # It may work in place.
+                value: Tensor = func(z.clone(), *more, **kwargs)
+                return value
+
+            self.layers.append(
+                Layer(*self._linear, lambda z: breakpoints(name, z, *more, **rest), activation, len(found))
+            )
+            self._linear, self._at = None, func(*args, **kwargs)
+            return self._at
+        return func(*args, **kwargs)
+
+
+def _own(tensor: Any) -> bool:
+    return isinstance(tensor, torch.nn.Parameter)
+
+
+def _still(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    return all(not isinstance(a, Tensor) or _own(a) for a in (*args, *(v for k, v in kwargs.items() if k != "input")))
+
+
+@torch.no_grad()
+def layered_zeros(layers: tuple[Layer, ...], start: Tensor, end: Tensor) -> Zeros:
+    """Where pre-activations change their signs along segments, from the first on to the second end, 0 to 1.
+
+    Between the breaks of earlier layers they are linear, so that two ends tell what lies between.
+
+    Args:
+        layers: from `layers_of`.
+        start: of the segments, (R, d).
+        end: of them, (R, d).
+    """
+    rows = len(start)
+    nothing = torch.zeros(rows, 0, dtype=torch.float64, device=start.device)
+    edges = torch.tensor([0.0, 1.0], dtype=torch.float64, device=start.device).expand(rows, 2)
+    places, owners, counts = [nothing], [nothing.long()], []
+    dtype = layers[0].weight.dtype
+    for depth, layer in enumerate(layers):
+        x = torch.lerp(start[:, None], end[:, None], edges[..., None])
+        h = x.reshape(-1, x.shape[-1]).to(dtype)
+        for before in layers[:depth]:
+            h = before.activation(torch.nn.functional.linear(h, before.weight, before.bias))
+        z = torch.cat(layer.breaks(torch.nn.functional.linear(h, layer.weight, layer.bias)), 1)
+        z = z.reshape(rows, edges.shape[1], -1)
+        row, interval, column = (z[:, :-1] * z[:, 1:] < 0).nonzero(as_tuple=True)
+        first, second = z[row, interval, column].double(), z[row, interval + 1, column].double()
+        place = torch.lerp(edges[row, interval], edges[row, interval + 1], first / (first - second))
+        # Rows come in order.
+        per_row = torch.bincount(row, minlength=rows)
+        position = torch.arange(len(row), device=row.device) - (per_row.cumsum(0) - per_row)[row]
+        width = int(per_row.max()) if rows else 0
+        packed = edges.new_ones(rows, width)
+        packed[row, position] = place
+        owner = row.new_full((rows, width), -1)
+        owner[row, position] = column
+        places.append(packed)
+        owners.append(owner)
+        counts.append(width)
+        if depth + 1 < len(layers):
+            edges = torch.cat([edges, packed], 1).sort(1).values
+    columns = torch.cat(owners, 1)
+    real = columns >= 0
+    return Zeros(torch.cat(places, 1), columns.clamp(min=0), real, real, tuple(counts))
+
+
+def layered(layers: tuple[Layer, ...], x: Tensor, columns: Tensor, counts: Sequence[int]) -> Tensor:
+    """One pre-activation at each point, (K,), with graph.
+
+    Args:
+        layers: from `layers_of`.
+        x: (K, d), first those points where one of the first layer is wanted, then those of the second, ….
+        columns: which branch and unit, (K,).
+        counts: how many points belong to each layer.
+    """
+    out: list[Tensor] = []
+    h, left = x, columns
+    for count, layer in zip(counts, layers, strict=True):
+        if not len(h):
+            break
+        z = torch.nn.functional.linear(h, layer.weight, layer.bias)
+        out.append(torch.cat(layer.breaks(z[:count]), 1).gather(1, left[:count, None])[:, 0])
+        h, left = layer.activation(z[count:]), left[count:]
+    return torch.cat(out) if out else x.new_zeros(0)
