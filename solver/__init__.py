@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
-    from .free_knots.certificate import certify as certify
-    from .free_knots.convergence_table import convergence as convergence
-    from .free_knots.optimum import solve as solve
+    from .free_knots.widths.certificate import certify as certify
+    from .free_knots.widths.convergence_table import convergence as convergence
+    from .free_knots.widths.optimum import solve as solve
     from .landscapes.degeneracy import NoSecondDerivativeError as NoSecondDerivativeError
     from .landscapes.landscapes import landscape as landscape
     from .landscapes.planes import Plane as Plane
@@ -40,9 +40,9 @@ _HOME = {
     "Region": "mending.domains",
     "Run": "training.runs",
     "Spectrum": "landscapes.spectra",
-    "certify": "free_knots.certificate",
+    "certify": "free_knots.widths.certificate",
     "chosen_plane": "landscapes.planes",
-    "convergence": "free_knots.convergence_table",
+    "convergence": "free_knots.widths.convergence_table",
     "dirac_term": "mending.dirac_term",
     "eigenplanes": "landscapes.spectra",
     "fit": "training.training",
@@ -52,7 +52,7 @@ _HOME = {
     "random_plane": "landscapes.planes",
     "integrate": "mending.integration",
     "regress": "training.regression",
-    "solve": "free_knots.optimum",
+    "solve": "free_knots.widths.optimum",
     "spectrum": "landscapes.spectra",
 }
 

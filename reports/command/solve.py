@@ -14,8 +14,8 @@ import typer
 from .options import refuse_idle, with_problem
 
 if TYPE_CHECKING:
-    from ...solver.free_knots.convergence_table import Convergence
-    from ...solver.free_knots.optimum import BestNetwork
+    from ...solver.free_knots.widths.convergence_table import Convergence
+    from ...solver.free_knots.widths.optimum import BestNetwork
     from ...verify.statement.problem import RitzProblem
 
 DEFAULT_WIDTH = 20
@@ -51,11 +51,11 @@ def solve(
 ) -> None:
     """Find the ReLU network of least energy: solve for its kinks.
 
-    Exits with 1 if a certificate does not hold: not stationary, not a minimum, or a better one is known.
+    Exits with 1 if a certificate does not hold: not stationary, not a minimum, or a better one of the width is known.
     """
     from ...solver import convergence as run_convergence
     from ...solver import solve as run_solve
-    from ...solver.free_knots.optimum import ConvergenceWarning
+    from ...solver.free_knots.widths.optimum import ConvergenceWarning
     from ...verify.errors import InputError
     from ...verify.files import require_writable
 
@@ -149,7 +149,7 @@ def _numbers(text: str) -> list[int]:
 def _as_dict(problem: RitzProblem, best: BestNetwork) -> dict[str, Any]:
     certificate = dataclasses.asdict(best.certificate)
     # JSON has no infinity; without a kink that could move there is no smallest curvature.
-    certificate = {k: None if v is not None and not math.isfinite(v) else v for k, v in certificate.items()}
+    certificate = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in certificate.items()}
     certificate["failures"] = list(best.certificate.failures)
     names = ("hidden_weights", "hidden_biases", "output_weights")
     return {

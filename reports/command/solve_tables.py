@@ -6,8 +6,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ...solver.free_knots.convergence_table import Convergence
-from ...solver.free_knots.optimum import BestNetwork
+from ...solver.free_knots.widths.convergence_table import Convergence
+from ...solver.free_knots.widths.optimum import BestNetwork
 from ...verify.statement.problem import RitzProblem
 
 _YES, _NO = "[green]✓[/green]", "[red]✗[/red]"
@@ -23,6 +23,9 @@ def certificate_table(problem: RitzProblem, best: BestNetwork) -> None:
     table = Table.grid(padding=(0, 3))
     table.add_row("", "energy gap", f"{best.energy_gap:.6g}")
     table.add_row("", "relative error", f"{best.relative_error:.4g}")
+    if certificate.bound is not None:
+        share = f", reached to {best.energy_gap / certificate.bound - 1:.1e}" if certificate.bound > 0 else ""
+        table.add_row("", f"best with {certificate.width} free kinks", f"{certificate.bound:.6g}{share}")
     table.add_row("", f"limit for {certificate.kinks + 1} pieces", f"{certificate.limit:.6g}, to leading order")
     gradient = f"gradient {certificate.stationarity:.1e} of its terms"
     table.add_row(_mark(certificate.is_stationary), "stationary", gradient)
@@ -32,7 +35,8 @@ def certificate_table(problem: RitzProblem, best: BestNetwork) -> None:
     if certificate.reference is None:
         table.add_row("–", "none better known", "not looked for: too many kinks for a grid, or none")
     else:
-        found = f"dynamic programming: {certificate.reference:.6g}"
+        at = "of this width" if certificate.compared == "width" else "of so many kinks"
+        found = f"dynamic programming, {at}: {certificate.reference:.6g}"
         table.add_row(_mark(not certificate.better_known), "none better known", found)
     console.print(table)
     for failure in certificate.failures:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...solver.free_knots.optimum import BestNetwork
+from ...solver.free_knots.widths.optimum import BestNetwork
 from ...solver.training.training import fit
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem

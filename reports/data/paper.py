@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...solver.free_knots.optimum import BestNetwork, solve
+from ...solver.free_knots.widths.optimum import BestNetwork, solve
 from ...solver.landscapes.scanned_energy import one_thread
 from ...solver.studies.experiments import CONVERGED, EXPERIMENTS, Outcome, run_experiment
 from ...solver.training.runs import Run

@@ -1,1 +1,1 @@
-"""`solve`, `certify` and `convergence`: the ReLU network of least energy, by its free kinks."""
+"""The energy as a function of free kinks: nodal values, Newton, starts, growth; `widths` makes networks of it."""

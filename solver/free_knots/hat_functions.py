@@ -135,7 +135,7 @@ def fit(solution: StrongSolution, knots: Array) -> Fit:
     # Three passes: the solve itself, then its own residual, integrated anew, away. What is left is the rounding of s.
     for _ in range(3):
         _, left, right = _residuals(nodes, values)
-        values = values - _tridiagonal_solve(stiffness, left, right, held)
+        values = values - solve_tridiagonal(stiffness, on_knots(left, right), held)
     return _assessed(nodes, stiffness, knots, values, held)
 
 
@@ -180,12 +180,20 @@ def _residuals(nodes: ElementNodes, values: Array) -> tuple[Array, Array, Array]
     return misfit, nodes.sums(misfit * nodes.left, n), nodes.sums(misfit * nodes.right, n)
 
 
-def _tridiagonal_solve(stiffness: Array, left: Array, right: Array, held: NDArray[np.bool_]) -> Array:
-    diagonal, load = np.zeros(len(held)), np.zeros(len(held))
-    diagonal[:-1] += stiffness[0]
-    diagonal[1:] += stiffness[2]
-    load[:-1] += left
-    load[1:] += right
+def on_knots(left: Array, right: Array) -> Array:
+    """What each element (n,) gives to its left and its right knot, summed, (n + 1,)."""
+    out = np.append(left, 0.0)
+    out[1:] += right
+    return out
+
+
+def solve_tridiagonal(stiffness: Array, load: Array, held: NDArray[np.bool_]) -> Array:
+    """Nodal values (n + 1,) whose stiffness gives the loads (n + 1,); 0 where they are held.
+
+    Raises:
+        InputError: the hat functions are linearly dependent in the energy.
+    """
+    diagonal = on_knots(stiffness[0], stiffness[2])
     coupling = np.where(held[:-1] | held[1:], 0.0, stiffness[1])
     # Scaled to ones on the diagonal: next to a singular end the entries differ by many powers of ten.
     scale = 1 / np.sqrt(np.where(held, 1.0, diagonal))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,12 +63,27 @@ def minimise(solution: StrongSolution, kinks: Array, max_iterations: int) -> Des
         kinks: strictly ascending and inside the domain, (K,). Those that sit on a wall stay while that is best.
         max_iterations: after so many steps the iteration ends, converged or not.
     """
-    energy = reduced_energy(solution, kinks)
-    state = Descent(energy, np.isin(kinks, solution.walls), (energy.energy_gap,))
-    if not kinks.size or energy.settled:
+    return descend(reduced_energy(solution, kinks), max_iterations)
+
+
+def descend(
+    energy: ReducedEnergy,
+    max_iterations: int,
+    steps_of: Callable[[Descent], list[Step]] | None = None,
+) -> Descent:
+    """The same from an energy on, which may be one under constraints.
+
+    Args:
+        energy: whose `at` gives the energy at other kinks.
+        max_iterations: as above.
+        steps_of: Newton's step, and further ones where the Hessian is not positive definite; by default without
+            constraints. With its own, kinks that run into each other end the descent.
+    """
+    state = Descent(energy, np.isin(energy.kinks, energy.solution.walls), (energy.energy_gap,))
+    if not energy.kinks.size or energy.settled:
         return replace(state, decrement=0.0, converged=True)
     while True:
-        steps = _steps(state)
+        steps = (steps_of or _steps)(state)
         newton, noise = steps[0], state.energy.fit.rounding
         previous, state = state.decrement, replace(state, decrement=-newton.slope)
         minimum = len(steps) == 1
@@ -87,14 +103,14 @@ def minimise(solution: StrongSolution, kinks: Array, max_iterations: int) -> Des
             return replace(state, decrement=0.0, converged=True)
         idle = _coincident(state)
         if idle is not None:
-            elsewhere = _elsewhere(state, idle)
+            elsewhere = None if steps_of else _elsewhere(state, idle)
             if elsewhere is None:
                 return state
             state = elsewhere
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
+class Step:
     """A displacement of the kinks, (K,), with the first and second derivative of the energy along it."""
 
     displacement: Array
@@ -102,7 +118,7 @@ class _Step:
     curvature: float = 0.0
 
 
-def _steps(state: Descent) -> list[_Step]:
+def _steps(state: Descent) -> list[Step]:
     """Newton's step; where the Hessian is not positive definite, a damped one and one along negative curvature.
 
     Damped are only the kinks that the negative curvature moves, for instance one at a place where u″ = 0: all others
@@ -113,14 +129,14 @@ def _steps(state: Descent) -> list[_Step]:
     hessian = energy.hessian(state.pinned)
     gradient = np.where(free, energy.gradient(), 0.0)
     damping = np.where(free, energy.natural_curvature, 0.0)
-    bent: list[_Step] = []
+    bent: list[Step] = []
     factors = positive_factors(hessian)
     for _ in range(_MOST_DIRECTIONS):
         if factors is not None:
             break
         shift = least_shift(hessian, damping)
         direction = flattest_direction(hessian, damping, shift)
-        bent = bent or [_bent_step(energy, hessian, gradient, direction)]
+        bent = bent or [bent_step(energy, gradient, direction, curvature_along(hessian, direction))]
         # Twice what makes this direction flat, so that it counts as curved as it was, upwards.
         hessian = shifted(hessian, 2 * shift * damping * (direction / np.abs(direction).max()) ** 2)
         factors = positive_factors(hessian)
@@ -130,19 +146,18 @@ def _steps(state: Descent) -> list[_Step]:
         displacement = -gradient / (LARGEST_SHIFT * energy.natural_curvature)
     else:
         displacement = factors.solve_on_kinks(-gradient)
-    return [_Step(displacement, float(gradient @ displacement)), *bent]
+    return [Step(displacement, float(gradient @ displacement)), *bent]
 
 
-def _bent_step(energy: ReducedEnergy, hessian: Array, gradient: Array, direction: Array) -> _Step:
-    """Half a spacing along a direction, downhill."""
+def bent_step(energy: ReducedEnergy, gradient: Array, direction: Array, curvature: float) -> Step:
+    """Half a spacing along a direction (K,) in which the energy has the given curvature, downhill."""
     lengths = np.diff(energy.fit.knots)
-    direction = direction / (2 * np.abs(direction / np.minimum(lengths[:-1], lengths[1:])).max())
-    if gradient @ direction > 0:
-        direction = -direction
-    return _Step(direction, float(gradient @ direction), curvature_along(hessian, direction))
+    size = 1 / (2 * np.abs(direction / np.minimum(lengths[:-1], lengths[1:])).max())
+    direction = direction * (-size if gradient @ direction > 0 else size)
+    return Step(direction, float(gradient @ direction), size**2 * curvature)
 
 
-def _line_search(state: Descent, step: _Step) -> Descent | None:
+def _line_search(state: Descent, step: Step) -> Descent | None:
     """The longest of the halved steps that lowers the energy enough, or None."""
     energy = state.energy
     change = np.diff(np.concatenate([[0.0], step.displacement, [0.0]]))
@@ -154,7 +169,7 @@ def _line_search(state: Descent, step: _Step) -> Descent | None:
         new, pinned = _stopped_at_walls(state, energy.kinks + reach * step.displacement)
         if not (np.diff(np.concatenate([[energy.fit.knots[0]], new, [energy.fit.knots[-1]]])) > 0).all():
             return None
-        trial = reduced_energy(energy.solution, new)
+        trial = energy.at(new)
         promised = reach * step.slope + reach**2 * min(step.curvature, 0.0) / 2
         # Where even the whole step promises less than rounding, a rise within rounding is none.
         allowed = noise if -step.slope <= noise else _SUFFICIENT * promised
@@ -214,7 +229,7 @@ def _release(state: Descent) -> Descent | None:
     for share in 10.0 ** -np.arange(1, 9):
         new = energy.kinks.copy()
         new[k] += side * share * room
-        trial = reduced_energy(energy.solution, new)
+        trial = energy.at(new)
         if trial.energy_gap < energy.energy_gap:
             pinned = state.pinned.copy()
             pinned[k] = False

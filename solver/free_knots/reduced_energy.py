@@ -41,6 +41,10 @@ class ReducedEnergy:
         """Positions, ascending, (K,)."""
         return self.fit.knots[1:-1]
 
+    def at(self, kinks: Array) -> ReducedEnergy:
+        """The same energy at other kinks, (K,)."""
+        return reduced_energy(self.solution, kinks)
+
     @property
     def energy_gap(self) -> float:
         """What is minimised."""

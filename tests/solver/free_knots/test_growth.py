@@ -27,7 +27,7 @@ def test_networks_grow_until_they_are_good_enough_and_hardly_further(problem: Ri
 
 def test_a_tolerance_out_of_reach_is_said_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
     from kinkproof.solver.free_knots import growth
-    from kinkproof.solver.free_knots.optimum import ConvergenceWarning
+    from kinkproof.solver.free_knots.widths.optimum import ConvergenceWarning
 
     # D(½) = 0 but u(½) ≠ 0: no v whatever represents u, and the gap does not fall with the width.
     problem = RitzProblem(source="4*pi**2*sin(2*pi*x) + 2", distance="sin(2*pi*x)", name="out of reach")

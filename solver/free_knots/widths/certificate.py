@@ -7,26 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...verify.errors import InputError
-from ...verify.statement.network import ShallowNetwork
-from ...verify.statement.problem import RitzProblem
-from ..data.strong_solution import StrongSolution, strong_solution
-from .curvature import smallest_curvature
-from .density import kink_density
-from .dynamic_programming import MOST_KINKS, global_kinks
-from .hat_functions import Fit, assess
-from .neurons import function_of
-from .newton import minimise
-from .reduced_energy import EXACT, ReducedEnergy
+from ....verify.errors import InputError
+from ....verify.statement.network import ShallowNetwork
+from ....verify.statement.problem import RitzProblem
+from ...data.strong_solution import StrongSolution, strong_solution
+from ..density import kink_density
+from ..dynamic_programming import MOST_KINKS
+from ..hat_functions import Fit, on_knots
+from ..reduced_energy import EXACT, ReducedEnergy
+from .facing import FacedEnergy
+from .polish import least_curvature
+from .reading import energy_of
+from .search import SAME_MINIMUM, global_gap, least_known
 
 Array = NDArray[np.float64]
 
 # Relative to what the gradient adds up; the rounding of û′ − u′ comes on top.
 STATIONARY = 1e-8
-# Two minima whose energies differ by less than this share are one.
-SAME_MINIMUM = 1e-6
 _ESSENTIAL = 1e-9
-_REFERENCE_ITERATIONS = 100
+COMPARED = ("width", "kinks")
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,13 @@ class Certificate:
         is_minimum: positive definite, up to rounding.
         essential_error: largest deviation from an essential value.
         limit: ½·(1/12n²)(∫(κ(D(u/D)″)²)^⅓)³, the least energy gap of n = kinks + 1 pieces to leading order.
-        reference: energy gap at the best kinks on a fine grid, found by dynamic programming and polished by Newton;
-            None where there are too many kinks for a grid that says something.
+        width: how many neurons it has.
+        compared: what it is compared at, equal "width" or equal "kinks".
+        reference: least energy gap known there: the best kinks on a fine grid, found by dynamic programming, polished
+            by Newton and, at equal width, made a network of so many neurons; None where there are too many kinks for a
+            grid that says something.
+        bound: energy gap of the best `width` free kinks found, whether or not as many neurons can have them: no network
+            of this width is better. None where it was not looked for.
     """
 
     kinks: int
@@ -59,7 +63,10 @@ class Certificate:
     is_minimum: bool
     essential_error: float
     limit: float
+    width: int
+    compared: str
     reference: float | None
+    bound: float | None
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -73,6 +80,12 @@ class Certificate:
             out.append(f"not a minimum: the smallest curvature in the kinks is {self.smallest_curvature:.3g}")
         if self.reference is not None and self.better_known:
             share = 1 - self.reference / self.energy_gap
+            if self.compared == "width":
+                out.append(
+                    f"a better network of this width is known: {self.width} neurons reach an energy gap of "
+                    f"{self.reference:.6g}, less by {share:.2g} of it"
+                )
+                return tuple(out)
             what = "a local minimum" if self.is_stationary and self.is_minimum else "not the best"
             out.append(f"{what}: dynamic programming found one whose energy gap is less by {share:.2g} of it")
         return tuple(out)
@@ -84,7 +97,7 @@ class Certificate:
 
     @property
     def better_known(self) -> bool:
-        """Has dynamic programming found a network with a smaller gap?"""
+        """Is a network with a smaller gap known?"""
         better = self.reference is not None and self.energy_gap > self.reference * (1 + SAME_MINIMUM)
         return better and self.relative_error > EXACT
 
@@ -94,38 +107,46 @@ class Certificate:
         return not self.failures
 
 
-def certify(problem: RitzProblem, network: ShallowNetwork, reference: bool = True) -> Certificate:
+def certify(
+    problem: RitzProblem, network: ShallowNetwork, reference: bool = True, compared: str = "width"
+) -> Certificate:
     """Judge a network of any origin by the reduced energy at its kinks; O(N log N) but for the reference.
 
     Args:
         problem: whose energy it should minimise.
         network: one network, without batch dimensions.
         reference: look for the global minimum by dynamic programming, for up to `MOST_KINKS` kinks.
+        compared: with the best of equal "width", or with the best of equally many "kinks", however many neurons.
 
     Raises:
-        InputError: a batch of networks.
+        InputError: a batch of networks, or another comparison.
     """
     if network.batch:
         raise InputError(f"network: a batch of shape {network.batch} has no one certificate; loop over its members")
+    if compared not in COMPARED:
+        raise InputError(f"compared: {compared!r} is unknown; one of {', '.join(COMPARED)} would be right")
     solution = strong_solution(problem)
-    kinks = len(function_of(network, solution.domain).knots) - 2
-    best = global_gap(solution, kinks) if reference and 0 < kinks <= MOST_KINKS else None
-    return certificate_of(solution, network, best)
+    if compared == "kinks":
+        kinks = len(energy_of(solution, network).kinks)
+        looked = reference and 0 < kinks <= MOST_KINKS
+        return certificate_of(solution, network, global_gap(solution, kinks) if looked else None)
+    best, bound = least_known(solution, network.width) if reference and network.width <= MOST_KINKS else (None, None)
+    return certificate_of(solution, network, best, bound, compared)
 
 
-def global_gap(solution: StrongSolution, kinks: int) -> float:
-    """Energy gap of the best kinks on a fine grid, polished by Newton."""
-    return minimise(solution, global_kinks(solution, kinks), _REFERENCE_ITERATIONS).energy.energy_gap
-
-
-def certificate_of(solution: StrongSolution, network: ShallowNetwork, reference: float | None) -> Certificate:
-    """The certificate with a reference that is already known, or None."""
-    function = function_of(network, solution.domain)
-    fit = assess(solution, function.knots, function.values)
-    energy = ReducedEnergy(solution, fit)
+def certificate_of(
+    solution: StrongSolution,
+    network: ShallowNetwork,
+    reference: float | None,
+    bound: float | None = None,
+    compared: str = "kinks",
+) -> Certificate:
+    """The certificate with a reference and a bound that are already known, or None."""
+    energy = energy_of(solution, network)
+    fit = energy.fit
     pinned = np.isin(energy.kinks, solution.walls)
     gap = fit.energy_gap
-    curvature, minimum = (0.0, True) if energy.settled else smallest_curvature(energy, pinned)
+    curvature, minimum = (0.0, True) if energy.settled else least_curvature(energy, pinned)
     return Certificate(
         kinks=len(energy.kinks),
         energy_gap=gap,
@@ -138,7 +159,10 @@ def certificate_of(solution: StrongSolution, network: ShallowNetwork, reference:
         is_minimum=minimum,
         essential_error=_essential_error(solution, fit),
         limit=kink_density(solution).limit(len(energy.kinks) + 1),
+        width=network.width,
+        compared=compared,
         reference=reference,
+        bound=bound,
     )
 
 
@@ -157,13 +181,14 @@ def _kink_gradient(energy: ReducedEnergy, pinned: NDArray[np.bool_]) -> Array:
 def _stationarity(energy: ReducedEnergy, pinned: NDArray[np.bool_]) -> float:
     fit = energy.fit
     by_kink = np.abs(_kink_gradient(energy, pinned))
-    by_value, size = np.zeros(len(fit.knots)), np.zeros(len(fit.knots))
-    for total, parts in ((by_value, fit.residuals), (size, fit.magnitudes)):
-        total[:-1] += parts[0]
-        total[1:] += parts[1]
+    by_value, size = on_knots(*fit.residuals), on_knots(*fit.magnitudes)
+    kink_size = energy.gradient_terms
+    if isinstance(energy, FacedEnergy):
+        pulls = energy.multipliers[:, None] * energy.conditions
+        by_value, size = by_value + pulls.sum(0)[1::2], size + np.abs(pulls).sum(0)[1::2]
+        kink_size = kink_size + np.abs(pulls).sum(0)[2:-2:2]
     by_value[fit.held] = 0.0
-    shares = [_share(by_kink, energy.gradient_terms), _share(np.abs(by_value), size)]
-    return float(max(shares))
+    return float(max(_share(by_kink, kink_size), _share(np.abs(by_value), size)))
 
 
 def _share(parts: Array, wholes: Array) -> float:

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...verify.errors import InputError
-from ...verify.statement.problem import RitzProblem
-from ...verify.values import Value
+from ....verify.errors import InputError
+from ....verify.statement.problem import RitzProblem
+from ....verify.values import Value
 from .optimum import BestNetwork, solve
 
 

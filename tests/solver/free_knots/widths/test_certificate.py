@@ -13,7 +13,7 @@ from kinkproof.solver.free_knots.reduced_energy import reduced_energy
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, problems
 from numpy.typing import NDArray
 
-from ..statements import ALL, SINE, WAVE, names, oracle_gap
+from ...statements import ALL, SINE, WAVE, names, oracle_gap
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def test_a_saddle_is_called_one() -> None:
 def test_a_local_minimum_is_noticed_and_said() -> None:
     problem = problems["sine-6"]
     local = minimise(strong_solution(problem), np.linspace(0, 1, 21)[1:-1], 200)
-    certificate = certify(problem, at_kinks(problem, local.energy.kinks))
+    certificate = certify(problem, at_kinks(problem, local.energy.kinks), compared="kinks")
     assert certificate.is_minimum
     assert certificate.stationarity < 1e-8
     (said,) = certificate.failures
@@ -68,7 +68,7 @@ def test_a_local_minimum_is_noticed_and_said() -> None:
 
 
 def test_the_smallest_curvature_is_the_smallest_eigenvalue() -> None:
-    from .test_reduced_energy import schur_complement
+    from ..test_reduced_energy import schur_complement
 
     for kinks in (global_kinks(strong_solution(WAVE), 9), np.linspace(0, 1, 11)[1:-1]):
         expected = np.linalg.eigvalsh(schur_complement(reduced_energy(strong_solution(WAVE), kinks)))[0]
@@ -98,6 +98,35 @@ def test_networks_of_any_origin_are_judged() -> None:
     assert certificate.energy_gap == pytest.approx(oracle_gap(problems["sine-2"], network), rel=1e-9)
     with pytest.raises(InputError, match="batch"):
         certify(problems["sine-2"], ShallowNetwork.random(3, seed=0, batch=(2,)))
+
+
+def test_the_best_of_one_kink_less_fails_at_equal_width_and_holds_at_equal_kinks() -> None:
+    problem = problems["sine-2"]
+    for width in (4, 8, 20):
+        old = solve(problem, kinks=width - 1).network
+        assert old.width == width
+        certificate = certify(problem, old)
+        assert certificate.failures[0].startswith("a better network of this width is known")
+        assert certificate.is_stationary
+        assert certificate.is_minimum
+        # What is known bounds from above, free kinks from below.
+        assert certificate.bound is not None
+        assert certificate.reference is not None
+        assert certificate.bound <= certificate.reference < certificate.energy_gap
+        assert certify(problem, old, compared="kinks").holds
+    with pytest.raises(InputError, match="compared: 'depth'"):
+        certify(problem, old, compared="depth")
+
+
+def test_facings_are_read_off_a_network_and_a_kink_beside_its_place_is_noticed() -> None:
+    best = solve(problems["sine-2"], width=6)
+    assert best.certificate.kinks == 6
+    assert certify(problems["sine-2"], best.network).holds
+    w, b, c = (v.copy() for v in best.network.floats)
+    assert 0 < (w < 0).sum() < 6
+    # A millionth of the domain; the outer weights as they were.
+    b[2] += 1e-6
+    assert "not stationary" in certify(problems["sine-2"], ShallowNetwork(w, b, c)).failures[0]
 
 
 def test_each_verdict_is_made_of_its_own_number() -> None:
