@@ -43,6 +43,23 @@ def picture(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures of the mathematics page anew, from real runs, and that of the house."""
+    install(session)
+    session.run("python", "docs/pictures.py", *session.posargs)
+    session.run("python", "docs/rooms.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site into build/docs; a warning, such as an internal link that leads nowhere, is an error."""
+    install(session, "sphinx", "myst-parser", "furo")
+    # Links to other sites are followed on request, since they need the network: `nox -s docs -- -b linkcheck`.
+    builder = session.posargs or ["-b", "html"]
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", *builder, "docs", "build/docs")
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The ordinary test run, some minutes."""
     install(session, *TESTING)

@@ -18,7 +18,7 @@ class Degeneracy:
         kind: "coincident kinks", "kink on the end of the domain", "kink on an interface" or "dead neuron".
         neurons: whose kinks they are.
         position: x, `None` for a dead neuron (w = b = 0), which has no kink.
-        distance: |Δx| to the place; for a dead neuron √(w² + b²). 0 means: right there.
+        distance: `|Δx|` to the place; for a dead neuron √(w² + b²). 0 means: right there.
         index: which network of a batch.
         layers: of a deep network, from 0: the layer of each of the neurons.
     """

@@ -52,7 +52,7 @@ class Landscape(Value):
 
     @property
     def roughness(self) -> Array:
-        """Mean |second difference| ÷ range, (planes,); see `kinkproof.solver.landscapes.roughness.roughness`."""
+        """`Mean |second difference| ÷ range`, (planes,); see `kinkproof.solver.landscapes.roughness.roughness`."""
         return roughness(self.values)
 
     @property

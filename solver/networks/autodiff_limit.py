@@ -221,6 +221,8 @@ class _Equations:
 
     def solved(self, start: Array, falling: Booleans | None) -> AutodiffState | None:
         """The state that these kinks lead to, or None."""
+        # The form tells all about its place.
+        start = start - self.form.place
         kinks = start
         if len(start):
             options = {"maxfev": _EVALUATIONS}
@@ -235,7 +237,7 @@ class _Equations:
             return None
         network, least, largest = self._steadiest(kinks, falling, weights)
         return AutodiffState(
-            kinks,
+            kinks + self.form.place,
             "" if falling is None else "".join("RL"[int(f)] for f in falling),
             float(self.form.energy(torch.as_tensor(network.ravel())[None])) - self.minimum,
             least >= -_NEUTRAL * largest,
@@ -307,6 +309,7 @@ class _Equations:
             beyond = 2 * self.form.left - self.form.right
             w, b = np.append(w, [1.0, 0.0]), np.append(b, [-beyond, 1.0])
             c = np.append(c, [slope, intercept + slope * beyond])
+        b = b - w * self.form.place
         # A neuron without weight has no scale of its own.
         floor = 1e-3 * np.abs(c).max(initial=0.0)
         scale = np.sqrt(np.maximum(np.abs(c), floor) / np.hypot(w, b)) if floor else np.ones_like(w)

@@ -38,7 +38,7 @@ class DeepGradient(Value):
         jumps: ⟦L⟧ at each of them, (K,).
         route: "antiderivative", "quadrature" or "Gauss points": how the integrals were found.
         error_estimate: absolute error of those integrals; 0 for closed forms.
-        distance: |Δx| to the nearest place where the energy has no derivative.
+        distance: `|Δx|` to the nearest place where the energy has no derivative.
     """
 
     bulk: Tensors

@@ -32,7 +32,7 @@ class Gradient(Value):
         energy: the energy itself, (...).
         route: "antiderivative" or "quadrature": how the integrals were found.
         error_estimate: absolute error of those integrals; 0 for closed forms.
-        distance: to the nearest place where the energy has no derivative, (...): |Δx|, for dead neurons √(w² + b²).
+        distance: to the nearest place where the energy has no derivative, (...): `|Δx|`, for dead neurons √(w² + b²).
     """
 
     bulk: Blocks

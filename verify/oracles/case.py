@@ -119,7 +119,7 @@ class Case:
 
     @property
     def distance(self) -> float:
-        """To the nearest place without a derivative: |Δx|, for dead neurons √(w² + b²); 0: right here; inf: none."""
+        """To the nearest place without a derivative: `|Δx|`, for dead neurons √(w² + b²); 0: right here; inf: none."""
         found = self.record["distance"]
         return float("inf") if found is None else float(found)
 

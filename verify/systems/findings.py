@@ -36,7 +36,7 @@ class Row:
         expected: verdict over all parameters that theory predicts for this problem and network.
         expected_blocks: likewise by block.
         reason: why.
-        attribution: |missing − Dirac part| / |Dirac part| at the finest grid, for an inconsistent method.
+        attribution: `|missing − Dirac part| / |Dirac part|` at the finest grid, for an inconsistent method.
         unavailable: why the method could not be run here, else "".
         failed: what went wrong when it was run, else "".
         conforming: does its quadrature follow the kinks?

@@ -136,6 +136,18 @@ def test_the_width_does_not_enter() -> None:
     assert gaps == pytest.approx([autodiff_limit(NO_ZEROS).main.energy_gap] * 4, rel=1e-3)
 
 
+def test_the_domain_may_lie_anywhere() -> None:
+    here = autodiff_limit(problems["sine-2"]).main
+    there = RitzProblem(
+        source="4*pi**2*sin(2*pi*x)", distance="(x - 1000)*(1001 - x)", domain=(1000, 1001), solution="sin(2*pi*x)",
+        name="moved",
+    )  # fmt: skip
+    state = autodiff_limit(there).main
+    # A thousand lengths away four digits of the kinks are lost.
+    assert state.kinks - 1000 == pytest.approx(here.kinks, abs=1e-9)
+    assert state.energy_gap == pytest.approx(here.energy_gap, rel=1e-8)
+
+
 def test_it_is_said_in_a_sentence() -> None:
     assert autodiff_limit(problems["sine-2"]).sentence.startswith(
         "autodiff will put all kinks near x = 0.2524 and 0.7476 and stop 0.1968 above the minimum"
