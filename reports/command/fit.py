@@ -86,7 +86,7 @@ def fit(
     from ...solver.training.training import fit as train
     from ...verify.errors import InputError
     from ...verify.files import require_writable
-    from .training_tables import experiment_tables, run_table
+    from .training_tables import experiment_tables, run_as_dict, run_table
 
     if threads < 1:
         raise InputError(f"threads: {threads} compute nothing; at least one would be right")
@@ -143,7 +143,7 @@ def fit(
             runs = [run]
             # Printed first: a disk that is full by now costs the file, not the figures.
             if as_json:
-                typer.echo(json.dumps(run.summary(), indent=2, ensure_ascii=False))
+                typer.echo(json.dumps(run_as_dict(run), indent=2, ensure_ascii=False))
             else:
                 run_table(run)
             if save is not None:
