@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ...solver.studies.experiments import CONVERGED, Outcome
 from ...solver.training.runs import Run
+from ...solver.training.starts import DESCRIPTIONS
 from ..data.autodiff_end import autodiff_end, capitalised
 from .tables import terminal
 
@@ -29,7 +30,11 @@ def run_table(run: Run) -> None:
     screen = terminal()
     known = run.problem.solution is not None
     width = ", ".join(map(str, run.settings.width))
-    table = Table(title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}")
+    begun = DESCRIPTIONS[run.settings.initial]
+    table = Table(
+        title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}, "
+        f"{run.settings.optimizer} from {begun}"
+    )
     heads = [
         "seed",
         "energy",
@@ -109,6 +114,7 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
     width = ", ".join(map(str, first.settings.width))
     networks = len(first.stops)
     title = f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks"
+    title += f", from {DESCRIPTIONS[first.settings.initial]}"
     table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
     # Labels may be long: on a narrow terminal they are broken, at a space, and not the numbers.
     table.add_column("run")
