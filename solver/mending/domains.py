@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -193,11 +195,20 @@ def as_domain(domain: Any) -> Domain:
     Raises:
         InputError: it is none.
     """
-    if isinstance(domain, Domain):
+    if isinstance(domain, Box | Polygon | Region | Domain):
         return domain
+    if isinstance(domain, tuple):
+        # Where it is written down at every step.
+        with suppress(TypeError):
+            return _known_box(domain)
     if hasattr(domain, "inside") or hasattr(domain, "is_inside"):
         return Region(domain)
     return _box(domain)
+
+
+@lru_cache(maxsize=64)
+def _known_box(sides: tuple[Any, ...]) -> Box:
+    return _box(sides)
 
 
 def _box(sides: Any) -> Box:
