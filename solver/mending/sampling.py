@@ -118,6 +118,8 @@ def some_of(found: Crossings, most: int | None, generator: torch.Generator | Non
 def weights_of(fields: Fields, density: Density, found: Crossings, domain: Domain) -> Tensor:
     """Those of ∂z/∂θ, (K,), so many at a time as memory holds."""
     size = float((domain.box[:, 1] - domain.box[:, 0]).max().maximum(domain.box.abs().max()))
+    if not len(found):
+        return found.weight
     if len(found) <= _HELD:
         return coefficients(fields, density, found, size)
     parts = [found.chosen(slice(k, k + _HELD)) for k in range(0, len(found), _HELD)]
