@@ -75,8 +75,12 @@ class ClosedForm:
         """(B, 3N) → (B,)."""
         return self.energy_and_gradient(theta)[0]
 
+    def energy_and_bulk(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without the Dirac terms: where autodiff's gradient tends to on ever finer grids."""
+        return self.energy_and_gradient(theta, dirac_terms=False)
+
     @torch.no_grad()
-    def energy_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def energy_and_gradient(self, theta: Tensor, dirac_terms: bool = True) -> tuple[Tensor, Tensor]:
         """(B, 3N) → energies (B,) and gradients (B, 3N), Dirac terms included.
 
         Where kinks coincide, lie on an end or an interface, or w = b = 0, the energy has one-sided derivatives only; a
@@ -127,7 +131,7 @@ class ClosedForm:
         if self.ends:
             at_ends, (end_slope, end_intercept) = self._ends(w, b, c)
             energy, by_slope, by_intercept = energy + at_ends, by_slope + end_slope, by_intercept + end_intercept
-        dirac = (1 - self.leak) * pull * sign * c * inside
+        dirac = (1 - self.leak) * pull * sign * c * (inside & dirac_terms)
         by_weight, by_bias = c * by_slope + place * dirac, c * by_intercept + dirac
         if self.place:
             by_weight = by_weight + self.place * by_bias
