@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .mending.integration import integrate as integrate
     from .mending.noise import TermNoise as TermNoise
     from .mending.noise import term_noise as term_noise
+    from .networks.autodiff_limit import autodiff_limit as autodiff_limit
     from .training.regression import regress as regress
     from .training.runs import Run as Run
     from .training.training import fit as fit
@@ -44,6 +45,7 @@ _HOME = {
     "Region": "mending.domains",
     "Run": "training.runs",
     "Spectrum": "landscapes.spectra",
+    "autodiff_limit": "networks.autodiff_limit",
     "certify": "free_knots.widths.certificate",
     "chosen_plane": "landscapes.planes",
     "convergence": "free_knots.widths.convergence_table",

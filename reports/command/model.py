@@ -37,19 +37,19 @@ def refuse_others(context: typer.Context) -> None:
             )
 
 
-def audit_file(subject: str, rule: str, points: int, pdf: Path | None, as_json: bool) -> None:
+def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as_json: bool) -> None:
     """Run the file, audit its model, print the report and write the PDF.
 
     Args:
         subject: FILE.py:DENSITY.
         rule: the quadrature rule where the file has no sum of its own.
-        points: that it is trained on.
+        points: that it is trained on; None for what the file says, or 100.
         pdf: file for the report.
         as_json: print JSON.
 
     Raises:
         InputError: the file, or what it defines, cannot be used.
-        typer.Exit: with 1 if autodiff's gradient is not that of the integral.
+        typer.Exit: with 1 if autodiff's gradient is not that of the integral, 2 if there is no verdict.
     """
     from ...verify.errors import InputError
     from ...verify.files import require_writable
@@ -70,7 +70,8 @@ def audit_file(subject: str, rule: str, points: int, pdf: Path | None, as_json: 
 
             given = _contract(found, path, name)
             try:
-                result = audit_model(**given, rule=rule, points=points, progress=progress)
+                own = found.get("points", 100)
+                result = audit_model(**given, rule=rule, points=own if points is None else points, progress=progress)
             except InputError as error:
                 raise InputError(_with_line(str(error), path, name)) from None
         if pdf is not None:
@@ -85,7 +86,8 @@ def audit_file(subject: str, rule: str, points: int, pdf: Path | None, as_json: 
         if pdf is not None:
             typer.echo(f"written: {pdf}")
     if not result.passed:
-        raise typer.Exit(1)
+        # Nothing judged is no verdict against anybody.
+        raise typer.Exit(2 if result.verdict == "none" else 1)
 
 
 def _contract(found: dict[str, Any], path: str, name: str) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def audit(
     save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
     picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
     points: Annotated[
-        int | None, typer.Option(help="With a model of yours: the points it is trained on, by default 100.")
+        int | None,
+        typer.Option(help="With a model of yours: the points it is trained on, else its `points`, or 100."),
     ] = None,
     pdf: Annotated[Path | None, typer.Option(help="With a model of yours: file for the report, .pdf.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
@@ -81,7 +82,7 @@ def audit(
         from .model import audit_file, refuse_others
 
         refuse_others(context)
-        audit_file(subject, rule, 100 if points is None else points, pdf, as_json)
+        audit_file(subject, rule, points, pdf, as_json)
         return
     from ...verify.auditing import audit as run_audit
     from ...verify.errors import InputError

@@ -30,7 +30,7 @@ def test_a_relu_model_on_a_grid_fails_with_the_report_and_the_remedy() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_gradient_consistent(net(nn.ReLU()), bar, domain=(0, 1))
     message = str(caught.value)
-    for part in ("not that of its integral", "verdict: inconsistent", "0.bias", "neuron", "ConformingQuadrature"):
+    for part in ("not that of its integral", "verdict: inconsistent", "0.bias", "neuron", "integrate("):
         assert part in message
 
 

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from ..systems.study import ROUNDING
-from .judging.density import Density
 from .judging.discretisation import Discretisation
 from .judging.exact_side import ExactSide, Located
 from .judging.gradcheck import Gradcheck
+from .judging.integral import Integral
 from .judging.judgement import DRAWN, Judged, Target, on_grids, over_draws
 from .seeing.model import Model
 from .telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
-from .telling.remedy import remedy
+from .telling.remedy import Wanted, remedy
 
 Array = NDArray[Any]
 
@@ -38,14 +38,16 @@ class Assessment:
     """What is known before the user's sum is judged, and how it becomes findings."""
 
     model: Model
-    density: Density
-    domain: tuple[float, float]
-    located: Located
+    integral: Integral
     exact: ExactSide
     trained: Discretisation
     sizes: tuple[int, ...]
     routes: tuple[Route, ...]
-    has_ends: bool
+
+    @property
+    def located(self) -> Located:
+        """The breaks."""
+        return self.exact.located
 
     @property
     def _ranges(self) -> list[slice]:
@@ -67,6 +69,10 @@ class Assessment:
         self, judged: list[Judged], autodiff: Array, draws: int, notes: tuple[str, ...], checked: Gradcheck
     ) -> ModelAudit:
         """The audit's outcome."""
+        unresolved = self._unresolved(judged[-1])
+        if unresolved:
+            blank = np.full(len(self.model.vector()), np.nan)
+            return self._audit(NO_VERDICT, unresolved, self.sizes, 0, (), blank, notes, checked)
         names = [*self.model.parameters, "all"]
         shapes = [*(tuple(p.shape) for p in self.model.tensors), (len(self.model.vector()),)]
         found = [
@@ -77,7 +83,7 @@ class Assessment:
         verdict = next(v for v in ("inconsistent", "consistent", "exact") if v in verdicts)
         verdict = "inconsistent" if self._blind else verdict
         points = (DRAWN * self.sizes[0],) if draws else self.sizes
-        reason = self._reason(verdict, judged[-1].explained)
+        reason = self._reason(verdict, judged[-1].explained, autodiff, checked)
         return self._audit(verdict, reason, points, draws, tuple(found), autodiff, notes, checked)
 
     def without_verdict(self, notes: tuple[str, ...]) -> ModelAudit:
@@ -85,7 +91,7 @@ class Assessment:
         worst = next(r for r in self.routes if not r.passed)
         reason = (
             f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient, so that what "
-            "is exact is not known; a density that jumps in u would do that, or a kink in a custom autograd.Function, "
+            "is exact is not known; a kink in a custom autograd.Function would do that, "
             "whose motion autograd does not see, or a model whose derivative is not that of its values"
         )
         blank = np.full(len(self.model.vector()), np.nan)
@@ -122,7 +128,37 @@ class Assessment:
         curved = self.exact.limits.curved
         return curved is not None and curved < _SEEN
 
-    def _reason(self, verdict: str, explained: bool) -> str:
+    def _unresolved(self, judged: Judged) -> str:
+        """Why the grids say nothing about a smooth integrand that changes between two neighbouring points; or ""."""
+        if judged.verdict != "inconsistent" or judged.lacks is not None or self.trained.random:
+            return ""
+        cells = self.exact.pieces.marks.diff()
+        # A piece of the exact side holds some Gauss points, and so should it of the grid's.
+        needed = self.exact.pieces.order * self.integral.length / float(cells.min())
+        if needed <= self.sizes[-1]:
+            return ""
+        return (
+            f"no verdict: between the kinks u or L changes within {float(cells.min()):.1e} of x, and {self.sizes[-1]:,}"
+            f" points are too far apart to see it; some {needed:.0e} points would be needed for their sum to tell"
+        )
+
+    def _cut_off(self, autodiff: Array, checked: Gradcheck) -> str:
+        """What the graph shows to be out of autograd's sight, in a sentence; "" if nothing."""
+        unseen = [
+            name
+            for (name, part) in zip(self.model.parameters, self._ranges[:-1], strict=True)
+            if not autodiff[part].any()
+            and float(self.exact.formula.total[part].norm()) > rounding_floor(self.model, self.exact)
+        ]
+        if unseen:
+            return f"no gradient reaches {', '.join(unseen)}, so that something is cut off (detach, no_grad)"
+        if checked.passed is False:
+            return (
+                "differences of the sum contradict its gradient, so that something in it is cut off (detach, no_grad)"
+            )
+        return ""
+
+    def _reason(self, verdict: str, explained: bool, autodiff: Array, checked: Gradcheck) -> str:
         kinks, jumps = len(self.located.places), bool(self.exact.parts.any())
         if self._blind:
             seen = self.exact.limits.curved or 0.0
@@ -134,10 +170,10 @@ class Assessment:
         if verdict == "inconsistent":
             if not (jumps and explained):
                 explains = "only part of it" if jumps else "none of it"
+                cut_off = self._cut_off(autodiff, checked)
                 return (
                     "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
-                    f"{explains}: something in the sum may be cut off from the parameters (detach, no_grad)"
-                    + (", or u′ be taken by differences across kinks" if jumps else "")
+                    f"{explains}" + (f": {cut_off}" if cut_off else "; nothing in its graph is cut off")
                 )
             return (
                 "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "
@@ -169,24 +205,34 @@ class Assessment:
         settings = {
             "model": name,
             "parameters": f"{len(model.vector()):,} in {len(model.parameters)} tensors, {type_name}",
-            "density": f"L({', '.join(['x', 'u', 'du', *self.density.extra])})",
-            "domain": f"({self.domain[0]:g}, {self.domain[1]:g})",
+            "density": f"L({', '.join(['x', 'u', 'du', *self.integral.density.extra])})",
+            "domain": f"({self.integral.domain[0]:g}, {self.integral.domain[1]:g})",
             "trained on": self.trained.name + (" (drawn anew)" if self.trained.random else ""),
             "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
             "exact side": f"float64, {cuts.order} Gauss points a piece, {len(cuts.marks) - 1:,} pieces",
             "exact energy": f"{formula.energy:.15g}",
             "kinks": kinks + (f" ({', '.join(operations)})" if operations else ""),
         }
-        text = remedy(model, self.density, self.trained.name, self.domain, self.has_ends)
+        text = ""
+        if verdict == "inconsistent":
+            fixed = cuts.marks[1:-1][cuts.owners[1:-1] < 0]
+            wanted = Wanted(formula.total.numpy(), self._scale, fixed.numpy())
+            text = remedy(model, self.integral, self.trained.name, wanted)
         return ModelAudit(
             verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
             formula.energy, formula.bulk.numpy(), formula.jump.numpy(), autodiff, self.located.places.numpy(),
             self.exact.heights.numpy(), self._profile(), dict(operations), notes, checked, text, settings, self._blind,
         )  # fmt: skip
 
+    @property
+    def _scale(self) -> float:
+        """By what errors of the whole gradient are measured."""
+        formula = self.exact.formula
+        return max(float(formula.total.norm()), float(formula.bulk.norm()), rounding_floor(self.model, self.exact))
+
     def _profile(self) -> Array:
         """X, u and u′, with two points beside each kink so that u′ steps."""
-        left, right = self.domain
+        left, right = self.integral.domain
         x = torch.linspace(left, right, _PICTURED, dtype=torch.float64)
         beside = 1e-7 * (right - left)
         kinks = self.located.places[:_PICTURED]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..discrete.quadrature import grid
 from ..errors import InputError
-from ..systems.study import family_sizes
 from .assessment import Assessment, rounding_floor
-from .judging.density import Density, bind, check
-from .judging.discretisation import Discretisation, on_loss, on_quadrature, on_rule
+from .judging.density import bind, borrow, check
 from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
 from .judging.gradcheck import gradcheck
-from .judging.jump import Ends
+from .judging.integral import Ends, Integral, state
 from .judging.preparation import prepare
+from .judging.trained import trained
 from .seeing.model import Model
+from .seeing.operations import ROOTS
+from .seeing.source_lines import at, line_of_error, sentence
 from .telling.model_findings import ModelAudit, Route
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
@@ -57,52 +56,77 @@ def audit_model(
     differences of the energy. Only if these agree, the user's own sum is judged, in the user's own precision.
 
     Args:
-        model: a `torch.nn.Module` of x, or with `parameters` a function of (parameters, x); piecewise smooth in x. It
+        model: a `torch.nn.Module` of x, a function of x such as `lambda x: x * (1 - x) * net(x)` whose network is
+            found in what it holds, or with `parameters` a function of (parameters, x); piecewise smooth in x. It
             is given x of shape (n, 1), or (n,) if it does not take that, and returns one number a point.
         density: L(x, u, du), elementwise in torch, all of shape (n,); it may also take `ddu` and `parameters` (name →
-            tensor), by these names.
+            tensor), by these names. Trainable tensors that it takes from elsewhere, a stiffness of the script for
+            instance, are judged like the model's parameters.
         domain: the interval.
         parameters: name → tensor, for a function.
         rule: the named rule that is trained on, see `quadrature.grid`.
         quadrature: instead of a rule: n → nodes and weights; where they differ from call to call (Monte Carlo), the
             mean over draws is judged.
         loss: instead of both: the whole loss of (model, n). Its value has to tend to the integral of the density.
-        ends: u at both ends, (2,) → a number that is added to the integral, a penalty for instance.
+        ends: u, or u and u′, at both ends, each (2,) → a number that is added to the integral: a penalty, or what
+            Nitsche's method adds.
         points: n that is trained with; the study goes on to 10 n and 100 n. Or all numbers, ascending.
         progress: called with the name of each step before it starts.
 
     Raises:
-        InputError: a model, density or sum that cannot be judged; the message names the line to look at.
+        InputError: a model, density or sum that cannot be judged; the message names the line to look at. Nothing else
+            is raised, whatever the user's own code does.
     """
-    left, right = _interval(domain)
-    sizes = _sizes(points)
-    given = sum(a is not None for a in (quadrature, loss))
-    if given > 1:
-        raise InputError("quadrature, loss: both say what is trained; one of the two would be right")
+    try:
+        return _audited(model, density, domain, parameters, rule, quadrature, loss, ends, points, progress)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"audit: {sentence(error)}{at(line_of_error(error))}; it cannot be judged where this is raised, and a "
+            "model, density and loss that do not raise it would be right"
+        ) from error
+
+
+def _audited(
+    model: Callable[..., Any],
+    density: Callable[..., Any],
+    domain: tuple[float, float],
+    parameters: Mapping[str, Any] | None,
+    rule: str,
+    quadrature: Callable[[int], Any] | None,
+    loss: Callable[[Any, int], Any] | None,
+    ends: Ends | None,
+    points: int | tuple[int, ...],
+    progress: Callable[[str], None],
+) -> ModelAudit:
+    """`audit_model`, unguarded."""
+    ends_of = _interval(domain)
+    under_audit = trained(rule, quadrature, loss, points)
     progress("the model")
-    prepared = prepare(model, (left, right), parameters)
-    bound = bind(density)
-    bound = check(bound, prepared, (left, right))
+    prepared = prepare(model, ends_of, parameters)
+    stated, prepared = borrow(bind(density), prepared, ends_of)
+    integral = state(check(stated, prepared, ends_of), prepared, ends_of, ends)
     progress("kinks")
     notes = _notes_on_precision(prepared)
-    prepared, located, moving, said = _differentiable(prepared, (left, right))
+    prepared, located, moving, said = _differentiable(prepared, integral)
     notes += [*said, *_notes_on_breaks(located)]
-    trained = _discretisation(prepared, bound, (left, right), rule, quadrature, loss, ends, sizes)
+    judged_sum = under_audit.of(prepared, integral)
     # gradcheck needs float64; where the user's sum does not take that, it says so.
-    double = partial(_discretisation, prepared.double(), bound, (left, right), rule, quadrature, loss, ends, sizes[:1])
+    double = partial(under_audit.of, prepared.double(), integral)
     progress("exact gradient by two routes")
-    exact = exact_side(prepared, bound, (left, right), located, moving, ends)
+    exact = exact_side(prepared, located, moving)
     if len(exact.ranked) == MOST_RANKED:
         notes.append(f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked")
     progress("differences of the energy")
-    routes = _routes(prepared, bound, (left, right), exact, ends)
-    study = Assessment(prepared, bound, (left, right), located, exact, trained, sizes, tuple(routes), ends is not None)
+    routes = _routes(prepared, exact)
+    study = Assessment(prepared, integral, exact, judged_sum, under_audit.sizes, tuple(routes))
     if not all(r.passed for r in routes):
         return study.without_verdict(tuple(notes))
-    progress(f"autodiff of {trained.name}")
+    progress(f"autodiff of {judged_sum.name}")
     judged, autodiff, draws = study.judge()
     progress("torch.autograd.gradcheck")
-    return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, sizes[0]))
+    return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
 
 
 def _interval(domain: Any) -> tuple[float, float]:
@@ -113,16 +137,6 @@ def _interval(domain: Any) -> tuple[float, float]:
     if not (math.isfinite(left) and math.isfinite(right) and left < right):
         raise InputError(f"domain: ({left:g}, {right:g}) is no interval; finite ends in ascending order are right")
     return left, right
-
-
-def _sizes(points: int | tuple[int, ...]) -> tuple[int, ...]:
-    sizes: tuple[Any, ...] = (points, 10 * points, 100 * points) if isinstance(points, int) else ()
-    if isinstance(points, Sequence):
-        sizes = tuple(points)
-    whole = all(isinstance(n, int) for n in sizes)
-    if len(sizes) < 3 or not whole or sizes[0] < 5 or any(a >= b for a, b in pairwise(sizes)):
-        raise InputError(f"points: {points!r} does not refine; a number from 5 on, or three ascending ones, is right")
-    return sizes
 
 
 def _notes_on_precision(model: Model) -> list[str]:
@@ -139,19 +153,23 @@ def _notes_on_breaks(located: Located) -> list[str]:
     count = len(located.places)
     if bracketed:
         notes.append(f"{bracketed} of {count} kinks were bracketed and refined, the others solved for exactly")
-    if located.breaks.unknown:
+    # Roots of what never reaches the edge of what they take are smooth, and there is nothing to say.
+    silent = set(located.breaks.unknown) <= ROOTS and not (located.breaks.layers < 0).any()
+    if located.breaks.unknown and not silent:
         names = ", ".join(sorted(set(located.breaks.unknown)))
         notes.append(f"{names}: not known to be smooth or how they break, so that jumps of u′ were searched for")
+    if not located.breaks.settled:
+        notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
     if count > MANY_KINKS:
         notes.append(f"{count:,} kinks are more than the {MANY_KINKS:,} that this is fast for; it takes its time")
     return notes
 
 
-def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, Located, Tensor, list[str]]:
+def _differentiable(model: Model, integral: Integral) -> tuple[Model, Located, Tensor, list[str]]:
     """The model, or if its energy has no derivative a displaced one, which then is judged, and said to be."""
-    located = locate(model, domain)
+    located = locate(model, integral)
     moving = located.moving(model)
-    why = degenerate(model, located, domain)
+    why = degenerate(model, located)
     if not why:
         return model, located, moving, []
     generator = torch.Generator().manual_seed(0)
@@ -160,9 +178,9 @@ def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, L
     noise = torch.randn(len(vector), generator=generator, dtype=vector.dtype)
     # The user's type holds the displaced parameters too, so that both sides are at the same.
     moved = model.at(model.split((vector + DISPLACEMENT * size * noise).to(model.dtype).double()))
-    found = locate(moved, domain)
+    found = locate(moved, integral)
     speeds = found.moving(moved)
-    still = degenerate(moved, found, domain)
+    still = degenerate(moved, found)
     if still:
         raise InputError(
             f"model: its energy has no derivative, only one-sided ones: {still}, even with all parameters displaced; "
@@ -176,28 +194,7 @@ def _differentiable(model: Model, domain: tuple[float, float]) -> tuple[Model, L
     return moved, found, speeds, [note]
 
 
-def _discretisation(
-    model: Model,
-    density: Density,
-    domain: tuple[float, float],
-    rule: str,
-    quadrature: Callable[[int], Any] | None,
-    loss: Callable[[Any, int], Any] | None,
-    ends: Ends | None,
-    sizes: tuple[int, ...],
-) -> Discretisation:
-    if loss is not None:
-        return on_loss(model, loss, sizes[0])
-    if quadrature is not None:
-        return on_quadrature(model, density, domain, quadrature, ends, sizes[0])
-    for n in {k for size in sizes for k in family_sizes(size)}:
-        grid(rule, n, domain)
-    return on_rule(model, density, domain, rule, ends)
-
-
-def _routes(
-    model: Model, density: Density, domain: tuple[float, float], exact: ExactSide, ends: Ends | None
-) -> list[Route]:
+def _routes(model: Model, exact: ExactSide) -> list[Route]:
     formula = exact.formula
     energy, conforming = exact.conforming
     scale = max(float(formula.bulk.norm()), float(formula.jump.norm()), rounding_floor(model, exact))
@@ -207,6 +204,6 @@ def _routes(
     if len(exact.located.places):
         off = float((formula.continued - formula.comparable).norm()) / scale
         routes.append(Route("speeds of the kinks by layer", "by continuity of u", off, _CONTINUITY))
-    off = by_differences(model, density, domain, ends, formula.total, _DIFFERENCES * scale / 10) / scale
+    off = by_differences(model, exact.located.integral, formula.total, _DIFFERENCES * scale / 10) / scale
     routes.append(Route("exact gradient", "differences of the energy", off, _DIFFERENCES))
     return routes

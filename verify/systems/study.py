@@ -44,13 +44,19 @@ def family(rule: str, points: int, domain: tuple[Any, Any]) -> list[Grid]:
 
 
 def family_sizes(points: int) -> list[int]:
-    """How many nodes they have."""
+    """How many nodes they have; odd numbers if the first is odd."""
     # Multiples of five suit every rule.
-    return list(dict.fromkeys([points, *(5 * max(1, round(points * f / 5)) for f in _FAMILY[1:])]))
+    fives = [max(1, round(points * f / 5)) for f in _FAMILY[1:]]
+    return list(dict.fromkeys([points, *(5 * (k + 1 - k % 2 if points % 2 else k) for k in fives)]))
 
 
 def study(
-    found: list[list[Array]], target: Array, sizes: list[int], precision: str, scale: float | None = None
+    found: list[list[Array]],
+    target: Array,
+    sizes: list[int],
+    precision: str,
+    scale: float | None = None,
+    rate: float = 1.0,
 ) -> Study:
     """Relative errors over the grids → order and verdict.
 
@@ -63,6 +69,7 @@ def study(
         sizes: n, ascending.
         precision: in which the gradients were computed.
         scale: what errors are measured by, by default the norm of the target.
+        rate: the order with which an error is to vanish: 1, or ½ for points that were drawn at random.
     """
     scale = scale or float(np.linalg.norm(target)) or 1.0
     errors = [max(float(np.linalg.norm(f - target)) for f in of_n) / scale for of_n in found]
@@ -77,6 +84,9 @@ def study(
     if len(above) > 1:
         logarithms = np.log(np.array(above))
         order = float(-np.polyfit(logarithms[:, 0], logarithms[:, 1], 1)[0])
-    scaled = [n * e for n, e in zip(sizes, errors, strict=True)]
-    vanishes = errors[-1] <= rounding or scaled[-1] <= _MOST_GROWTH * max(scaled[:-1])
+    scaled = [n**rate * e for n, e in zip(sizes, errors, strict=True)]
+    # Drawn points have luck of their own: their first and their last number are compared, over which what stands still
+    # grows as much as elsewhere from one to the next.
+    before = max(scaled[:-1]) if rate == 1 else scaled[0]
+    vanishes = errors[-1] <= rounding or scaled[-1] <= _MOST_GROWTH * before
     return Study(tuple(errors), order, "consistent" if vanishes else "inconsistent")

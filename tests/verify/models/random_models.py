@@ -56,3 +56,24 @@ def reference(model: nn.Sequential, digits: int = 50) -> tuple[float, NDArray[An
     pairs = [*zip(total.hidden_weights, total.hidden_biases, strict=True), (total.output_weights, [total.output_bias])]
     rows = [np.asarray(part, dtype=float).ravel() for pair in pairs for part in pair]
     return float(found.energy), np.concatenate(rows), len(found.kinks)
+
+
+def bar(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+    return du**2 / 2 - torch.cos(x) * u
+
+
+def kinked(width: int = 8, seed: int = 0) -> nn.Sequential:
+    """One hidden layer, all of whose kinks lie inside (0, 1)."""
+    draw = torch.Generator().manual_seed(seed)
+    net = nn.Sequential(nn.Linear(1, width), nn.ReLU(), nn.Linear(width, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.randn(width, 1, generator=draw, dtype=torch.float64))
+        places = (torch.arange(width) + torch.rand(width, generator=draw, dtype=torch.float64)) / width
+        net[0].bias.copy_(-net[0].weight[:, 0] * places)
+        net[2].weight.copy_(torch.randn(1, width, generator=draw, dtype=torch.float64))
+    return net
+
+
+def wrapped(seed: int, activation: Callable[[], nn.Module] = nn.ReLU, dtype: torch.dtype = torch.float64) -> nn.Module:
+    net = network(seed, activation, dtype)
+    return Ritz(net) if seed % 2 else net

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ..seeing.graph import leaves
+from ..seeing.holdings import Place, lent, places
 from ..seeing.model import Model
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .preparation import probes
@@ -30,11 +33,13 @@ class Density:
         function: the user's.
         extra: which of "ddu", "parameters" it takes, by name.
         uses_second: it makes use of u″ if it takes it.
+        borrowed: where it takes trainable tensors from elsewhere, and the parameter of the model that each of them is.
     """
 
     function: Callable[..., Any]
     extra: tuple[str, ...]
     uses_second: bool = True
+    borrowed: tuple[tuple[Place, str], ...] = ()
 
     @property
     def second(self) -> bool:
@@ -46,6 +51,10 @@ class Density:
         u, du, ddu = model.fields(x, self.second)
         return self.at(model, x, u, du, ddu)
 
+    def lent(self, model: Model) -> AbstractContextManager[None]:
+        """While active, what it takes from elsewhere are the parameters of this model."""
+        return lent((place, model.parameters[name]) for place, name in self.borrowed)
+
     def at(self, model: Model, x: Tensor, u: Tensor, du: Tensor, ddu: Tensor | None = None) -> Tensor:
         """L at points and values that are given.
 
@@ -53,8 +62,11 @@ class Density:
             InputError: it raises, or is not elementwise.
         """
         named = {"ddu": torch.zeros_like(u) if ddu is None else ddu, "parameters": model.parameters}
+        # It may change in place what it is given.
+        given = [a.clone() for a in (x, u, du)]
         try:
-            found = self.function(x, u, du, **{n: named[n] for n in self.extra})
+            with self.lent(model):
+                found = self.function(*given, **{n: named[n] for n in self.extra})
         except RuntimeError as error:
             if "modified by an inplace operation" in str(error):
                 raise model.backward_failed(error) from None
@@ -111,11 +123,11 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> Densit
     """
     x = probes(domain)
     fields = [f.detach() for f in model.fields(x, density.second) if f is not None]
-    # Values beside those of the model, too: a field may happen to be constant.
-    generator = torch.Generator().manual_seed(0)
     size = [float(f.abs().max()) or 1.0 for f in fields]
-    spread = [0.1 * s * torch.randn(len(x), generator=generator, dtype=x.dtype) for s in size]
-    fields = [f + r for f, r in zip(fields, spread, strict=True)]
+    if density.second:
+        # u″ of a piecewise linear model is nil wherever it is looked at; u and u′ keep to values that the model takes.
+        generator = torch.Generator().manual_seed(0)
+        fields[2] = fields[2] + 0.1 * size[2] * torch.randn(len(x), generator=generator, dtype=x.dtype)
     arguments = [f.requires_grad_() for f in fields]
     found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
     where = at(line_of(density.function))
@@ -151,3 +163,42 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> Densit
             )
     # The last of three is u″.
     return replace(density, uses_second=used) if len(arguments) == 3 else density
+
+
+def borrow(density: Density, model: Model, domain: tuple[float, float]) -> tuple[Density, Model]:
+    """Find trainable tensors that a density takes from elsewhere, and make them parameters of the model.
+
+    A stiffness that is a parameter of the user's own model is the same parameter of its copy; a tensor of the script,
+    or of another module, becomes one more.
+
+    Raises:
+        InputError: a tensor of the graph is kept where it cannot be found.
+    """
+    x = probes(domain)
+    u, du, ddu = (f if f is None else f.detach().requires_grad_() for f in model.fields(x, density.second))
+    assert u is not None
+    assert du is not None
+    own = {id(t) for t in (*model.tensors, u, du, ddu)}
+    reached = [t for t in leaves(density.at(model, x, u, du, ddu)) if id(t) not in own]
+    if not reached:
+        return density, model
+    original = model.original
+    named = dict(original.named_parameters()) if isinstance(original, torch.nn.Module) else {}
+    names = {id(p): n for n, p in named.items() if n in model.parameters}
+    kept = [p for p in places(density.function) if any(p.tensor is t for t in reached)]
+    unknown = [t for t in reached if not any(p.tensor is t for p in kept)]
+    if unknown:
+        raise InputError(
+            f"density: it depends on a trainable tensor of shape {tuple(unknown[0].shape)} that is neither a parameter "
+            f"of the model nor found among what the density holds{at(line_of(density.function))}; a parameter of the "
+            "model would be right"
+        )
+    borrowed: list[tuple[Place, str]] = []
+    more: dict[str, Tensor] = {}
+    for place in kept:
+        name = names.get(id(place.tensor))
+        if name is None:
+            name = next((n for n, t in more.items() if t is place.tensor), place.name)
+            more[name] = place.tensor
+        borrowed.append((place, name))
+    return replace(density, borrowed=tuple(borrowed)), model.extended(more)

@@ -15,8 +15,8 @@ from ..seeing.model import Model
 from ..seeing.pieces import SAME_PLACE, Pieces, at_once, cut
 from ..seeing.source_lines import at, line_of, sentence
 from .conformity import conforming_gradient
-from .density import Density
-from .jump import Ends, JumpGradient, Sides, at_breaks, end_terms, fields, jump_gradient, sides
+from .integral import Integral
+from .jump import JumpGradient, Sides, at_breaks, jump_gradient, sides
 
 # So far outside the domain, in its lengths, the search goes on for kinks that lie on an end.
 _MARGIN = 2e-9
@@ -38,15 +38,17 @@ _STEPS = (1e-5, 1e-6, 1e-8, 1e-10)
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """The breaks of a model inside the domain.
+    """The breaks of a model, and of the density along it, inside the domain.
 
     Attributes:
+        integral: what is integrated.
         breaks: as they were found, a little beyond the domain too.
         inside: which of them lie inside, (all,).
         places: those inside, (K,).
         on_ends: indices of those on an end, or so near that it makes no difference.
     """
 
+    integral: Integral
     breaks: Breaks
     inside: Tensor
     places: Tensor
@@ -54,7 +56,7 @@ class Located:
 
     def moving(self, model: Model) -> Tensor:
         """The places (K,) as functions of the model's parameters."""
-        return attached(model, self.breaks)[self.inside] if len(self.places) else self.places
+        return self._attached(model, self.breaks)[self.inside] if len(self.places) else self.places
 
     def speeds(self, model: Model, chosen: Tensor) -> Iterator[Tensor]:
         """dξ/dθ of some of the breaks inside, one row of P numbers each, a few rows at a time."""
@@ -62,7 +64,7 @@ class Located:
         rows = max(1, min(_ROWS, _NUMBERS // len(model.vector())))
         for some in torch.split(indices, rows) if len(indices) else ():
             # Attached anew, so that a row costs as many points as there are rows, not as there are breaks.
-            places = attached(model, self._only(some))
+            places = self._attached(model, self._only(some))
             try:
                 found = torch.autograd.grad(
                     places, model.tensors, torch.eye(len(some), dtype=places.dtype), retain_graph=True,
@@ -76,18 +78,28 @@ class Located:
             pairs = zip(blank, found, strict=True)
             yield torch.cat([(b if g is None else g).detach().reshape(len(some), -1) for b, g in pairs], dim=1)
 
-    def moves(self, model: Model, index: int, length: float) -> bool:
-        """Does a break move with the parameters? One of clamp(x, 0, 1) or of layers without biases may not.
-
-        Args:
-            model: the model.
-            index: of one of all breaks.
-            length: of the domain.
-        """
-        place = attached(model, self._only(torch.tensor([index]))).sum()
+    def moves(self, model: Model, index: int) -> bool:
+        """Does one of all breaks move with the parameters? Those of clamp(x, 0, 1) or without biases may not."""
+        place = self._attached(model, self._only(torch.tensor([index]))).sum()
         if not place.requires_grad:
             return False
-        return float(model.gradient(place).norm()) > still(model, length)
+        return float(model.gradient(place).norm()) > still(model, self.integral.length)
+
+    def _attached(self, model: Model, breaks: Breaks) -> Tensor:
+        """Positions of breaks as functions of the parameters.
+
+        Raises:
+            InputError: autograd does not see how they move.
+        """
+        try:
+            return attach(self.integral.searched(model), breaks)
+        except RuntimeError as error:
+            if "inplace" in str(error):
+                raise model.backward_failed(error) from None
+            raise InputError(
+                f"model: how its kinks move cannot be had by autograd ({sentence(error)}){at(line_of(model.original))}"
+                "; a model without detach, numpy or no_grad between x, its parameters and u would be right"
+            ) from None
 
     def _only(self, chosen: Tensor) -> Breaks:
         """Some of all breaks."""
@@ -106,12 +118,22 @@ class Located:
         found: list[int] = self.inside.nonzero()[:, 0].tolist()
         return found
 
+    @property
+    def torn(self) -> Tensor:
+        """Which of those inside are the density's own, (K,)."""
+        first = self.breaks.trace.slopes_from
+        layers = self.breaks.layers[self.inside]
+        return layers >= first if first is not None else torch.zeros_like(layers, dtype=torch.bool)
+
     def label(self, index: int) -> str:
         """Where a break comes from: layer and neuron."""
         b = self.breaks
         if b.layers[index] < 0:
             return "a break of an operation that is not known"
         name = b.names[index]
+        first = b.trace.slopes_from
+        if first is not None and b.layers[index] >= first:
+            return f"{b.operations[index]} in the density"
         where = f"{b.operations[index]} “{name}”" if name[:1].isdigit() or "." in name else name
         return f"{where}, neuron {int(b.neurons[index])}"
 
@@ -141,51 +163,35 @@ class ExactSide:
     parts: Tensor
 
 
-def attached(model: Model, breaks: Breaks) -> Tensor:
-    """Positions of breaks as functions of the parameters.
-
-    Raises:
-        InputError: autograd does not see how they move.
-    """
-    try:
-        return attach(model.function, breaks)
-    except RuntimeError as error:
-        if "inplace" in str(error):
-            raise model.backward_failed(error) from None
-        raise InputError(
-            f"model: how its kinks move cannot be had by autograd ({sentence(error)}){at(line_of(model.original))}; a "
-            "model without detach, numpy or no_grad between x, its parameters and u would be right"
-        ) from None
-
-
-def locate(model: Model, domain: tuple[float, float]) -> Located:
-    """Find the breaks of a model, and see which lie on an end of the domain."""
-    left, right = domain
+def locate(model: Model, integral: Integral) -> Located:
+    """Find the breaks of a model and of the density along it, and see which lie on an end of the domain."""
+    left, right = integral.domain
     margin = _MARGIN * (right - left)
     beyond = (left - margin, right + margin)
     # Not every model is defined beyond the domain.
     defined = model.defined_at(torch.tensor(beyond, dtype=torch.float64))
-    breaks = find_breaks(model.function, beyond if defined else domain)
+    breaks = find_breaks(integral.searched(model), beyond if defined else integral.domain, torch.float64)
     tolerance = SAME_PLACE * (right - left)
     places = breaks.places
     inside = (places > left + tolerance) & (places < right - tolerance)
     near = _TOGETHER * (right - left)
     on_ends = tuple(k for k, p in enumerate(places.tolist()) if min(abs(p - left), abs(p - right)) <= near)
-    return Located(breaks, inside, places[inside], on_ends)
+    return Located(integral, breaks, inside, places[inside], on_ends)
 
 
-def cut_domain(model: Model, density: Density, located: Located, domain: tuple[float, float]) -> Pieces:
+def cut_domain(model: Model, located: Located) -> Pieces:
     """The domain, cut at the breaks and wherever else the integrand asks for it."""
-    return cut(located.places, domain, fields(model, density), at_once(model.widest))
+    integral = located.integral
+    return cut(located.places, integral.domain, integral.fields(model), at_once(model.widest))
 
 
-def degenerate(model: Model, located: Located, domain: tuple[float, float]) -> str:
+def degenerate(model: Model, located: Located) -> str:
     """Why the energy may have only one-sided derivatives here, by name; "" if it has a derivative."""
-    left, right = domain
+    left, right = domain = located.integral.domain
     reasons = []
     ends = [
         k for k in located.on_ends
-        if _bends_on_end(model, float(located.breaks.places[k]), domain) and located.moves(model, k, right - left)
+        if _bends_on_end(model, float(located.breaks.places[k]), domain) and located.moves(model, k)
     ]  # fmt: skip
     if ends:
         at_left = [k for k in ends if abs(float(located.breaks.places[k]) - left) < abs(left - right) / 2]
@@ -240,16 +246,15 @@ def _names(located: Located, group: list[int]) -> str:
     return f"{'the kinks' if len(group) > 1 else 'the kink'} of {'; '.join(shown)}{more}"
 
 
-def exact_side(
-    model: Model, density: Density, domain: tuple[float, float], located: Located, moving: Tensor, ends: Ends | None
-) -> ExactSide:
+def exact_side(model: Model, located: Located, moving: Tensor) -> ExactSide:
     """Both routes to the gradient, and each kink's part in it.
 
     Raises:
         InputError: u jumps, or bends where no break was found.
     """
-    pieces = cut_domain(model, density, located, domain)
-    limits = sides(model, density, pieces)
+    integral = located.integral
+    pieces = cut_domain(model, located)
+    limits = sides(model, integral, pieces, located.torn)
     missed = (pieces.owners < 0) & (limits.bend.abs() > _BENDS * limits.steepest)
     if missed.any():
         where = float(pieces.marks[missed][0])
@@ -257,8 +262,8 @@ def exact_side(
             f"model: u′ jumps at x = {where:.6g}, where no operation of the model is known to break; a kink that "
             "cannot be followed leaves no exact gradient to compare with; torch's own operations would be right"
         )
-    formula = jump_gradient(model, density, pieces, limits, moving, ends)
-    conforming = conforming_gradient(model, density, pieces, moving, ends)
+    formula = jump_gradient(model, integral, pieces, limits, moving)
+    conforming = conforming_gradient(model, integral, pieces, moving)
     heights = at_breaks(limits.height, pieces, len(located.places))
     jumping = (heights != 0).nonzero()[:, 0]
     ranked = jumping[heights[jumping].abs().argsort(descending=True)][:MOST_RANKED]
@@ -270,25 +275,21 @@ def exact_side(
     return ExactSide(located, pieces, limits, formula, conforming, heights, ranked, parts)
 
 
-def directional_difference(
-    model: Model, density: Density, domain: tuple[float, float], ends: Ends | None, direction: Tensor, step: float
-) -> float:
+def directional_difference(model: Model, integral: Integral, direction: Tensor, step: float) -> float:
     """Central difference of the energy, its kinks found and its integral made anew at both displaced models."""
     values = []
     for sign in (1, -1):
         moved = model.at(model.split(model.vector() + sign * step * direction))
-        located = locate(moved, domain)
-        pieces = cut_domain(moved, density, located, domain)
+        pieces = cut_domain(moved, locate(moved, integral))
         x, weights = pieces.nodes()
-        rows = fields(moved, density)
+        rows = integral.fields(moved)
         total = sum(float((rows(x[k].reshape(-1))[0] * weights[k].reshape(-1)).sum()) for k in pieces.chunks())
-        values.append(total + (0.0 if ends is None else float(end_terms(moved, pieces, ends).detach())))
+        added = integral.at_ends(moved)
+        values.append(total + (0.0 if added is None else float(added.detach())))
     return (values[0] - values[1]) / (2 * step)
 
 
-def by_differences(
-    model: Model, density: Density, domain: tuple[float, float], ends: Ends | None, gradient: Tensor, good: float
-) -> float:
+def by_differences(model: Model, integral: Integral, gradient: Tensor, good: float) -> float:
     """How far a gradient (P,) is from differences of the energy, along a direction with a part of each parameter.
 
     A smaller step is taken if one is off by more than `good`: between the displaced models a kink may cross another,
@@ -302,7 +303,7 @@ def by_differences(
     claimed = float(gradient @ direction)
     best = math.inf
     for step in _STEPS:
-        found = directional_difference(model, density, domain, ends, direction, step * size)
+        found = directional_difference(model, integral, direction, step * size)
         best = min(best, abs(found - claimed))
         if best <= good:
             break

@@ -24,6 +24,8 @@ _COARSER = {"float64": 1.0, "float32": 100.0}
 _KNOWN = 0.15
 # Standard errors that a mean may be off by: a chance of one in two million.
 _SIGMAS = 5.0
+# Draws of signs that tell the scatter of points, and the order below which values fall like those of drawn ones.
+_SIGNS, _SLOW = 8, 0.75
 # Draws at first, and at most; each of ten times the user's points.
 _FIRST_DRAWS, _MOST_DRAWS = 50, 3_200
 DRAWN = 10
@@ -77,28 +79,71 @@ def on_grids(
 ) -> tuple[list[Judged], Array]:  # fmt: skip
     """Refine the grid; a verdict for each range of parameters, and the gradient on the most points.
 
+    Points that were drawn once, with a seed, miss the integral by what their scatter is, n^-½, and not by 1/n.
+
     Raises:
         InputError: the sum does not tend to the integral.
     """
     found: list[list[Array]] = []
     values: list[float] = []
+    spread: list[float] = []
     for n in points:
         answers = [discretisation.gradient(k) for k in family_sizes(n)]
         values.append(max((a[0] for a in answers), key=lambda v: abs(v - energy)))
+        spread.append(float(np.sqrt(np.mean([(a[0] - energy) ** 2 for a in answers]))))
         found.append([a[1] for a in answers])
     _require_same_integral(discretisation, values, energy, magnitude, points)
     _require_refinement(discretisation, found, values, energy, magnitude, points)
-    return [_on_grids(found, target, part, points, discretisation) for part in parts], found[-1][0]
+    if discretisation.scatter is not None:
+        signed = [discretisation.scatter(points[-1], seed) for seed in range(_SIGNS)]
+        return [_scattered(found, target, part, signed, discretisation) for part in parts], found[-1][0]
+    order = np.log(spread[0] / spread[-1]) / np.log(points[-1] / points[0]) if min(spread) > 0 else np.inf
+    # Values that fall like n^-½ are those of points drawn with a seed, inside the user's own loss.
+    rate = 0.5 if discretisation.fixed is None and order < _SLOW and spread[-1] > 1e-9 * magnitude else 1.0
+    judged = [_on_grids(found, target, part, points, discretisation, rate) for part in parts]
+    last = judged[-1]
+    if rate < 1 and last.lacks is not None and last.uncertainty > _KNOWN and last.verdict != "inconsistent":
+        name = discretisation.name.removeprefix("your ")
+        raise InputError(
+            f"{name}: its values fall like those of points that were drawn at random, and on {points[-1]:,} points "
+            f"their scatter hides whether the Dirac part is there (of it {last.lacks:.2g} ± {last.uncertainty:.1g} is "
+            "lacking); more points, or the nodes and weights themselves as quadrature=, would be right"
+        )
+    return judged, found[-1][0]
+
+
+def _scattered(
+    found: list[list[Array]], target: Target, part: slice, signed: list[Array], discretisation: Discretisation
+) -> Judged:
+    """On points that were drawn once: is what they miss their scatter?"""
+    precision, scale = discretisation.precision, target.scale(part, discretisation.precision)
+    errors = [max(float(np.linalg.norm(f[part] - target.total[part])) for f in of_n) / scale for of_n in found]
+    noise = max(float(np.linalg.norm(s[part])) for s in signed)
+    dirac = target.dirac[part]
+    moves = bool(np.linalg.norm(dirac) > ROUNDING["float64"] * scale)
+    off = target.total[part] - found[-1][0][part]
+    biased = float(np.linalg.norm(off)) > _SIGMAS * noise + ROUNDING[precision] * scale
+    # Points that stay where they are cannot see a kink move, be that less than their scatter.
+    verdict = "inconsistent" if moves or biased else "consistent"
+    lacks = float(off @ dirac / (dirac @ dirac)) if moves else None
+    error = float(np.sqrt(np.mean([(s[part] @ dirac) ** 2 for s in signed])) / (dirac @ dirac)) if moves else 0.0
+    explained = float(np.linalg.norm(off - dirac)) <= _SIGMAS * noise + ROUNDING[precision] * scale
+    return Judged(Study(tuple(errors), None, verdict), lacks, error, verdict, explained)
 
 
 def _on_grids(
-    found: list[list[Array]], target: Target, part: slice, points: tuple[int, ...], discretisation: Discretisation
+    found: list[list[Array]],
+    target: Target,
+    part: slice,
+    points: tuple[int, ...],
+    discretisation: Discretisation,
+    rate: float,
 ) -> Judged:
     precision, scale = discretisation.precision, target.scale(part, discretisation.precision)
     own = [[f[part] for f in of_n] for of_n in found]
-    seen = study(own, target.total[part], list(points), precision, scale)
+    seen = study(own, target.total[part], list(points), precision, scale, rate)
     dirac = target.dirac[part]
-    to_bulk = study(own, target.bulk[part], list(points), precision, scale)
+    to_bulk = study(own, target.bulk[part], list(points), precision, scale, rate)
     explained = to_bulk.verdict != "inconsistent"
     if np.linalg.norm(dirac) <= ROUNDING["float64"] * scale:
         return Judged(seen, None, 0.0, seen.verdict, explained)

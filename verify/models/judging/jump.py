@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +10,14 @@ from torch import Tensor
 from ...errors import InputError
 from ..seeing.model import Model
 from ..seeing.pieces import Pieces, to_ends
-from .density import Density
+from .integral import Integral
 
-Ends = Callable[[Tensor], Tensor]
 # u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
 _CONTINUOUS = 1e-8
 # A jump of L below this share of L is what the extrapolation of u′ leaves of none.
 _LEAST_JUMP = 1e-12
+# The same of L as extrapolated from both sides, where it is its own break.
+_LEAST_LEAP = 1e-9
 # Where u′ bends by less than this share of the largest slope, its bend says nothing about the kink's speed.
 _BENDS = 1e-6
 
@@ -68,26 +68,21 @@ class JumpGradient:
         return self.bulk + self.jump
 
 
-def fields(model: Model, density: Density) -> Callable[[Tensor], Tensor]:
-    """Points (n,) → L, u, u′ (and u″ if L depends on it), (3 or 4, n), without graphs."""
-
-    def rows(x: Tensor) -> Tensor:
-        x = x.detach().requires_grad_()
-        u, du, ddu = model.fields(x, density.second)
-        found = [density.at(model, x, u, du, ddu), u, du, *([] if ddu is None else [ddu])]
-        return torch.stack([f.detach() for f in found])
-
-    return rows
-
-
-def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
+def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sides:
     """The limits at all marks from both sides, each by the polynomial through the Gauss nodes of its piece.
+
+    Args:
+        model: whose u.
+        integral: of L.
+        pieces: the domain, cut at the breaks.
+        torn: which of the breaks are the density's own, (K,): there L may jump though u and u′ do not.
 
     Raises:
         InputError: u itself jumps.
     """
+    density = integral.density
     x, weights = pieces.nodes()
-    rows = [fields(model, density)(x[k].reshape(-1)) for k in pieces.chunks()]
+    rows = [integral.fields(model)(x[k].reshape(-1)) for k in pieces.chunks()]
     values = torch.cat([v.reshape(len(v), -1, pieces.order) for v in rows], dim=1)
     to_left, to_right = to_ends(pieces.order)
     after, before = values @ to_left, values @ to_right
@@ -115,22 +110,23 @@ def sides(model: Model, density: Density, pieces: Pieces) -> Sides:
     height[1:-1] = high - low
     least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
     height[1:-1][(high - low).abs() <= least] = 0
+    own = (pieces.owners >= 0) & torn[pieces.owners.clamp(min=0)] if len(torn) else pieces.owners < -1
+    leap = torch.where(jumps[0].abs() > _LEAST_LEAP * values[0].abs().max(), jumps[0], 0.0)
+    height = torch.where(own, leap, height)
     return Sides(height, jumps[2], curved, steepest)
 
 
-def jump_gradient(
-    model: Model, density: Density, pieces: Pieces, limits: Sides, places: Tensor, ends: Ends | None = None
-) -> JumpGradient:
+def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Sides, places: Tensor) -> JumpGradient:
     """Energy and gradient by the jump formula.
 
     Args:
         model: whose u.
-        density: L.
+        integral: of L, and what its ends add.
         pieces: the domain, cut at the breaks.
         limits: what `sides` found there.
         places: the breaks, (K,), as functions of the parameters.
-        ends: u at both ends (2,) → what is added to the integral.
     """
+    density = integral.density
     x, weights = pieces.nodes()
     height = at_breaks(limits.height, pieces, len(places))
     bends = limits.bend.abs() > _BENDS * limits.steepest
@@ -155,8 +151,8 @@ def jump_gradient(
         signed += model.gradient((terms * signs[k].reshape(-1)).sum(), keep=True)
         if ratio.any():
             continued += model.gradient((u * continuity[k].reshape(-1)).sum())
-    if ends is not None:
-        added = end_terms(model, pieces, ends)
+    added = integral.at_ends(model)
+    if added is not None:
         energy += float(added.detach())
         bulk += model.gradient(added)
     # Where L vanishes throughout, for u = 0 at the start for instance, there is nothing else to compare with.
@@ -165,15 +161,6 @@ def jump_gradient(
         energy, bulk, -pulled(model, places, height), continued, -pulled(model, places, comparable), magnitude,
         float(signed.norm()) * x.numel() ** 0.5,
     )  # fmt: skip
-
-
-def end_terms(model: Model, pieces: Pieces, ends: Ends) -> Tensor:
-    """What the ends add to the integral, a number with its graph."""
-    found = ends(model.value(pieces.marks[[0, -1]]))
-    if not isinstance(found, Tensor) or found.numel() != 1:
-        what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-        raise InputError(f"ends: it returns {what}; one number from u at both ends, (2,), would be right")
-    return found.reshape(())
 
 
 def at_breaks(values: Tensor, pieces: Pieces, breaks: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..seeing.model import Model
+from ..seeing.holdings import Place, lent, modules, places
+from ..seeing.model import Model, Rebuild, leaf
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .seeds import seeded
 
@@ -48,9 +50,16 @@ def prepare(
             raise InputError("parameters: a torch.nn.Module has its own; leaving parameters= out would be right")
         # A compiled module hides its operations; what it was compiled from does not.
         whole = getattr(model, "_orig_mod", model)
+        _require_visible(whole)
         dtype = next((p.dtype for p in whole.parameters() if p.is_floating_point()), torch.float64)
-        rebuild = partial(_module, whole)
+        rebuild: Rebuild = partial(_module, whole)
         given: Mapping[str, Tensor] = {n: p for n, p in whole.named_parameters() if p.requires_grad}
+    elif callable(model) and parameters is None and (held := _trainable(model)):
+        for module in modules(model):
+            _require_visible(module)
+        rebuild = partial(_closure, model)
+        given = {p.name: p.tensor for p in held}
+        dtype = held[0].tensor.dtype
     elif callable(model):
         given = _tensors(parameters)
         dtype = next(iter(given.values())).dtype
@@ -64,25 +73,56 @@ def prepare(
         raise InputError(
             f"model: it has no parameters that require gradients{at(line_of(model))}; a model with some would be right"
         )
-    function, leaves = rebuild(given)
+    function, leaves = rebuild(given, torch.float64)
     shaped = Model(function, leaves, _takes_columns(function, domain, model), dtype, model, rebuild)
     _check(shaped, domain)
     return shaped
 
 
+def _require_visible(module: torch.nn.Module) -> None:
+    """Refuse modules whose operations or parameters cannot be looked at.
+
+    Raises:
+        InputError: it is scripted, or lazy and has not seen data.
+    """
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            which = f"its part {name!r}" if name else "it"
+            raise InputError(
+                f"model: {which} is scripted, which hides its operations; the module that was given to torch.jit "
+                "would be right"
+            )
+        if any(isinstance(p, torch.nn.parameter.UninitializedParameter) for p in part.parameters(recurse=False)):
+            raise InputError(
+                f"model: its layer {name!r} is lazy and has not seen data{at(line_of(module))}; one call of the model "
+                "with a point of the domain before the audit would be right"
+            )
+
+
 def _module(
-    module: torch.nn.Module, parameters: Mapping[str, Tensor]
+    module: torch.nn.Module, parameters: Mapping[str, Tensor], dtype: torch.dtype
 ) -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
     # Names and hooks survive a deep copy, which a functional call would hide from the search for kinks.
+    memo: dict[int, Any] = {}
+    for part in module.modules():
+        # What an earlier call left behind, as weight_norm does, is made anew at the next one.
+        memo |= {id(v): v.detach().clone() for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf}
     try:
-        own = copy.deepcopy(module)
-    except RuntimeError as error:
-        raise InputError(f"model: it cannot be copied ({sentence(error)}); a module of leaf tensors is right") from None
-    own = own.to(device="cpu", dtype=torch.float64)
+        own = copy.deepcopy(module, memo)
+    except Exception as error:
+        raise InputError(
+            f"model: it cannot be copied ({sentence(error)}){at(line_of(module))}; a module that holds tensors, "
+            "numbers and modules, and no lock, generator or open file, would be right"
+        ) from None
+    own = own.to(device="cpu", dtype=dtype)
     for part in own.modules():
         # The same numbers, and what an in-place activation overwrites is still there to be looked at.
         if getattr(part, "inplace", False) is True:
             part.inplace = False  # type: ignore[assignment, unused-ignore]
+        for key, value in vars(part).items():
+            # A tensor that is no buffer stays what it was when a module is cast.
+            if isinstance(value, Tensor) and value.is_floating_point():
+                setattr(part, key, value.detach().to("cpu", dtype))
     leaves: dict[str, Tensor] = {n: p for n, p in own.named_parameters() if n in parameters}
     with torch.no_grad():
         for name, leaf in leaves.items():
@@ -91,10 +131,44 @@ def _module(
 
 
 def _function(
-    function: Callable[..., Any], parameters: Mapping[str, Tensor]
+    function: Callable[..., Any], parameters: Mapping[str, Tensor], dtype: torch.dtype
 ) -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
-    leaves = {n: p.detach().to("cpu", torch.float64).clone().requires_grad_() for n, p in parameters.items()}
+    leaves = {n: leaf(p, dtype) for n, p in parameters.items()}
     return partial(function, leaves), leaves
+
+
+def _trainable(function: Callable[..., Any]) -> list[Place]:
+    """The trainable tensors that a function of x alone holds, each once, such as those of a network it closes over."""
+    found: dict[int, Place] = {}
+    for place in places(function):
+        if place.tensor.requires_grad and place.tensor.is_leaf:
+            found.setdefault(id(place.tensor), place)
+    return list(found.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Closed:
+    """A function of x that is lent other tensors than those it holds, whenever it is called."""
+
+    function: Callable[[Tensor], Tensor]
+    pairs: tuple[tuple[Place, Tensor], ...]
+    held: tuple[torch.nn.Module, ...]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        with lent(self.pairs):
+            return self.function(x)
+
+
+def _closure(
+    function: Callable[[Tensor], Tensor], parameters: Mapping[str, Tensor], dtype: torch.dtype
+) -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
+    leaves = {n: leaf(p, dtype) for n, p in parameters.items()}
+    of = {id(p.tensor): leaves[p.name] for p in _trainable(function)}
+    pairs = []
+    for place in places(function):
+        other = of.get(id(place.tensor))
+        pairs.append((place, place.tensor.detach().to("cpu", dtype) if other is None else other))
+    return _Closed(function, tuple(pairs), tuple(modules(function))), leaves
 
 
 def _tensors(parameters: Mapping[str, Any] | None) -> dict[str, Tensor]:
@@ -121,6 +195,7 @@ def _takes_columns(function: Callable[[Tensor], Tensor], domain: tuple[float, fl
     """Does it take (n, 1), or else (n,)?"""
     x = probes(domain)
     failures: list[str] = []
+    errors: list[Exception] = []
     for column in (True, False):
         try:
             with seeded(0):
@@ -129,12 +204,51 @@ def _takes_columns(function: Callable[[Tensor], Tensor], domain: tuple[float, fl
             raise
         except Exception as error:
             failures.append(f"{sentence(error)}{at(line_of_error(error))}")
+            errors.append(error)
             continue
         if isinstance(found, Tensor) and found.shape in ((_PROBES,), (_PROBES, 1)):
             return column
         what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
         failures.append(f"it returns {what} for {_PROBES} points{at(line_of(model))}")
+    if any("same dtype" in str(e) for e in errors):
+        raise InputError(
+            f"model: in float64 it mixes types of numbers ({failures[0]}); x.to(weight.dtype) in place of "
+            "x.float(), and no type that is written down elsewhere, would be right"
+        )
+    keys = _keys(function, x)
+    if keys:
+        into, out = keys
+        raise InputError(
+            f"model: it takes a dict and returns one{at(line_of(model))}; wrapped as "
+            f'lambda x: model({{"{into}": x}})["{out}"] it would be right'
+        )
     raise InputError(f"model: {failures[0]}; one number in and one number out, (n, 1) to (n, 1), would be right")
+
+
+class _Asked(dict[str, Tensor]):
+    """A dict that has everything it is asked for, and remembers what that was."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self._x = x
+
+    def __missing__(self, key: str) -> Tensor:
+        self[key] = self._x
+        return self._x
+
+
+def _keys(function: Callable[..., Any], x: Tensor) -> tuple[str, str] | None:
+    """The one key that a model of dicts asks for, and the one under which it answers with a number a point."""
+    asked = _Asked(x[:, None].clone())
+    try:
+        found = function(asked)
+        # Advice is what worked.
+        (into,) = asked
+        (out,) = [k for k, v in found.items() if isinstance(v, Tensor) and v.numel() == len(x)]
+        again = function({into: x[:, None].clone()})[out]
+    except Exception:
+        return None
+    return (str(into), str(out)) if isinstance(again, Tensor) and again.numel() == len(x) else None
 
 
 def _check(model: Model, domain: tuple[float, float]) -> None:

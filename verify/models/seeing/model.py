@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from ...errors import InputError
 from .source_lines import at, line_of_backward, sentence
+
+Function = Callable[[Tensor], Tensor]
+Rebuild = Callable[[Mapping[str, Tensor], torch.dtype], tuple[Function, dict[str, Tensor]]]
 
 _INPLACE = "modified by an inplace operation"
 
@@ -25,7 +29,7 @@ class Model:
         column: see `function`.
         dtype: of the user's own parameters.
         original: what the user gave.
-        rebuild: parameters → the same model with those.
+        rebuild: parameters and their type → the same model with those, and its own leaves.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -33,12 +37,17 @@ class Model:
     column: bool
     dtype: torch.dtype
     original: Callable[..., Any]
-    rebuild: Callable[[Mapping[str, Tensor]], tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]]
+    rebuild: Rebuild
 
     @property
     def tensors(self) -> list[Tensor]:
         """The parameters in order."""
         return list(self.parameters.values())
+
+    @property
+    def takes_parameters(self) -> bool:
+        """Did the user give a function of (parameters, x)?"""
+        return isinstance(self.function, partial)
 
     @property
     def precision(self) -> str:
@@ -66,15 +75,33 @@ class Model:
 
     def at(self, parameters: Mapping[str, Tensor]) -> Model:
         """The same model at other parameters."""
-        function, leaves = self.rebuild(parameters)
+        function, leaves = self.rebuild(parameters, torch.float64)
         return replace(self, function=function, parameters=leaves)
+
+    def extended(self, more: Mapping[str, Tensor]) -> Model:
+        """The same model with further parameters, which its density depends on."""
+        if not more:
+            return self
+        inner = self.rebuild
+
+        def rebuild(parameters: Mapping[str, Tensor], dtype: torch.dtype) -> tuple[Function, dict[str, Tensor]]:
+            function, leaves = inner({n: t for n, t in parameters.items() if n not in more}, dtype)
+            return function, leaves | {n: leaf(parameters[n], dtype) for n in more}
+
+        leaves = self.parameters | {n: leaf(t, torch.float64) for n, t in more.items()}
+        return replace(self, parameters=leaves, rebuild=rebuild)
+
+    def in_own_precision(self) -> Model:
+        """The model in the user's type again, on this machine's processor."""
+        if self.dtype == torch.float64:
+            return self
+        # float16 and bfloat16 have no sums worth judging on processors: float32 stands for what is coarser than double.
+        function, leaves = self.rebuild(self.parameters, torch.float32)
+        return replace(self, function=function, parameters=leaves, dtype=torch.float32)
 
     def double(self) -> Model:
         """The same model as if the user had it in float64."""
-        if self.dtype == torch.float64:
-            return self
-        original = self.function if isinstance(self.function, torch.nn.Module) else self.original
-        return replace(self, dtype=torch.float64, original=original)
+        return replace(self, dtype=torch.float64)
 
     @property
     def widest(self) -> int:
@@ -114,6 +141,11 @@ class Model:
                 f"be had{at(line_of_backward(again))}; out of place (h = h + 1 for h += 1) would be right"
             )
         return InputError(f"model: its derivative fails ({sentence(error)}){at(line_of_backward(again))}")
+
+
+def leaf(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A leaf of the same numbers."""
+    return tensor.detach().to("cpu", dtype).clone().requires_grad_()
 
 
 def slope(u: Tensor, x: Tensor) -> Tensor:

@@ -27,8 +27,10 @@ _ROUNDINGS = 64 * 2.0**-52
 _MOST_HALVINGS = 50
 # Cells of the domain that are looked at once more when halving is done.
 _PROBED = 128
-# A break takes one piece at a time, so more pieces than this at one depth are not breaks but a rough integrand.
-_MOST_ROUGH = 400
+# Pieces at one depth beyond those between the breaks: more than this are no oscillation but a rough integrand.
+_MOST_ROUGH = 50_000
+# So many at one depth whose limits alone are astray have them from rounding.
+_MANY_ASTRAY = 400
 # Points evaluated at once, times the widest layer: some ten such arrays are in memory.
 _NUMBERS, _MOST_POINTS = 4_000_000, 20_000
 # Breaks closer than this share of the domain are one place: positions are known to some roundings.
@@ -156,7 +158,7 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
         # The smallest pieces are neighbouring numbers, with nothing between them.
         uneven = off > _TOLERANCE + noise
         rough = (uneven | (astray > _LIMITS + noise)) & (middles > starts) & (middles < ends)
-        if len(edges) == 2 and rough.sum() > _MOST_ROUGH and float(astray.max()) <= _ROUNDED:
+        if len(edges) == 2 and rough.sum() > _MANY_ASTRAY and float(astray.max()) <= _ROUNDED:
             # Without breaks nobody asks for limits; where halving everywhere does not help, they are rounding.
             rough &= uneven
         if not rough.any():

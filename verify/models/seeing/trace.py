@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from .graph import leaves
 from .operations import TEARING, Interception, called, linear, understood
 
 Function = Callable[[Tensor], Tensor]
@@ -141,7 +142,12 @@ class Trace:
                 return
             mine = slice(stops[at[event]], stops[at[event] + 1])
             # Taken out at once: the operation may overwrite it in place (and `gather` would keep all of it).
-            out.append(_by_point(found, self.calls[at[event]])[rows[mine], columns[mine]])
+            own = _by_point(found, self.calls[at[event]])[rows[mine], columns[mine]]
+            in_density = self.slopes_from is not None and at[event] >= self.slopes_from
+            if in_density and x.requires_grad and not {id(t) for t in leaves(x)} & {id(t) for t in leaves(own)}:
+                # A graph of the density's own making, which it may have used up, and in which nothing moves.
+                own = own.detach()
+            out.append(own)
             if at[event] == last:
                 raise _Reached
 
@@ -323,7 +329,8 @@ def held_by(function: Function) -> list[Any]:
     if isinstance(function, torch.nn.Module):
         return []
     held = [*getattr(function, "args", ()), getattr(function, "func", None), getattr(function, "__self__", None)]
-    held += [getattr(function, "held", None)]
+    further = getattr(function, "held", ())
+    held += further if isinstance(further, tuple) else [further]
     for cell in getattr(function, "__closure__", None) or ():
         with suppress(ValueError):
             # An empty cell raises.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -187,3 +188,83 @@ def test_activations_in_place_a_compiled_model_and_statistics_that_are_frozen_ar
         found = audit(model, bar)
         assert abs(found.dirac - expected.dirac).max() <= 1e-12
     assert audit(net(nn.BatchNorm1d(8)).eval(), bar).routes_agree
+
+
+class Cast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.float())
+
+
+class Answering(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"displacement": self.net(given["position"])}
+
+
+class Locked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+        self.lock = threading.Lock()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: torch.jit.script(net(nn.ReLU())), "it is scripted, which hides its operations"),
+        (lambda: nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(1)), "its layer '0' is lazy"),
+        (Locked, r"cannot be copied \(TypeError: cannot pickle '_thread.lock' object\)"),
+        (Cast, r"in float64 it mixes types of numbers .*x\.to\(weight\.dtype\) in place of x\.float\(\)"),
+        (Answering, r'lambda x: model\(\{"position": x\}\)\["displacement"\] it would be right'),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_cannot_be_looked_at_is_refused_in_a_sentence(make: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        prepare(make(), (0, 1))
+
+
+def test_the_advice_for_a_model_of_dicts_works() -> None:
+    model = Answering().double()
+    found = prepare(lambda x: model({"position": x})["displacement"], (0, 1))
+    assert len(found.parameters) == 4
+
+
+def test_a_tensor_as_a_plain_attribute_is_cast_with_the_model() -> None:
+    class Features(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.waves = torch.linspace(1, 5, 8)[None]
+            self.net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(torch.sin(x @ self.waves))
+
+    model = Features()
+    found = prepare(model, (0, 1))
+    x = torch.rand(5, dtype=torch.float64)
+    torch.testing.assert_close(found.value(x).float(), model(x[:, None].float())[:, 0], rtol=1e-5, atol=1e-6)
+    assert model.waves.dtype == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_old_weight_norm_is_copied_after_a_step_of_training() -> None:
+    model = nn.Sequential(
+        torch.nn.utils.weight_norm(nn.Linear(1, 8)), nn.ReLU(), torch.nn.utils.weight_norm(nn.Linear(8, 1))
+    )
+    model(torch.rand(3, 1)).sum().backward()
+    found = prepare(model, (0, 1))
+    assert "0.weight_g" in found.parameters
+    x = torch.rand(5, dtype=torch.float64)
+    torch.testing.assert_close(found.value(x).float(), model(x[:, None].float())[:, 0], rtol=1e-5, atol=1e-6)
