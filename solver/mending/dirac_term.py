@@ -44,7 +44,7 @@ def dirac_term(
             handed second derivatives too, for models without jumps of the first.
         model: a module or any function of x (n, d).
         domain: (a, b), ((a, b), (c, d), …), `Polygon`, `Region`, or an object with `inside(x)` and `bbox`.
-        lines: how many in all, at least one along each axis; by default 2 to 16 along each,
+        lines: how many in all, at least one along each axis; by default 2 to 32 along each,
             fewer for models of more units.
         crossings: of the places where lines cross kinks take no more than so many, at random, with a weight that keeps
             the mean.

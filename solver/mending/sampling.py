@@ -21,7 +21,7 @@ from .jumps import coefficients, moving
 from .lines import Lines, axis_lines
 
 # Without anything said, so many lines a step along each axis: each meets about a third of a model's units.
-_MOST_LINES, _FEWEST_LINES, _UNITS = 16, 2, 320
+_MOST_LINES, _FEWEST_LINES, _UNITS = 32, 2, 320
 # Crossings whose sides are looked at at a time.
 _HELD = 2**15
 # Lines along each axis that have to miss a domain until it is taken for empty.
