@@ -121,6 +121,6 @@ def typecheck(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Speed, as ratios measured in one run."""
+    """Speed, as ratios measured in one run, in processor time; `nox -s bench -- gradients` is one subject."""
     install(session)
-    session.run("python", "tests/bench.py", *session.posargs)
+    session.run("python", "-m", "tests.bench", *session.posargs)
