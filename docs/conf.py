@@ -7,15 +7,17 @@ import subprocess
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
 project = "kinkproof"
-author = "the kinkproof developers"
+author = copyright = "the kinkproof developers"
 version = release = version_of("kinkproof")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+smartquotes = False  # `--save` in a text is an option, no dash
 html_title = f"kinkproof {version}"
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
@@ -23,7 +25,8 @@ myst_heading_anchors = 3
 
 # Docstrings quote names and formulas as Markdown does, between single backticks.
 default_role = "code"
-autodoc_typehints = "none"  # signatures carry them; said twice they hide the text
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 napoleon_google_docstring = True
@@ -55,6 +58,15 @@ def write_command_page(app: Sphinx) -> None:
         page.write_text(text, encoding="utf-8")
 
 
+def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """|x| in a docstring is an absolute value, no substitution of reStructuredText."""
+    for k, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("`")  # every other one is quoted code
+            lines[k] = "`".join(p if quoted % 2 else p.replace("|", r"\|") for quoted, p in enumerate(parts))
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", escape_bars)
     app.connect("builder-inited", write_command_page)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .mending.domains import Polygon as Polygon
     from .mending.domains import Region as Region
     from .mending.integration import integrate as integrate
+    from .networks.autodiff_limit import autodiff_limit as autodiff_limit
     from .training.regression import regress as regress
     from .training.runs import Run as Run
     from .training.training import fit as fit
@@ -40,6 +41,7 @@ _HOME = {
     "Region": "mending.domains",
     "Run": "training.runs",
     "Spectrum": "landscapes.spectra",
+    "autodiff_limit": "networks.autodiff_limit",
     "certify": "free_knots.widths.certificate",
     "chosen_plane": "landscapes.planes",
     "convergence": "free_knots.widths.convergence_table",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError, NondifferentiableError
 from .line.energy import line_energy
 from .line.gradient import Gradient, line_gradient
 from .line.hessian import HessianParts, line_hessian_parts
@@ -43,6 +48,9 @@ def exact_energy(
         >>> float(exact_energy(problems["sine-2"], ShallowNetwork([1.0], [-0.5], [0.0])))
         0.0
     """
+    far = None if digits is not None else _about_centre(problem, network, density)
+    if far is not None:
+        return exact_energy(*far.arguments)
     if density is None and isinstance(network, ShallowNetwork) and isinstance(problem, RitzProblem):
         return line_energy(problem, network, digits)
     # Imported here: one hidden layer needs none of it.
@@ -98,6 +106,12 @@ def exact_gradient(
         >>> bool(np.allclose(g.total.ravel(), (g.bulk.ravel() + g.dirac.ravel())))
         True
     """
+    far = None if digits is not None else _about_centre(problem, network, density)
+    if far is not None:
+        with suppress(InputError, NondifferentiableError):
+            found: Gradient | DeepGradient = far.gradient(exact_gradient(*far.arguments))
+            return found
+        # Refused once more below, in places of the user's own.
     if density is None and isinstance(network, ShallowNetwork) and isinstance(problem, RitzProblem):
         return line_gradient(problem, network, digits)
     from .deep.gradient import deep_gradient
@@ -140,9 +154,71 @@ def hessian_parts(
     density: Any = None,
 ) -> HessianParts:
     """`exact_hessian`, split; the same arguments and refusals."""
+    far = None if digits is not None else _about_centre(problem, network, density)
+    if far is not None:
+        with suppress(InputError, NondifferentiableError):
+            return far.hessian(hessian_parts(*far.arguments))
     if density is None and isinstance(network, ShallowNetwork) and isinstance(problem, RitzProblem):
         return line_hessian_parts(problem, network, digits)
     from .deep.hessian import deep_hessian_parts
     from .statement.deep_network import deepened
 
     return deep_hessian_parts(problem, deepened(network), digits, density)
+
+
+@dataclass(frozen=True)
+class _Far:
+    """What is asked about a domain far from 0, in t = x − centre, and the way back: ∂/∂w = ∂/∂w + centre · ∂/∂b.
+
+    Attributes:
+        arguments: problem, network, digits, density.
+        place: the centre.
+    """
+
+    arguments: tuple[Any, Any, None, Any]
+    place: Fraction
+
+    def gradient(self, found: Any) -> Any:
+        """Of the network as it was given."""
+        by_layer = getattr(found, "dirac_by_layer", None)
+        out = replace(found, **{n: self._weights(getattr(found, n)) for n in ("bulk", "dirac", "total")})
+        if by_layer is None:
+            return out
+        kinks = tuple(replace(k, position=k.position + self.place) for k in found.kinks)
+        return replace(out, dirac_by_layer=tuple(map(self._weights, by_layer)), kinks=kinks)
+
+    def _weights(self, part: Any) -> Any:
+        moved, middle = part.hidden_weights, float(self.place)
+        if isinstance(moved, tuple):
+            return replace(part, hidden_weights=(moved[0] + middle * part.hidden_biases[0][:, None], *moved[1:]))
+        return replace(part, hidden_weights=moved + middle * part.hidden_biases)
+
+    def hessian(self, found: HessianParts) -> HessianParts:
+        """Likewise; the first layer's weights come first, then its biases."""
+        network = self.arguments[1]
+        width = network.width if isinstance(network, ShallowNetwork) else network.widths[0]
+
+        def moved(part: Array) -> Array:
+            out, middle = np.array(part), float(self.place)
+            out[..., :width, :] += middle * out[..., width : 2 * width, :]
+            out[..., :, :width] += middle * out[..., :, width : 2 * width]
+            return out
+
+        bulk, dirac = moved(found.bulk), moved(found.dirac)
+        return HessianParts(bulk, dirac, bulk + dirac)
+
+
+def _about_centre(problem: Any, network: Any, density: Any) -> _Far | None:
+    """The question about the centre of the domain, where float64 would lose digits about 0; None where it would not."""
+    from .statement.centring import centre, centred, centred_density, centred_network, centred_statement
+    from .statement.deep_network import DeepNetwork
+    from .statement.density import Density
+
+    if not isinstance(problem, RitzProblem | Density) or not isinstance(network, ShallowNetwork | DeepNetwork):
+        return None
+    place = centre(problem.domain)
+    if not place:
+        return None
+    asked = None if density is None else centred_density(density, problem.domain)
+    near = centred(problem) if isinstance(problem, RitzProblem) else centred_statement(problem)
+    return _Far((near, centred_network(network, place), None, asked), place)

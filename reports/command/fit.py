@@ -40,7 +40,7 @@ def fit(
         str, typer.Option(help="relu, leaky-relu, relu2, tanh, sigmoid, softplus, swish, gelu or sin.")
     ] = "relu",
     gradient: Annotated[
-        str, typer.Option(help="autodiff, finite-difference, dirac-nearest, dirac-mean or exact.")
+        str, typer.Option(help="autodiff, finite-difference, dirac-nearest, dirac-mean, exact or bulk.")
     ] = "autodiff",
     energy: Annotated[str, typer.Option(help="ritz, or strong for the squared residual.")] = "ritz",
     steps: Annotated[int | None, typer.Option(help=f"Epochs; by default {_STEPS}.", show_default=False)] = None,

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor
 
 from ...verify.errors import InputError
+from ...verify.statement.centring import centre, centred
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
 from ..data.statement import EndTerms, Mesh, data, end_terms
 from ..networks.architecture import Architecture
+from ..networks.centring import moved_biases
 
 # Powers of z that a neuron is made of where it is active.
 _DEGREES = {"relu": 1, "leaky-relu": 1, "relu2": 2}
@@ -43,8 +45,8 @@ def quadratic_rows(degree: int) -> list[tuple[int, int]]:
 class Sums(Protocol):
     """Where the neurons begin and end, and the running sums there."""
 
-    def marks(self, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """Running sums (B, N, R) in the order of the kinks, and that order (B, N)."""
+    def marks(self, w: Tensor, b: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
+        """Running sums (B, N, R) in the order of the kinks, and that order (B, N); `moved`: biases about the place."""
 
     @property
     def whole(self) -> Tensor:
@@ -56,14 +58,14 @@ class NodeSums:
     """Over the nodes of a grid.
 
     Attributes:
-        nodes: ascending, (n,).
+        nodes: ascending, (n,), as they are.
         before: sums over the first k nodes, (n + 1, R).
     """
 
     nodes: Tensor
     before: Tensor
 
-    def marks(self, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def marks(self, w: Tensor, b: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
         """As in `Sums`; a node is on the side that max(0, wx + b), in the same arithmetic, says."""
         points = len(self.nodes)
         falling = w < 0
@@ -93,7 +95,7 @@ class Antiderivatives:
     """As integrals; autograd moves the kinks too, so that two derivatives of the energy are the exact Hessian.
 
     Attributes:
-        left, right: the ends of the domain.
+        left, right: the ends of the domain, less the place.
         table: of the running integrals.
     """
 
@@ -101,9 +103,9 @@ class Antiderivatives:
     right: float
     table: Table
 
-    def marks(self, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    def marks(self, w: Tensor, b: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
         """As in `Sums`."""
-        flat = w == 0
+        flat, b = w == 0, moved
         kink = -b / torch.where(flat, torch.ones_like(w), w)
         # Without a kink a neuron is active everywhere or nowhere: as if the kink lay at the left or the right end.
         at_end = torch.where(b > 0, self.left, self.right).to(w.dtype)
@@ -136,6 +138,7 @@ class RunningSums:
         sums: of the moments.
         constant: what does not depend on the network.
         ends: flux and penalty terms.
+        place: about which all is told; see `centre`.
     """
 
     degree: int
@@ -143,11 +146,14 @@ class RunningSums:
     sums: Sums
     constant: Tensor
     ends: EndTerms
+    place: float
 
     def __call__(self, theta: Tensor) -> Tensor:
         """(B, 3N) → (B,)."""
         w, b, c = theta.chunk(3, -1)
-        marks, order = self.sums.marks(w, b)
+        moved = moved_biases(w, b, self.place)
+        marks, order = self.sums.marks(w, b, moved)
+        b = moved
         whole = self.sums.whole.expand(len(theta), 1, -1)
         pieces = torch.cat([marks[:, :1], marks[:, 1:] - marks[:, :-1], whole - marks[:, -1:]], 1)
         falling = (w < 0).to(theta.dtype)
@@ -187,9 +193,11 @@ def grid_sums(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> R
         InputError: a network that is no polynomial between its kinks.
     """
     highest = _required_degree(architecture)
-    x, weights = mesh.nodes, mesh.weights
+    place = float(centre(problem.domain))
+    near = centred(problem) if place else problem
+    x, weights = mesh.nodes - place, mesh.weights
     names = ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
-    kappa, distance, distance_slope, lift_slope, load, constant = (data(problem, n)(x) for n in names)
+    kappa, distance, distance_slope, lift_slope, load, constant = (data(near, n)(x) for n in names)
     # (D xᵏ)′ for every power.
     slopes = [distance_slope * x**k + (distance * k * x ** (k - 1) if k else 0) for k in range(highest + 1)]
     rows = [(1.0 if j != k else 0.5) * kappa * slopes[j] * slopes[k] for j, k in quadratic_rows(highest)]
@@ -197,7 +205,7 @@ def grid_sums(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> R
     moments = (weights * torch.stack(rows)).T
     before = torch.cat([torch.zeros_like(moments[:1]), moments.cumsum(0)])
     rest = weights @ (kappa * lift_slope**2 / 2 - constant)
-    return _assembled(problem, architecture, NodeSums(x, before.contiguous()), rest)
+    return _assembled(near, architecture, NodeSums(mesh.nodes, before.contiguous()), rest, place)
 
 
 def exact_sums(problem: RitzProblem, architecture: Architecture) -> RunningSums:
@@ -206,17 +214,21 @@ def exact_sums(problem: RitzProblem, architecture: Architecture) -> RunningSums:
     Raises:
         InputError: a network that is no polynomial between its kinks, or data that oscillate too fast.
     """
-    made = _table(problem, _required_degree(architecture))
-    left, right = (float(e) for e in problem.domain)
+    place = float(centre(problem.domain))
+    near = centred(problem) if place else problem
+    made = _table(near, _required_degree(architecture))
+    left, right = (float(e) for e in near.domain)
     whole = Antiderivatives(left, right, made).whole
     kept = Table(made.inner, made.centre, made.scale, made.coefficients[:, :-1].contiguous())
-    return _assembled(problem, architecture, Antiderivatives(left, right, kept), whole[-1])
+    return _assembled(near, architecture, Antiderivatives(left, right, kept), whole[-1], place)
 
 
-def _assembled(problem: RitzProblem, architecture: Architecture, sums: Sums, constant: Tensor) -> RunningSums:
+def _assembled(
+    problem: RitzProblem, architecture: Architecture, sums: Sums, constant: Tensor, place: float
+) -> RunningSums:
     ends = end_terms(problem, torch.float64, torch.device("cpu"))
     leak = architecture.activation.negative_slope or 0.0
-    return RunningSums(_required_degree(architecture), leak, sums, constant, ends)
+    return RunningSums(_required_degree(architecture), leak, sums, constant, ends, place)
 
 
 def _required_degree(architecture: Architecture) -> int:

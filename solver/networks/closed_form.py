@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from ...verify.errors import InputError
+from ...verify.statement.centring import centre, centred
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
 from ..data.statement import EndTerms, end_terms
 from .architecture import Architecture
+from .centring import moved_biases
 
 # Rows of the table: the coefficients of a², a·g, g², a, g, 1 in the density on a piece where the network is a·x + g,
 # integrated; then κD·ℓ′, κD·D′ and κD² themselves, from which the Dirac terms at a kink are made.
@@ -53,13 +55,15 @@ class ClosedForm:
     """Energy and gradient of a batch of one-hidden-layer networks, O(N log N) each, exact to rounding.
 
     Attributes:
-        left, right: the ends of the domain.
+        place: about which all is told; see `centre`.
+        left, right: the ends of the domain, less the place.
         leak: slope of the activation left of its kink.
         table: moments and Dirac factors of the problem.
         whole: the six moments over the whole domain, (6, 1, 1).
         ends: flux and penalty terms.
     """
 
+    place: float
     left: float
     right: float
     leak: float
@@ -71,14 +75,19 @@ class ClosedForm:
         """(B, 3N) → (B,)."""
         return self.energy_and_gradient(theta)[0]
 
+    def energy_and_bulk(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without the Dirac terms: where autodiff's gradient tends to on ever finer grids."""
+        return self.energy_and_gradient(theta, dirac_terms=False)
+
     @torch.no_grad()
-    def energy_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def energy_and_gradient(self, theta: Tensor, dirac_terms: bool = True) -> tuple[Tensor, Tensor]:
         """(B, 3N) → energies (B,) and gradients (B, 3N), Dirac terms included.
 
         Where kinks coincide, lie on an end or an interface, or w = b = 0, the energy has one-sided derivatives only; a
         value between them is returned there, for training must go on.
         """
         w, b, c = theta.chunk(3, -1)
+        b = moved_biases(w, b, self.place)
         flat = w == 0
         sign = 1 - 2 * (w < 0).to(theta.dtype)
         kink = -b / torch.where(flat, torch.ones_like(w), w)
@@ -122,10 +131,11 @@ class ClosedForm:
         if self.ends:
             at_ends, (end_slope, end_intercept) = self._ends(w, b, c)
             energy, by_slope, by_intercept = energy + at_ends, by_slope + end_slope, by_intercept + end_intercept
-        dirac = (1 - self.leak) * pull * sign * c * inside
-        gradient = torch.stack(
-            [c * by_slope + place * dirac, c * by_intercept + dirac, w * by_slope + b * by_intercept], -2
-        )
+        dirac = (1 - self.leak) * pull * sign * c * (inside & dirac_terms)
+        by_weight, by_bias = c * by_slope + place * dirac, c * by_intercept + dirac
+        if self.place:
+            by_weight = by_weight + self.place * by_bias
+        gradient = torch.stack([by_weight, by_bias, w * by_slope + b * by_intercept], -2)
         return energy, gradient.flatten(-2)
 
     def _ends(self, w: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,9 +163,11 @@ def closed_form(
             f"gradient: the closed form is that of one piecewise linear layer, not of {architecture.widths} neurons "
             f"with {architecture.activation.name}; the conforming rule or autodiff would be right"
         )
-    made = _table(problem)
-    left, right = (float(e) for e in problem.domain)
+    place = float(centre(problem.domain))
+    near = centred(problem) if place else problem
+    made = _table(near)
+    left, right = (float(e) for e in near.domain)
     whole = made(torch.tensor([right], dtype=torch.float64))[:_INTEGRATED, None]
     return ClosedForm(
-        left, right, leak, made.to(dtype, device), whole.to(device, dtype), end_terms(problem, dtype, device)
+        place, left, right, leak, made.to(dtype, device), whole.to(device, dtype), end_terms(near, dtype, device)
     )

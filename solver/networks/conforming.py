@@ -22,13 +22,16 @@ from .energies import Energy
 ORDER = 16
 
 
-def conforming_energy(problem: RitzProblem, architecture: Architecture, order: int = ORDER) -> Energy:
+def conforming_energy(
+    problem: RitzProblem, architecture: Architecture, order: int = ORDER, *, moving: bool = True
+) -> Energy:
     """The Ritz energy by Gauss points between the kinks, (B, P) → (B,); exact up to the order.
 
     Args:
         problem: gives κ, f, D, lift, ends and interfaces, which the pieces respect too.
         architecture: with kinks at the zeros of its pre-activations, each piecewise linear in x.
         order: Gauss points a piece.
+        moving: let gradients flow through the kinks; without, autograd gives the bulk alone (MATH 1).
 
     Raises:
         InputError: an activation without kinks, or a deep network whose pre-activations are not piecewise linear.
@@ -47,7 +50,10 @@ def conforming_energy(problem: RitzProblem, architecture: Architecture, order: i
 
     def energy(theta: Tensor) -> Tensor:
         if architecture.activation.kinked:
-            x, weights, value, slope = on_lines(conforming_lines(problem, architecture, theta), order)
+            lines = conforming_lines(problem, architecture, theta)
+            if not moving:
+                lines = replace(lines, marks=lines.marks.detach())
+            x, weights, value, slope = on_lines(lines, order)
         else:
             x, weights = gauss_on_pieces(_marks(problem, theta, kinks(problem, architecture, theta)), order)
             value, slope = architecture.value_and_slope(theta, x)

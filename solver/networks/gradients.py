@@ -17,7 +17,9 @@ from .conforming import conforming_energy
 from .differences import advise_step, central_differences
 from .energies import ENERGIES, Energy, grid_energy, strong_energy
 
-GRADIENTS = ("autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact")
+GRADIENTS = ("autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk")
+# Of the integral: they need no nodes.
+OF_THE_INTEGRAL = ("exact", "bulk")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.
 FINE_POINTS = 1000
 
@@ -49,7 +51,7 @@ def objective(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Objective:
-    """The energy of a problem on a quadrature, with one of five gradients.
+    """The energy of a problem on a quadrature, with one of six gradients.
 
     Args:
         problem: gives κ, f, D, lift and ends.
@@ -57,7 +59,8 @@ def objective(
         gradient: "autodiff": of the sum over the nodes. "finite-difference": central, all 2P evaluations at once.
             "dirac-nearest", "dirac-mean": autodiff plus the derived Dirac terms, taken at the node nearest to each
             kink (Eq. 10) or at the kink with the mean of the one-sided limits. "exact": of the integral; in closed
-            form for one hidden layer, else by autograd through the kink-conforming rule. It needs no nodes.
+            form for one hidden layer, else by autograd through the kink-conforming rule. It needs no nodes. "bulk": the
+            same without its Dirac terms, which is autodiff on an infinitely fine grid.
         energy: "ritz" or "strong".
         rule: "midpoint", "endpoint-mean", "trapezoid", "gauss-legendre", or "conforming": Gauss points between the
             kinks, with which autodiff is exact.
@@ -74,7 +77,7 @@ def objective(
         raise InputError(f"gradient: {gradient!r} is unknown; one of {', '.join(GRADIENTS)} would be right")
     if energy not in ENERGIES:
         raise InputError(f"energy: {energy!r} is unknown; one of {', '.join(ENERGIES)} would be right")
-    strategic = gradient == "exact" or gradient.startswith("dirac")
+    strategic = gradient in OF_THE_INTEGRAL or gradient.startswith("dirac")
     if strategic and not architecture.activation.kinked:
         raise InputError(
             f"gradient: {architecture.activation.name} has no kinks, and {gradient!r} nothing to add to autodiff, "
@@ -84,6 +87,8 @@ def objective(
         raise InputError(f"gradient: {gradient!r} is that of the Ritz energy; energy='ritz' or 'autodiff' is right")
     if gradient == "exact":
         return _exact(problem, architecture, dtype, device)
+    if gradient == "bulk":
+        return _bulk(problem, architecture, dtype, device)
     if rule == "conforming":
         if energy == "strong":
             raise InputError("rule: 'conforming' follows the kinks of the Ritz energy; 'midpoint' would be right")
@@ -150,6 +155,14 @@ def _exact(problem: RitzProblem, architecture: Architecture, dtype: torch.dtype,
         return Objective("exact", closed.energy, closed.energy_and_gradient)
     energy = conforming_energy(problem, architecture)
     return Objective("exact", energy, autodiff(energy))
+
+
+def _bulk(problem: RitzProblem, architecture: Architecture, dtype: torch.dtype, device: torch.device) -> Objective:
+    if architecture.shallow:
+        closed = closed_form(problem, architecture, dtype, device)
+        return Objective("bulk", closed.energy, closed.energy_and_bulk)
+    energy = conforming_energy(problem, architecture, moving=False)
+    return Objective("bulk", energy, autodiff(energy))
 
 
 def _finite_difference(

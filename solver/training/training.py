@@ -15,7 +15,7 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
-from ..networks.gradients import Objective, objective
+from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
 from .adam import Adam, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
@@ -65,7 +65,7 @@ def fit(
         problem: gives κ, f, D, lift and ends. Essential values are held by its penalty.
         width: neurons of the hidden layer, or of several.
         activation: see `kinkproof.solver.networks.activations.ACTIVATIONS`.
-        gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean" or "exact"; see `objective`.
+        gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact" or "bulk"; see `objective`.
         steps: of the optimiser (epochs; every step sees all nodes).
         learning_rate: of ADAM.
         points: quadrature nodes.
@@ -279,7 +279,7 @@ def _look(
             _diverge(state, k, f"the energy was {seen.quadrature[k]:g}", state.step)
         seen = observer.look(state.step, state.theta, optimiser.learning_rate)
     state.keep(seen)
-    energy = torch.as_tensor(seen.exact if settings.gradient == "exact" else seen.quadrature)
+    energy = torch.as_tensor(seen.exact if settings.gradient in OF_THE_INTEGRAL else seen.quadrature)
     better = energy < state.best - settings.min_decrease * torch.where(
         torch.isfinite(state.best), state.best.abs(), torch.zeros_like(state.best)
     )

@@ -59,7 +59,7 @@ class Density:
         left, right = (parse_number(e, "domain") for e in self.domain)
         if not left < right:
             raise InputError(f"domain: ({left}, {right}) is empty; its left end must be less than its right end")
-        expression = parse(self.expression, "density", _VARIABLES)
+        expression = parse_density(self.expression)
         _refuse_rough(expression)
         values = {"expression": expression, "distance": parse(self.distance, "distance"), "domain": (left, right)}
         # Frozen: written once, here.
@@ -82,6 +82,11 @@ class Density:
             jump = abs(sympy.N((after - before).subs(X, place), _CHECK_DIGITS))
             if not jump < 10.0 ** (10 - _CHECK_DIGITS):
                 raise InputError(f"{name}: it jumps by {float(jump):.3g} at x = {place}; it must be continuous")
+
+
+def parse_density(expression: Any) -> sympy.Expr:
+    """L as SymPy; see `parse` for what is refused."""
+    return parse(expression, "density", _VARIABLES)
 
 
 def _refuse_rough(expression: sympy.Expr) -> None:

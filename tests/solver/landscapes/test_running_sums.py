@@ -55,7 +55,9 @@ def test_a_node_on_a_kink_is_seen_as_max_of_0_and_0_has_it(activation: str) -> N
 
 
 def test_a_node_on_the_wrong_side_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def by_position(self: NodeSums, w: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def by_position(
+        self: NodeSums, w: torch.Tensor, b: torch.Tensor, moved: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         count, order = torch.searchsorted(self.nodes, -b / w).sort(-1)
         return self.before[count], order
 
@@ -115,7 +117,7 @@ def test_the_cost_does_not_grow_with_the_nodes() -> None:
         nodes = mesh(problems["sine-2"], "midpoint", points, torch.float64, CPU)
         energy: RunningSums = grid_sums(problems["sine-2"], Architecture.of(20, "relu"), nodes)
         assert isinstance(energy.sums, NodeSums)
-        return energy.sums.marks(*torch.rand(2, 7, 20, dtype=torch.float64))[0].numel()
+        return energy.sums.marks(*torch.rand(3, 7, 20, dtype=torch.float64))[0].numel()
 
     assert work(50) == work(5000)
 

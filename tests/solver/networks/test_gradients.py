@@ -50,6 +50,30 @@ def test_what_autodiff_misses_is_the_oracles_dirac_part() -> None:
     np.testing.assert_allclose(terms, exact_gradient(problems["two-materials"], NETWORK).dirac.ravel(), atol=1e-14)
 
 
+@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends", "variable-coefficient"])
+def test_bulk_is_the_oracles_bulk_and_where_autodiff_tends_to(name: str) -> None:
+    problem = problems[name]
+    value, found = objective(problem, RELU, "bulk").gradient(THETA)
+    np.testing.assert_allclose(found, exact_gradient(problem, NETWORK).bulk.ravel(), rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(value, objective(problem, RELU, "exact").gradient(THETA)[0], rtol=1e-14)
+    errors = [
+        float((objective(problem, RELU, points=n).gradient(THETA)[1] - found).norm(dim=1).median())
+        for n in (100, 10_000)
+    ]
+    # Order one: a kink lies anywhere between two nodes.
+    assert errors[1] < errors[0] / 30
+
+
+def test_bulk_of_two_layers_is_where_autodiff_tends_to() -> None:
+    deep = Architecture.of((6, 6), "relu")
+    theta = deep.initial(range(4))
+    found = objective(problems["sine-2"], deep, "bulk").gradient(theta)[1]
+    fine = objective(problems["sine-2"], deep, points=20_000).gradient(theta)[1]
+    exact = objective(problems["sine-2"], deep, "exact").gradient(theta)[1]
+    # Twenty thousand nodes, order one: measured 50 times nearer to the bulk than the exact gradient is.
+    assert (fine - found).norm() < (exact - found).norm() / 10
+
+
 def test_the_conforming_rule_makes_autodiff_exact() -> None:
     found = objective(problems["sine-2"], RELU, rule="conforming", points=500).gradient(THETA)[1]
     np.testing.assert_allclose(found, exact_gradient(problems["sine-2"], NETWORK).total.ravel(), rtol=0, atol=1e-11)
