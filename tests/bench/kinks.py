@@ -24,9 +24,7 @@ def rows() -> None:
     )  # fmt: skip
     compare("width 20 ÷ one exact gradient", lambda: solve(problem, 20), _gradient, rounds=5)
     solved, trained = after_a_second_of_solving(), after_a_second_of_training()
-    print(
-        f"gap after a second ÷ ADAM's with the exact gradient, median of 5 seeds: {solved / trained:.3f}  ≤ 0.25"
-    )
+    print(f"gap after a second ÷ ADAM's with the exact gradient, median of 5 seeds: {solved / trained:.3f}  ≤ 0.25")
     peak = peak_memory(
         "from kinkproof.solver import solve; from kinkproof.verify import problems; solve(problems['sine-2'], 100_000)"
     )
