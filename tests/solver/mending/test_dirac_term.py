@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.solver import ConformingQuadrature, dirac_term, integrate
-from kinkproof.solver.mending import dirac_term as home
-from kinkproof.solver.mending import jumps
+from kinkproof.solver.mending import jumps, sampling
 from kinkproof.verify.errors import InputError
 from torch import Tensor
 
@@ -176,29 +175,26 @@ def _sign(found: Tensor, *_: Any) -> Tensor:
 
 
 def _no_weight(found: Tensor, fields: Any, crossings: Any) -> Tensor:
-    rows, columns = crossings.rows(len(fields.trace.calls)), []
-    columns = [crossings.column[r] for r in rows]
-    *_, normal = fields.jets(crossings.place, rows, columns)
-    normal = normal[torch.cat(rows).argsort()]
+    normal = fields.normals(crossings.place, crossings.column, crossings.counts)
     return found * (normal**2).sum(1) / (normal * crossings.direction).sum(1) ** 2
 
 
 @pytest.mark.parametrize("fault", [_sign, _no_weight])
 def test_a_wrong_sign_and_a_missing_weight_are_caught(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     right = jumps.coefficients
-    monkeypatch.setattr(home, "coefficients", lambda f, l, c, s: fault(right(f, l, c, s), f, c))
+    monkeypatch.setattr(sampling, "coefficients", lambda f, l, c, s: fault(right(f, l, c, s), f, c))
     assert compared(CASES[0], 300)[0] > 4
 
 
 def test_both_sides_on_one_side_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = home.crossings_of
+    right = jumps.coefficients
 
-    def beside(*arguments: Any) -> Any:
-        found = find(*arguments)
-        found.place.add_(1e-6 * found.direction)
-        return found
+    def beside(fields: Any, density: Any, crossings: Any, size: float) -> Tensor:
+        # False position leaves a bracket of which the middle is no zero: here it is a hundred steps aside.
+        crossings.place.add_(1e-6 * crossings.direction)
+        return right(fields, density, crossings, size)
 
-    monkeypatch.setattr(home, "crossings_of", beside)
+    monkeypatch.setattr(sampling, "coefficients", beside)
     assert not CASES[0].drawn(1).any()
 
 
