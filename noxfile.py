@@ -11,6 +11,17 @@ TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "ruff", "mypy",
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# Other processors, as far as an environment makes one: instruction sets of torch, NumPy and OpenBLAS, and threads.
+PROCESSORS = {
+    "plain": ({"ATEN_CPU_CAPABILITY": "default", "NPY_DISABLE_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Nehalem"}, "1"),
+    "old-two-threads": ({"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem"}, "2"),
+    "new": ({"ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell"}, "1"),
+    "new-two-threads": ({"NPY_DISABLE_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Haswell"}, "2"),
+}
+DISPATCHED = """
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+print(*(name for name in __cpu_dispatch__ if __cpu_features__.get(name)))
+"""
 
 
 def install(session: nox.Session, *extra: str) -> None:
@@ -67,6 +78,24 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("setting", [nox.param(name, id=name) for name in PROCESSORS])
+def tests_portable(session: nox.Session, setting: str) -> None:
+    """The ordinary tests as other processors would round, by environment only; `nox -s "tests_portable(plain)"` is one.
+
+    Args:
+        session: nox's.
+        setting: a key of `PROCESSORS`.
+    """
+    install(session, *TESTING)
+    environment, threads = PROCESSORS[setting]
+    if "NPY_DISABLE_CPU_FEATURES" in environment:
+        # All that this NumPy could choose on this machine; what is not there must not be named.
+        found = session.run("python", "-c", DISPATCHED, silent=True)
+        environment = environment | {"NPY_DISABLE_CPU_FEATURES": str(found).strip()}
+    session.run("pytest", *PARALLEL, *session.posargs, env=environment | {"OMP_NUM_THREADS": threads})
+
+
+@nox.session
 def tests_long(session: nox.Session) -> None:
     """The long tests: 200 networks against 50-digit differences."""
     install(session, *TESTING, "gmpy2")
@@ -92,6 +121,6 @@ def typecheck(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Speed, as ratios measured in one run."""
+    """Speed, as ratios measured in one run, in processor time; `nox -s bench -- gradients` is one subject."""
     install(session)
-    session.run("python", "tests/bench.py", *session.posargs)
+    session.run("python", "-m", "tests.bench", *session.posargs)

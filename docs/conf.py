@@ -17,7 +17,6 @@ version = release = version_of("kinkproof")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
-smartquotes = False  # `--save` in a text is an option, no dash
 html_title = f"kinkproof {version}"
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
@@ -53,6 +52,8 @@ def write_command_page(app: Sphinx) -> None:
     ).stdout
     # The lists of subcommands cut each summary short, and the sections themselves follow.
     made = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n", "", made).removeprefix("# `kinkproof`\n")
+    # An option named in a sentence is code; as text its two hyphens would become a dash.
+    made = re.sub(r"`[^`\n]*`|--[a-z][a-z-]*", lambda found: f"`{found[0].strip('`')}`", made)
     text = f"# The command line\n{made.rstrip()}\n\nExit codes: 0 as expected, 1 a check failed, 2 bad input.\n"
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")

@@ -35,7 +35,7 @@ def moving_kink() -> Figure:
     on_grid = np.array([summed(network.ravel()) for network in networks])
     exact = np.array([exact_energy(PROBLEM, network) for network in networks])
     figure = Figure(SIZE)
-    axes = figure.add_axes((0.1, 0.17, 0.86, 0.76))
+    axes = figure.add_axes((0.1, 0.17, 0.86, 0.7))
     # The sum jumps where the kink meets a node; a line across would be a slope that no derivative has.
     on_grid[1:][np.diff(np.searchsorted(nodes.nodes, kinks)) > 0] = np.nan
     axes.plot(kinks, on_grid, color=RED, label="on 60 midpoints: what autodiff differentiates")
@@ -44,7 +44,7 @@ def moving_kink() -> Figure:
     axes.set_xlim(kinks[0], kinks[-1])
     axes.set_xlabel(r"position $\xi$ of one kink")
     axes.set_ylabel(r"energy $\Pi$")
-    axes.legend(loc="best")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=3)
     return figure
 
 

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from .landscapes.spectra import spectrum as spectrum
     from .landscapes.surfaces import Landscape as Landscape
     from .mending.conforming_quadrature import ConformingQuadrature as ConformingQuadrature
+    from .mending.dirac_term import DiracSample as DiracSample
+    from .mending.dirac_term import dirac_sample as dirac_sample
     from .mending.dirac_term import dirac_term as dirac_term
     from .mending.domains import Polygon as Polygon
     from .mending.domains import Region as Region
     from .mending.integration import integrate as integrate
+    from .mending.noise import TermNoise as TermNoise
+    from .mending.noise import term_noise as term_noise
     from .networks.autodiff_limit import autodiff_limit as autodiff_limit
     from .training.regression import regress as regress
     from .training.runs import Run as Run
@@ -45,7 +49,11 @@ _HOME = {
     "certify": "free_knots.widths.certificate",
     "chosen_plane": "landscapes.planes",
     "convergence": "free_knots.widths.convergence_table",
+    "DiracSample": "mending.dirac_term",
+    "TermNoise": "mending.noise",
+    "dirac_sample": "mending.dirac_term",
     "dirac_term": "mending.dirac_term",
+    "term_noise": "mending.noise",
     "eigenplanes": "landscapes.spectra",
     "fit": "training.training",
     "landscape": "landscapes.landscapes",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ...verify.files import require_writable
 from ...verify.models.telling.model_findings import ModelAudit, TensorFinding
+from ...verify.ranking import largest_first
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page, look, write_pdf
 from .verdict_table import draw_verdicts
@@ -90,7 +91,7 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
 def _errors(audit: ModelAudit) -> Page:
     figure = Figure()
     axes = figure.add_axes((0.3, 0.22, 0.45, 0.66) if audit.draws else (0.08, 0.22, 0.56, 0.66))
-    ranked = sorted(audit.tensors, key=lambda t: -t.missing)
+    ranked = [audit.tensors[k] for k in largest_first([t.missing for t in audit.tensors])]
     named = {t.name for t in ranked[:_NAMED]}
     colours = cycle([ORANGE, BLUE, GREEN, "#CC79A7", "#56B4E9", RED])
     if audit.draws:
@@ -141,7 +142,7 @@ def _missing(audit: ModelAudit) -> Page:
     axes = figure.add_axes((0.12, 0.22, 0.5, 0.66))
     dirac = audit.dirac
     lacking = audit.bulk + dirac - audit.autodiff
-    chosen = np.argsort(-np.abs(dirac), kind="stable")[:_MOST_DOTS]
+    chosen = largest_first(np.abs(dirac))[:_MOST_DOTS]
     reach = 1.1 * max(float(np.abs(dirac).max(initial=0)), float(np.abs(lacking).max(initial=0)), 1e-300)
     axes.plot([-reach, reach], [-reach, reach], color=_GREY, linewidth=1, label="all of it is lacking")
     axes.axhline(0, color=GREEN, linewidth=1, linestyle="--", label="none of it is lacking")

@@ -1,4 +1,4 @@
-"""Where lines cross a model's kinks, and what jumps there."""
+"""Where lines cross a model's kinks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ...verify.errors import InputError
 from ...verify.models.seeing.layers import layered_zeros
@@ -19,37 +20,45 @@ _ROUNDINGS = 64
 
 @dataclass(frozen=True, eq=False)
 class Crossings:
-    """Places where a pre-activation changes its sign along a line.
+    """Places where a pre-activation changes its sign along a line, in order of its layer.
 
     Attributes:
         place: (K, d), of the model's type.
         direction: of the line, of length one, (K, d).
         weight: of the line, (K,).
         room: distance along the line to the next kink or end, (K,).
-        layer: which of the breaking calls, (K,).
         column: which branch and unit of it, (K,).
+        counts: how many there are in each layer.
     """
 
     place: Tensor
     direction: Tensor
     weight: Tensor
     room: Tensor
-    layer: Tensor
     column: Tensor
+    counts: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.place)
 
-    def __getitem__(self, chosen: Tensor | slice) -> Crossings:
-        return Crossings(*(getattr(self, n)[chosen] for n in self.__dataclass_fields__))
+    @property
+    def layer(self) -> Tensor:
+        """Which of the breaking calls, ascending, (K,)."""
+        counts = torch.tensor(self.counts, dtype=torch.long, device=self.column.device)
+        return torch.arange(len(self.counts), device=counts.device).repeat_interleave(counts)
 
-    def rows(self, layers: int) -> list[Tensor]:
-        """Those of each layer."""
-        return [(self.layer == k).nonzero()[:, 0] for k in range(layers)]
+    def chosen(self, which: Tensor | slice) -> Crossings:
+        """Some of them, by ascending indices."""
+        counts = torch.bincount(self.layer[which], minlength=len(self.counts)).tolist()
+        place, direction, weight, room, column = (
+            a[which] for a in (self.place, self.direction, self.weight, self.room, self.column)
+        )
+        return Crossings(place, direction, weight, room, column, tuple(counts))
 
 
+@torch.no_grad()
 def crossings_of(fields: Fields, lines: Lines) -> Crossings:
-    """All crossings of lines with kinks, line by line and along each in order of layers.
+    """All crossings of lines with kinks, line by line in each layer.
 
     Raises:
         InputError: see `zeros`; or operations whose breakpoints are not known.
@@ -60,48 +69,47 @@ def crossings_of(fields: Fields, lines: Lines) -> Crossings:
             f"model: {seen.unknown[0]} may break smoothness in ways that are not known, and in several inputs nothing "
             "shows where; operations that torch has for relu, abs, max, clamp or comparisons would be right"
         )
-    start, end = lines.start.to(seen.device), lines.end.to(seen.device)
+    lines = lines.on(seen.device)
     if fields.layers is not None:
-        found = layered_zeros(fields.layers, start, end)
+        row, share, column, counts = layered_zeros(fields.layers, lines.start, lines.end)
     else:
+        row, share, column, counts = _zeros(fields, lines)
+    length = lines.length[row]
+    along, direction = share * length, lines.direction[row]
+    place = torch.addcmul(lines.start[row], direction, along[:, None])
+    # In order along all lines, between which there is room enough.
+    ranked, order = (2 * row + share).sort()
+    gap = ranked.diff()
+    room = torch.empty_like(share)
+    room[order] = torch.minimum(pad(gap, (1, 0), value=1.0), pad(gap, (0, 1), value=1.0))[: len(share)]
+    room = torch.minimum(room, torch.minimum(share, 1 - share)) * length
+    kinds = place, direction, lines.weight[row], room
+    at, direction, weight, room = (a.to(seen.dtype) for a in kinds)
+    return Crossings(at, direction, weight, room, column, counts)
 
-        def preactivations(share: Tensor, layer: int) -> Tensor:
-            x = torch.lerp(start[:, None], end[:, None], share[..., None].double()).reshape(-1, fields.inputs)
-            points = (x[:, 0] if fields.inputs == 1 else x).to(seen.dtype)
-            return seen.preactivations(fields.model, points, layer).reshape(*share.shape, -1)
 
-        columns = [c.columns for c in seen.calls]
-        found = zeros(preactivations, columns, (0.0, 1.0), len(start), seen.dtype, seen.device, seen.straight)
-    along = end - start
-    length = along.norm(dim=1)
-    # Closer than rounding are kinks of one surface: abs(z) + relu(z), or relu(z)·relu(z).
-    size = float(torch.maximum(start.abs().max(), end.abs().max())) if len(start) else 0.0
-    rounding = _ROUNDINGS * torch.finfo(seen.dtype).eps * (1 + size / length)
-    first, room = _apart(found.places, rounding)
-    row, position = (found.real & first).nonzero(as_tuple=True)
-    layer = torch.arange(len(found.counts), device=row.device)
+def _zeros(fields: Fields, lines: Lines) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:
+    """Like `layered_zeros`, by the search that serves any model; of kinks of one surface the first."""
+    seen, start, end = fields.trace, lines.start, lines.end
+
+    def preactivations(share: Tensor, layer: int) -> Tensor:
+        x = torch.lerp(start[:, None], end[:, None], share[..., None].double()).reshape(-1, fields.inputs)
+        points = (x[:, 0] if fields.inputs == 1 else x).to(seen.dtype)
+        return seen.preactivations(fields.model, points, layer).reshape(*share.shape, -1)
+
+    columns = [c.columns for c in seen.calls]
+    found = zeros(preactivations, columns, (0.0, 1.0), len(start), seen.dtype, seen.device, seen.straight, seen.torn)
+    row, position = found.real.nonzero(as_tuple=True)
+    share, column = found.places[row, position], found.columns[row, position]
+    layer = torch.arange(len(columns), device=row.device)
     layer = layer.repeat_interleave(torch.tensor(found.counts, dtype=torch.long, device=row.device))[position]
-    place = torch.lerp(start[row], end[row], found.places[row, position, None])
-    kinds = place, along[row] / length[row, None], lines.weight.to(row.device)[row], room[row, position] * length[row]
-    at, direction, weight, apart = (a.to(seen.dtype) for a in kinds)
-    return Crossings(at, direction, weight, apart, layer, found.columns[row, position])
-
-
-def _apart(places: Tensor, rounding: Tensor) -> tuple[Tensor, Tensor]:
-    """Which places are the first of those that coincide, and how far the next ones are on either side, both (R, P).
-
-    Args:
-        places: on lines from 0 to 1, (R, P), in any order.
-        rounding: up to which two are one, (R,).
-    """
-    rows = len(places)
-    marks, order = torch.cat([places.new_tensor([0.0, 1.0]).expand(rows, 2), places], 1).sort(dim=1, stable=True)
-    gap = marks.diff(dim=1)
-    new = torch.cat([gap.new_ones(rows, 1).bool(), gap > rounding[:, None]], 1)
-    # The next place that is not the same.
-    later = torch.where(new, marks, torch.inf).flip(1).cummin(1).values.flip(1)
-    after = torch.cat([later[:, 1:], later.new_full((rows, 1), torch.inf)], 1) - marks
-    before = torch.cat([gap.new_zeros(rows, 1), gap], 1)
-    room = torch.minimum(before, after)
-    out = torch.zeros_like(marks), torch.zeros_like(new)
-    return out[1].scatter(1, order, new)[:, 2:], out[0].scatter(1, order, room)[:, 2:]
+    # Closer than rounding are kinks of one surface: of abs(z) + relu(z), say, or of relu(z)·relu(z).
+    size = torch.maximum(start.abs(), end.abs()).amax(1)
+    rounding = _ROUNDINGS * torch.finfo(seen.dtype).eps * (1 + size / lines.length)
+    order = (2 * row + share).argsort(stable=True)
+    apart = torch.ones_like(order, dtype=torch.bool)
+    apart[1:] = (2 * row + share)[order].diff() > rounding[row[order[1:]]]
+    order = order[apart]
+    order = order[layer[order].argsort(stable=True)]
+    counts = torch.bincount(layer[order], minlength=len(columns)).tolist()
+    return row[order], share[order], column[order], tuple(counts)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor
@@ -79,24 +79,37 @@ def density_of(function: Callable[..., Tensor], parameters: Mapping[str, Tensor]
             `ddu` is handed the second derivatives.
         parameters: by name.
     """
-    return Density(function, "ddu" in _named(function), parameters if takes_parameters(function) else None)
+    second, named = _taken(function)
+    return Density(function, second, parameters if named else None)
 
 
 def takes_parameters(function: Any) -> bool:
     """Does it need a fourth argument, or call one `parameters`? A fourth with a default may be anything else."""
-    named = {n: p for n, p in _named(function).items() if n != "ddu"}
+    return _taken(function)[1]
+
+
+# Of each text what it takes, however often it is written down anew.
+_TAKEN: WeakKeyDictionary[CodeType, tuple[bool, bool]] = WeakKeyDictionary()
+
+
+def _taken(function: Any) -> tuple[bool, bool]:
+    """Does it take second derivatives, parameters?"""
+    text = getattr(function, "__code__", None)
+    if text is not None and text in _TAKEN:
+        return _TAKEN[text]
+    try:
+        named = dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return False, False
+    second = named.pop("ddu", None) is not None
     needed = [
         p for p in named.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
     ]  # fmt: skip
-    return len(needed) > 3 or any(n == "parameters" for n in list(named)[3:4])
-
-
-def _named(function: Any) -> dict[str, inspect.Parameter]:
-    try:
-        return dict(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return {}
+    found = second, len(needed) > 3 or any(n == "parameters" for n in list(named)[3:4])
+    if text is not None:
+        _TAKEN[text] = found
+    return found
 
 
 # The text of densities that were seen to be elementwise.
@@ -109,18 +122,18 @@ def elementwise(density: Density, fields: Fields, given: Sequence[Tensor], whole
     Args:
         density: L.
         fields: the model.
-        given: x, u, du and what else it was handed, (n, …).
-        whole: what it made of these, (n,).
+        given: x, u, du and what else it was handed, (K, 2, …).
+        whole: what it made of these, (K, 2).
 
     Raises:
         InputError: it does.
     """
     text = getattr(density.function, "__code__", None)
-    if text in _SEEN or len(whole) < 2:
+    if text in _SEEN or not len(whole):
         return
-    apart = torch.empty_like(whole)
-    for k in range(2):
-        apart[k::2] = density.at(fields, *(a[k::2] for a in given))
+    given, whole = [a.flatten(0, 1) for a in given], whole.flatten()
+    half = len(whole) // 2
+    apart = torch.cat([density.at(fields, *(a[part] for a in given)) for part in (slice(half), slice(half, None))])
     # The order of sums may differ.
     allowed = 2**10 * torch.finfo(whole.dtype).eps * whole.abs().max()
     if bool(((whole - apart).abs() > allowed).any()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,17 +12,11 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.models.seeing.eager import eagerly
 from ...verify.models.seeing.stacked import Parameters
-from .crossings import Crossings, crossings_of
-from .density import Density, density_of
-from .domains import Domain, as_domain
-from .fields import Fields, fields_of
-from .jumps import coefficients, moving
-from .lines import Lines, axis_lines
-
-# Lines a step along each axis without anything said.
-LINES = 4
-# Crossings whose graphs are held at a time.
-_HELD = 2**15
+from .crossings import crossings_of
+from .domains import as_domain
+from .fields import Fields
+from .lines import Lines
+from .sampling import lines_of, moving_in_parts, prepared, some_of, stacked, weights_of
 
 
 @eagerly
@@ -49,7 +44,8 @@ def dirac_term(
             handed second derivatives too, for models without jumps of the first.
         model: a module or any function of x (n, d).
         domain: (a, b), ((a, b), (c, d), …), `Polygon`, `Region`, or an object with `inside(x)` and `bbox`.
-        lines: how many in all, at least one along each axis; by default four along each.
+        lines: how many in all, at least one along each axis; by default 2 to 32 along each,
+            fewer for models of more units.
         crossings: of the places where lines cross kinks take no more than so many, at random, with a weight that keeps
             the mean.
         generator: of random numbers; by default torch's own.
@@ -70,66 +66,92 @@ def dirac_term(
         >>> loss = energy(x, u, du).mean() + dirac_term(energy, model, ((0, 1), (0, 1)), lines=20)
         >>> loss.backward()
     """
-    where = as_domain(domain)
-    fields, density = prepared(energy, model, where, parameters)
-    found, weights = sampled(fields, density, where, lines, crossings, generator)
-    if not len(found):
-        # Nil as well, with a gradient of nought.
-        some = where.box.mean(1).to(fields.trace.device, fields.trace.dtype)[None]
-        return 0 * fields.asked(some, [], [])[1].sum()
-    return moving(fields, found, weights)
+    return dirac_sample(
+        energy, model, domain, lines=lines, crossings=crossings, generator=generator, parameters=parameters
+    ).term
 
 
-def prepared(
+@dataclass(frozen=True, eq=False)
+class DiracSample:
+    """One draw of the term, and what it was made of.
+
+    Attributes:
+        term: nil, with the gradient; (B,) for stacked parameters.
+        lines: how many parts of lines lay inside the domain.
+        crossings: how many places there were where they cross kinks, before any were left out.
+        jumps: how many of those that were kept L jumps at.
+        reason: why the gradient is nought, or "".
+    """
+
+    term: Tensor
+    lines: int
+    crossings: int
+    jumps: int
+    reason: str
+
+
+@eagerly
+def dirac_sample(
     energy: Callable[..., Tensor],
     model: Callable[[Tensor], Tensor],
-    domain: Domain,
-    parameters: Parameters | None,
-) -> tuple[Fields, Density]:
-    """The model as it is called, and the density with what it takes."""
-    module: Any = model
-    if parameters is None:
-        named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
-        return fields_of(model, domain.box), density_of(energy, named)
-    if not isinstance(model, torch.nn.Module):
-        raise InputError("parameters: the model is no torch.nn.Module, and its parameters have no names; one is right")
-    given = dict(parameters)
-    called = fields_of(lambda x: torch.func.functional_call(module, given, (x,)), domain.box, module)
-    return called, density_of(energy, parameters)
+    domain: Any,
+    *,
+    lines: int | None = None,
+    crossings: int | None = None,
+    generator: torch.Generator | None = None,
+    parameters: Parameters | None = None,
+) -> DiracSample:
+    """The same as `dirac_term`, with what it was made of.
 
+    Args:
+        energy: see `dirac_term`, as all others.
+        model: …
+        domain: …
+        lines: …
+        crossings: …
+        generator: …
+        parameters: …
 
-def sampled(
-    fields: Fields,
-    density: Density,
-    domain: Domain,
-    lines: int | None,
-    most: int | None,
-    generator: torch.Generator | None,
-) -> tuple[Crossings, Tensor]:
-    """Crossings of lines drawn at random with kinks where L jumps, and the weights of their ∂z/∂θ, (K,)."""
-    drawn = _drawn(domain, fields.inputs, lines, generator)
+    Raises:
+        InputError: see `dirac_term`.
+
+    Examples:
+        >>> smooth = torch.nn.Sequential(torch.nn.Linear(2, 9), torch.nn.Tanh(), torch.nn.Linear(9, 1))
+        >>> dirac_sample(lambda x, u, du: (du**2).sum(1), smooth, ((0, 1), (0, 1))).reason
+        'the model has no operation that breaks smoothness'
+    """
+    if crossings is not None and (isinstance(crossings, bool) or not isinstance(crossings, int) or crossings < 1):
+        raise InputError(f"crossings: {crossings!r} is no number of places; a whole number from 1 on would be right")
+    where = as_domain(domain)
+    if parameters is not None and (batch := stacked(model, parameters)):
+        rows = [
+            dirac_sample(
+                energy, model, where, lines=lines, crossings=crossings, generator=generator,
+                parameters={n: t[k] if n in batch else t for n, t in parameters.items()},
+            ) for k in range(len(next(parameters[n] for n in batch)))
+        ]  # fmt: skip
+        met, jumps = sum(r.crossings for r in rows), sum(r.jumps for r in rows)
+        reason = "" if jumps else rows[0].reason
+        return DiracSample(torch.stack([r.term for r in rows]), sum(r.lines for r in rows), met, jumps, reason)
+    fields, density = prepared(energy, model, where, parameters)
+    drawn = lines_of(fields, where, lines, generator)
     found = crossings_of(fields, drawn)
-    scale = 1.0
-    if most is not None and len(found) > most:
-        # Equally spaced in their order along the lines, so that each line keeps its share.
-        where = "cpu" if generator is None else generator.device
-        move = torch.rand((), generator=generator, device=where, dtype=torch.float64)
-        scale = len(found) / most
-        chosen = ((torch.arange(most, dtype=torch.float64) + move.cpu()) * scale).long().clamp(max=len(found) - 1)
-        found = found[chosen.to(found.place.device)]
-    size = float((domain.box[:, 1] - domain.box[:, 0]).max().maximum(domain.box.abs().max()))
-    parts = [found[slice(k, k + _HELD)] for k in range(0, len(found), _HELD)]
-    weights = torch.cat([coefficients(fields, density, part, size) for part in parts]) if parts else found.weight
-    jumping = weights != 0
-    return found[jumping], weights[jumping] * scale
+    met = len(found)
+    kept, share = some_of(found, crossings, generator)
+    weights = weights_of(fields, density, kept, where) * share
+    jumps = int(weights.count_nonzero())
+    if not len(kept):
+        # Nil as well, with a gradient of nought.
+        some = where.box.mean(1).to(fields.trace.device, fields.trace.dtype)[None]
+        term = 0 * fields.asked(some, kept.column, [])[1].sum()
+    else:
+        term = moving_in_parts(fields, kept, weights)
+    return DiracSample(term, len(drawn.weight), met, jumps, "" if jumps else _reason(fields, drawn, met))
 
 
-def _drawn(domain: Domain, d: int, lines: int | None, generator: torch.Generator | None) -> Lines:
-    if d == 1:
-        row, low, high = domain.clipped(domain.box[:, 0][None], domain.box[:, 1][None])
-        whole = Lines(domain.box[:, 0][None], domain.box[:, 1][None], domain.box.new_ones(1))
-        return Lines(whole.at(row, low), whole.at(row, high), whole.weight[row])
-    many = LINES * d if lines is None else lines
-    if isinstance(many, bool) or not isinstance(many, int) or many < d:
-        raise InputError(f"lines: {many!r} is not one along each of {d} axes; a whole number from {d} on is right")
-    return axis_lines(domain, tuple(many // d + (k < many % d) for k in range(d)), generator)
+def _reason(fields: Fields, drawn: Lines, met: int) -> str:
+    if not fields.trace.calls:
+        return "the model has no operation that breaks smoothness"
+    if not met:
+        return f"none of {len(drawn.weight)} lines meets a kink: inside the domain the model is smooth, or nearly so"
+    return f"at none of {met} crossings of lines with kinks does the density jump"

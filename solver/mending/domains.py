@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +17,8 @@ from ...verify.errors import InputError
 # Cells of a line in which a domain that can only say what lies inside is looked for, and halvings that place its ends:
 # down to the rounding of a float64.
 _CELLS, _HALVINGS = 256, 48
+# Points of the box at which the volume of such a domain is measured.
+_PROBES = 2**14
 _FORMS = (
     "(0, 1) in one input, ((0, 1), (0, 1)) with as many sides as inputs, Polygon(corners, holes) or Region(inside, box)"
 )
@@ -27,6 +31,10 @@ class Domain(Protocol):
     @property
     def box(self) -> Tensor:
         """Its bounding box, (d, 2) float64."""
+
+    @property
+    def volume(self) -> float:
+        """Its length, area or volume."""
 
     def inside(self, x: Tensor) -> Tensor:
         """Which of the points (n, d) lie inside, (n,)."""
@@ -52,6 +60,11 @@ class Box:
     """
 
     box: Tensor
+
+    @property
+    def volume(self) -> float:
+        """Product of the sides."""
+        return float((self.box[:, 1] - self.box[:, 0]).prod())
 
     def inside(self, x: Tensor) -> Tensor:
         """Which of the points (n, d) lie inside, (n,)."""
@@ -88,6 +101,8 @@ class Polygon:
         self._first = torch.cat(rings)
         self._second = torch.cat([ring.roll(-1, 0) for ring in rings])
         self.box = torch.stack([rings[0].amin(0), rings[0].amax(0)], 1)
+        areas = [float(_cross(ring, ring.roll(-1, 0)).sum().abs()) / 2 for ring in rings]
+        self.volume = areas[0] - sum(areas[1:])
 
     def inside(self, x: Tensor) -> Tensor:
         """Which of the points (n, 2) lie inside, (n,)."""
@@ -151,6 +166,9 @@ class Region:
         if box is None:
             raise InputError("box: the domain has no bbox of its own; its bounding box, ((0, 1), (0, 1)), is right")
         self.box = _box(box).box
+        within = self.inside(even_points(self.box, _PROBES)).double().mean()
+        # Known to some thousandths: of what runs along lines nothing depends on it.
+        self.volume = float((self.box[:, 1] - self.box[:, 0]).prod() * within)
 
     def inside(self, x: Tensor) -> Tensor:
         """Which of the points (n, d) lie inside, (n,)."""
@@ -187,17 +205,33 @@ class Region:
         return self.inside(x.reshape(-1, x.shape[-1])).reshape(share.shape)
 
 
+def even_points(box: Tensor, count: int, seed: int | None = None) -> Tensor:
+    """Sobol's points in a box (d, 2), (count, d) float64; scrambled by a seed each is uniform by itself."""
+    sobol: Any = torch.quasirandom.SobolEngine
+    share = sobol(len(box), scramble=seed is not None, seed=seed).draw(count, dtype=torch.float64)
+    return torch.lerp(box[:, 0], box[:, 1], share)
+
+
 def as_domain(domain: Any) -> Domain:
     """A domain as users write it.
 
     Raises:
         InputError: it is none.
     """
-    if isinstance(domain, Domain):
+    if isinstance(domain, Box | Polygon | Region | Domain):
         return domain
+    if isinstance(domain, tuple):
+        # Where it is written down at every step.
+        with suppress(TypeError):
+            return _known_box(domain)
     if hasattr(domain, "inside") or hasattr(domain, "is_inside"):
         return Region(domain)
     return _box(domain)
+
+
+@lru_cache(maxsize=64)
+def _known_box(sides: tuple[Any, ...]) -> Box:
+    return _box(sides)
 
 
 def _box(sides: Any) -> Box:

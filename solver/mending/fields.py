@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,6 +29,7 @@ class Fields:
         inputs: d.
         outputs: m.
         layers: the stack of layers behind all breaks, if there is one.
+        within: the model itself, where `model` is a density along it.
     """
 
     model: Function
@@ -36,40 +37,55 @@ class Fields:
     inputs: int
     outputs: int
     layers: tuple[Layer, ...] | None
+    within: Fields | None = None
 
-    def asked(self, x: Tensor, rows: list[Tensor], columns: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def asked(self, x: Tensor, columns: Tensor, counts: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Some pre-activations (K,), see `Trace.asked`, and u (n, m) at points (n, d), with graph."""
-        z, u = self.trace.asked(self.model, x[:, 0] if self.inputs == 1 else x, rows, columns)
+        z, u = self.trace.asked(self.model, x[:, 0] if self.inputs == 1 else x, columns, counts)
         assert u is not None
         return z, u.reshape(len(x), self.outputs)
 
-    def jets(
-        self, x: Tensor, rows: list[Tensor], columns: list[Tensor], second: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor]:
-        """u (n, m), ∂u/∂x (n, m, d), second derivatives (n, m, d, d) if wanted, z (K,), ∂z/∂x (K, d); without graph.
+    def graph(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """u (n, m) and ∂u/∂x (n, m, d) at points (n, d) that require gradients, with graph.
 
         Raises:
             InputError: u is cut off from x.
         """
-        picked = torch.cat([*rows, torch.zeros(0, dtype=torch.long, device=x.device)])
-        z, u, pull = _pulled(lambda p: self.asked(p, rows, columns), x)
-        normal = pull(0)[picked]
-        if not second:
-            du = torch.stack([pull(1, k) for k in range(self.outputs)], 1)
-            return u.detach(), du.detach(), None, z.detach(), normal.detach()
+        with torch.enable_grad():
+            given = x if self.inputs > 1 or self.trace.column else x[:, 0]
+            u = self.model(given).reshape(len(x), self.outputs)
+            if not u.requires_grad:
+                raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
+            rows = [torch.autograd.grad(c.sum(), x, create_graph=True, materialize_grads=True)[0] for c in u.unbind(1)]
+            return u, torch.stack(rows, 1)
+
+    def first(self, x: Tensor, columns: Tensor, counts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """z (K,), u (n, m) and ∂u/∂x (n, m, d), without graph.
+
+        Raises:
+            InputError: u is cut off from x.
+        """
+        z, u, pull = _pulled(lambda p: self.asked(p, columns, counts), x)
+        if self.outputs == 1:
+            return z.detach(), u.detach(), pull(1).detach()[:, None]
+        return z.detach(), u.detach(), torch.stack([pull(1, k) for k in range(self.outputs)], 1).detach()
+
+    def normals(self, x: Tensor, columns: Tensor, counts: Sequence[int]) -> Tensor:
+        """∂z/∂x (K, d), without graph."""
+        _, _, pull = _pulled(lambda p: self.asked(p, columns, counts), x)
+        return pull(0)[: len(columns)].detach()
+
+    def second(self, x: Tensor) -> Tensor:
+        """Second derivatives of u, (n, m, d, d), without graph."""
 
         def slopes(p: Tensor) -> tuple[Tensor, Tensor]:
-            _, _, pull = _pulled(lambda q: self.asked(q, [], []), p, graph=True)
-            found = torch.stack([pull(1, k) for k in range(self.outputs)], 1)
-            return found.new_zeros(0), found.flatten(1)
+            none = p.new_zeros(0)
+            _, _, pull = _pulled(lambda q: self.asked(q, none.long(), []), p, graph=True)
+            return none, torch.stack([pull(1, k) for k in range(self.outputs)], 1).flatten(1)
 
         _, flat, pull = _pulled(slopes, x)
-        ddu = torch.stack([pull(1, k) for k in range(flat.shape[1])], 1)
-        shape = (len(x), self.outputs, self.inputs)
-        return (
-            u.detach(), flat.detach().reshape(shape), ddu.detach().reshape(*shape, self.inputs),
-            z.detach(), normal.detach(),
-        )  # fmt: skip
+        found = torch.stack([pull(1, k) for k in range(flat.shape[1])], 1)
+        return found.detach().reshape(len(x), self.outputs, self.inputs, self.inputs)
 
 
 def _pulled(
@@ -96,13 +112,18 @@ def _pulled(
         first, second = of(leaf)
 
     def pull(which: int, column: int = 0) -> Tensor:
-        with torch.enable_grad():
-            value = second[:, column].sum() if which else first.sum()
+        value = second if which else first
         if not value.requires_grad:
             if not which:
                 return torch.zeros_like(leaf)
             raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
-        (found,) = torch.autograd.grad(value, leaf, retain_graph=True, create_graph=graph, materialize_grads=True)
+        seed = torch.ones_like(value)
+        if which and second.shape[1] > 1:
+            seed = torch.zeros_like(value)
+            seed[:, column] = 1
+        (found,) = torch.autograd.grad(
+            value, leaf, seed, retain_graph=graph or second.shape[1] > 1, create_graph=graph, materialize_grads=True
+        )
         return found
 
     return first, second, pull
@@ -191,18 +212,25 @@ def _seen(model: Function, box: Tensor, x: Tensor, value: Any) -> Fields:
         what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise InputError(f"model: for x of shape {tuple(x.shape)} it returns {what}; (n,) or (n, m) would be right")
     outputs = value.numel() // len(x)
-    weights = torch.arange(2, outputs + 2, dtype=x.dtype, device=x.device).sqrt()[None]
-    low, length = float(box[0, 0]), float(box[0, 1] - box[0, 0])
+    seen = seen_along(model, box, x.dtype, x.device, outputs)
+    return Fields(model, seen, d, outputs, layers_of(model, x, seen) if d > 1 else None)
 
-    # One number a point, along one line through the box.
+
+def seen_along(model: Function, box: Tensor, dtype: torch.dtype, device: torch.device, outputs: int) -> Trace:
+    """What a model shows along one line through a box, as one number a point."""
+    weights = torch.arange(2, outputs + 2, dtype=dtype, device=device).sqrt()[None]
+    low, length = float(box[0, 0]), float(box[0, 1] - box[0, 0])
+    # Not a diagonal: nothing of the model is symmetric on it.
+    start = torch.lerp(box[:, 0], box[:, 1], torch.linspace(0.13, 0.31, len(box), dtype=box.dtype)).to(device, dtype)
+    ends = torch.lerp(box[:, 0], box[:, 1], torch.linspace(0.93, 0.71, len(box), dtype=box.dtype)).to(device, dtype)
+
     def along(t: Tensor) -> Tensor:
-        if d == 1:
+        if len(box) == 1:
             found = model(low + t * length)
         elif t.ndim == 1:
-            found = model(torch.nn.functional.linear(t[:, None], (x[1:2] - x[:1]).mT, x[0]))
+            found = model(torch.nn.functional.linear(t[:, None], (ends - start)[:, None], start))
         else:
             raise NotImplementedError
         return torch.nn.functional.linear(found.reshape(len(t), outputs), weights)[:, 0]
 
-    seen = trace(along, (0.0, 1.0), x.dtype, x.device)
-    return Fields(model, seen, d, outputs, layers_of(model, x, seen) if d > 1 else None)
+    return trace(along, (0.0, 1.0), dtype, device)

@@ -33,55 +33,71 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
     Raises:
         InputError: u itself jumps; or see `Density.at`.
     """
-    epsilon = torch.finfo(crossings.place.dtype).eps
-    steps, share = ((1, 2, 3), epsilon ** (1 / 3)) if fields.inputs == 1 else ((1,), epsilon**0.5)
+    count, d = crossings.place.shape
+    many, epsilon = (6, 1 / 3) if d == 1 else (2, 1 / 2)
+    most = torch.finfo(crossings.place.dtype).eps ** epsilon * size
     # Neither across another kink nor near to it.
-    aside = (crossings.room / (2 * len(steps))).clamp(max=share * size)
-    offsets = torch.stack([side * k * aside for side in (1, -1) for k in steps])
-    many = len(offsets)
-    x = crossings.place + offsets[..., None] * crossings.direction
-    layers = len(fields.trace.calls)
-    order = crossings.rows(layers)
-    count = len(crossings)
-    rows = [torch.cat([r + k * count for k in range(many)]) for r in order]
-    columns = [crossings.column[r].repeat(many) for r in order]
-    u, du, ddu, z, normal = fields.jets(x.reshape(-1, fields.inputs), rows, columns, density.second)
-    back = torch.cat(rows).argsort()
-    z, normal = z[back].reshape(many, count), normal[back].reshape(many, count, -1)
-    half = len(steps)
-    proven = ((z[:half] * z[0] > 0) & (z[half:] * z[0] < 0)).all(0)
-    combine = x.new_tensor({1: [1.0], 3: [3.0, -3.0, 1.0]}[half])
+    aside = (crossings.room / many).clamp(max=most)
+    step = aside[:, None] * crossings.direction
+    # First those after the kink along the line, then those before it, each from near to far.
+    x = torch.stack([crossings.place + k * step for k in ((1, 2, 3, -1, -2, -3) if d == 1 else (1, -1))], 1)
+    x, columns = x.reshape(-1, d), crossings.column[:, None].expand(-1, many).reshape(-1)
+    counts = [many * n for n in crossings.counts]
 
     def sides(values: Tensor) -> Tensor:
-        """At the kink from both sides, (2, K, …)."""
-        split = values.reshape(2, half, count, *values.shape[1:]).movedim(1, -1)
-        return split @ combine
+        """At the kink, as it is after and before it along the line, (K, 2, …)."""
+        split = values.reshape(count, 2, many // 2, *values.shape[1:])
+        if d == 1:
+            return 3 * (split[:, :, 0] - split[:, :, 1]) + split[:, :, 2]
+        return split[:, :, 0]
 
+    if fields.within is None:
+        z, u, du = fields.first(x, columns, counts)
+    else:
+        z, u = (a.detach() for a in fields.asked(x, columns, counts))
+    heights = z.reshape(count, 2, many // 2)
+    usable = (heights[:, 0] * heights[:, 1] < 0).all(1)
+    if fields.within is not None:
+        # What `model` gives is L itself.
+        found = sides(u)[..., 0]
+        normal = sides(fields.normals(x, columns, counts)).mean(1)
+        found = (found[:, 0] - found[:, 1]) * crossings.weight * (normal * crossings.direction).sum(1)
+        found = found / normal.square().sum(1)
+        return torch.where(usable & found.isfinite(), found, 0)
     values, slopes = sides(u), sides(du)
-    _continuous(fields, crossings, values, slopes, aside, half)
-    place = crossings.place.expand(2, -1, -1)
-    common = values.mean(0).expand(2, -1, -1)
-    given = [place, common, slopes, *([] if ddu is None else [sides(ddu)])]
-    both = density.at(fields, *given)
-    elementwise(density, fields, [a.flatten(0, 1) for a in given], both.flatten())
-    high, low = both
-    gradient = sides(normal.reshape(many * count, -1)).mean(0)
-    along = (gradient * crossings.direction).sum(1).abs()
-    steep = (gradient**2).sum(1)
-    usable = proven & (steep > 0)
-    found = crossings.weight * (high - low) * z[0].sign() * along / torch.where(usable, steep, 1)
-    return torch.where(usable, found, 0)
+    if fields.layers is None:
+        _continuous(fields, crossings, values, slopes, aside)
+    # What is the same on both sides leaves no rounding in the difference.
+    given = [crossings.place[:, None].expand(-1, 2, -1), values.mean(1, keepdim=True).expand_as(values), slopes]
+    if density.second:
+        given.append(sides(fields.second(x)))
+    found = density.at(fields, *given)
+    elementwise(density, fields, given, found)
+    jump = (found[:, 0] - found[:, 1]) * crossings.weight
+    if d > 1 and not density.second:
+        # u does not jump, so that ∇u jumps along ∇z: of |∂z/∂e|² ÷ |∇z|² nothing else is needed.
+        bend = slopes[:, 0] - slopes[:, 1]
+        along = (bend * crossings.direction[:, None]).sum(2).square_().sum(1)
+        found = jump * along * (2 * aside) / (bend.square_().sum((1, 2)) * (heights[:, 0, 0] - heights[:, 1, 0]))
+    else:
+        normal = sides(fields.normals(x, columns, counts)).mean(1)
+        found = jump * (normal * crossings.direction).sum(1) / normal.square().sum(1)
+    # Where nothing bends, or z is flat, it is nought by nought.
+    return torch.where(usable & found.isfinite(), found, 0)
 
 
-def _continuous(fields: Fields, crossings: Crossings, values: Tensor, slopes: Tensor, aside: Tensor, half: int) -> None:
+def _continuous(
+    fields: Fields,
+    crossings: Crossings,
+    values: Tensor,
+    slopes: Tensor,
+    aside: Tensor,
+) -> None:
     """Refuse a model whose value jumps."""
-    if not len(crossings):
-        return
-    steep = (slopes * crossings.direction[:, None]).sum(-1).abs().sum(0)
-    largest = values.abs().amax((0, 1))
-    allowed = _LEAP * aside[:, None] * (steep + slopes.abs().amax()) * (1 if half == 1 else 1e-3)
-    allowed = allowed + _ROUNDINGS * torch.finfo(values.dtype).eps * largest
-    leaps = ((values[0] - values[1]).abs() > allowed).any(1)
+    allowed = (
+        _LEAP * aside[:, None] * slopes.abs().amax() + _ROUNDINGS * torch.finfo(aside.dtype).eps * values.abs().amax()
+    )
+    leaps = ((values[:, 0] - values[:, 1]).abs() > allowed).any(1)
     if bool(leaps.any()):
         k = int(leaps.nonzero()[0, 0])
         where = ", ".join(f"{c:.6g}" for c in crossings.place[k].tolist())
@@ -94,14 +110,11 @@ def _continuous(fields: Fields, crossings: Crossings, values: Tensor, slopes: Te
 
 def moving(fields: Fields, crossings: Crossings, weights: Tensor) -> Tensor:
     """Σ weight · (z − its value) at crossings that hold still: nil, with the gradient Σ weight ∂z/∂θ."""
-    order = crossings.layer.argsort(stable=True)
-    x, columns = crossings.place[order], crossings.column[order]
-    counts = torch.bincount(crossings.layer, minlength=len(fields.trace.calls)).tolist()
+    x, columns, counts = crossings.place, crossings.column, crossings.counts
     with torch.enable_grad():
         if fields.layers is not None:
             z = layered(fields.layers, x, columns, counts)
         else:
-            rows = list(torch.split(torch.arange(len(x), device=x.device), counts))
             points = x[:, 0] if fields.inputs == 1 else x
-            z, _ = fields.trace.asked(fields.model, points, rows, list(torch.split(columns, counts)), value=False)
-        return (weights[order] * (z - z.detach())).sum()
+            z, _ = fields.trace.asked(fields.model, points, columns, counts, value=False)
+        return torch.dot(weights, z - z.detach())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from .domains import Domain
+from .domains import Box, Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,17 +20,31 @@ class Lines:
 
     Attributes:
         start: (R, d) float64.
-        end: (R, d).
+        direction: of length one, (R, d).
+        length: (R,).
         weight: (R,).
     """
 
     start: Tensor
-    end: Tensor
+    direction: Tensor
+    length: Tensor
     weight: Tensor
 
-    def at(self, row: Tensor, share: Tensor) -> Tensor:
-        """Points on lines (Q,) at shares (Q,) of their lengths, (Q, d)."""
-        return torch.lerp(self.start[row], self.end[row], share[:, None])
+    @property
+    def end(self) -> Tensor:
+        """The other ends, (R, d)."""
+        return torch.addcmul(self.start, self.direction, self.length[:, None])
+
+    def inside(self, domain: Domain) -> Lines:
+        """Those parts of them that lie inside a domain."""
+        row, low, high = domain.clipped(self.start, self.end)
+        length = self.length[row]
+        start = torch.addcmul(self.start[row], self.direction[row], (low * length)[:, None])
+        return Lines(start, self.direction[row], (high - low) * length, self.weight[row])
+
+    def on(self, device: torch.device) -> Lines:
+        """The same on a device."""
+        return Lines(*(a.to(device) for a in (self.start, self.direction, self.length, self.weight)))
 
 
 def axis_lines(domain: Domain, counts: tuple[int, ...], generator: torch.Generator | None = None) -> Lines:
@@ -43,35 +58,49 @@ def axis_lines(domain: Domain, counts: tuple[int, ...], generator: torch.Generat
         counts: of each axis, how many, (d,).
         generator: of the random moves; by default torch's own.
     """
-    box = domain.box
-    d = len(box)
-    sides = box[:, 1] - box[:, 0]
+    frame = _frame(counts, tuple(map(tuple, domain.box.tolist())))
     where = "cpu" if generator is None else generator.device
-    moves = torch.rand(d, d, generator=generator, device=where, dtype=torch.float64).to(box.device)
-    starts, ends, weights = [], [], []
-    for axis, count in enumerate(counts):
-        share = (_lattice(count, d - 1, box.device) + moves[axis, : d - 1]) % 1
-        others = [k for k in range(d) if k != axis]
-        start = box[:, 0].repeat(count, 1)
-        start[:, others] += share * sides[others]
-        end = start.clone()
-        end[:, axis] = box[axis, 1]
-        starts.append(start)
-        ends.append(end)
-        weights.append(sides[others].prod().expand(count) / count)
-    start, end, weight = torch.cat(starts), torch.cat(ends), torch.cat(weights)
-    row, low, high = domain.clipped(start, end)
-    whole = Lines(start, end, weight)
-    return Lines(whole.at(row, low), whole.at(row, high), weight[row])
+    moves = torch.rand(len(counts), len(counts), generator=generator, device=where, dtype=torch.float64).cpu()
+    start = torch.addcmul(frame.low, (frame.lattice + moves[frame.axis]) % 1, frame.across)
+    whole = Lines(start, frame.direction, frame.length, frame.weight)
+    return whole if isinstance(domain, Box) else whole.inside(domain)
 
 
-def _lattice(count: int, dimension: int, device: torch.device) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """What does not change from draw to draw, a row a line: (R,) and (R, d)."""
+
+    axis: Tensor
+    low: Tensor
+    lattice: Tensor
+    across: Tensor
+    direction: Tensor
+    length: Tensor
+    weight: Tensor
+
+
+@lru_cache(maxsize=64)
+def _frame(counts: tuple[int, ...], box: tuple[tuple[float, float], ...]) -> _Frame:
+    d = len(box)
+    low, high = torch.tensor(box, dtype=torch.float64).T
+    sides = high - low
+    axis = torch.arange(d).repeat_interleave(torch.tensor(counts))
+    along = torch.nn.functional.one_hot(axis, d).double()
+    lattice = torch.zeros(len(axis), d, dtype=torch.float64)
+    for k, count in enumerate(counts):
+        others = [j for j in range(d) if j != k]
+        lattice[(axis == k).nonzero(), others] = _lattice(count, d - 1)
+    faces = (sides.prod() / sides / torch.tensor(counts))[axis]
+    return _Frame(axis, low, lattice, (1 - along) * sides, along, sides[axis], faces)
+
+
+def _lattice(count: int, dimension: int) -> Tensor:
     """Points of a unit cube that keep apart, (count, dimension): i/count, and multiples of irrational numbers.
 
     The numbers are powers of the root of φ^k = φ + 1 with k the dimension, as in M. Roberts' R-sequence; in two
     dimensions this is Fibonacci's lattice.
     """
-    index = torch.arange(count, dtype=torch.float64, device=device)
+    index = torch.arange(count, dtype=torch.float64)
     root = 2.0
     for _ in range(60):
         root = (1 + root) ** (1 / max(dimension, 2))

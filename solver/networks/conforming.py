@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...verify.errors import InputError
+from ...verify.models.seeing.search import Zeros, zeros
 from ...verify.statement.problem import RitzProblem
 from ..data.gauss import gauss_on_pieces
 from ..data.statement import data, end_terms
@@ -129,47 +130,25 @@ def kinks(problem: RitzProblem, architecture: Architecture, theta: Tensor) -> Te
     return _walk(architecture, theta, found, found.places)[0]
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Kinks inside the domain, layer by layer, all (B, K): places, neurons, no padding? And how many of each layer."""
-
-    places: Tensor
-    neurons: Tensor
-    real: Tensor
-    counts: tuple[int, ...]
-
-
-def _search(architecture: Architecture, theta: Tensor, left: float, right: float) -> _Found:
-    batch = len(theta)
-    edges = theta.new_tensor([left, right]).expand(batch, 2)
+def _search(architecture: Architecture, theta: Tensor, left: float, right: float) -> Zeros:
+    """Kinks inside the domain, layer by layer: between those found so far a pre-activation is a straight line."""
     layers, _ = architecture.split(theta)
-    places, neurons, reals, counts = [], [], [], []
-    for depth, width in enumerate(architecture.widths):
-        z = edges[..., None]
+
+    def preactivations(x: Tensor, depth: int) -> Tensor:
+        z = x[..., None]
         for layer in layers[: depth + 1]:
             if layer is not layers[0]:
                 z = architecture.activation.jet(z)[0]
             z = z @ layer.weights.mT + layer.biases[..., None, :]
-        before, after = z[:, :-1], z[:, 1:]
-        crossing = (before * after < 0).flatten(1)
-        count = int(crossing.sum(1).max())
-        counts.append(count)
-        # Crossings first, the rest is cut off or pads with the right end.
-        order = torch.argsort(crossing.to(torch.int8), dim=1, descending=True, stable=True)[:, :count]
-        real = crossing.gather(1, order)
-        first, second = (a.flatten(1).gather(1, order) for a in (before, after))
-        interval = order // width
-        start, stop = edges.gather(1, interval), edges.gather(1, interval + 1)
-        # Where nothing crosses, the difference may be nil; what is divided there is not used.
-        share = first / torch.where(real, first - second, 1)
-        places.append(torch.where(real, torch.lerp(start, stop, share), right))
-        neurons.append(order % width)
-        reals.append(real)
-        edges = torch.cat([edges, places[-1]], dim=1).sort(1).values
-    return _Found(torch.cat(places, 1), torch.cat(neurons, 1), torch.cat(reals, 1), tuple(counts))
+        return z
+
+    found = zeros(
+        preactivations, architecture.widths, (left, right), len(theta), theta.dtype, theta.device, straight=True
+    )
+    return replace(found, places=found.places.to(theta.dtype))
 
 
-def _walk(architecture: Architecture, theta: Tensor, found: _Found, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _walk(architecture: Architecture, theta: Tensor, found: Zeros, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The kinks, moving with theta; value and slope of the networks at the points of x that follow after the kinks.
 
     The same positions with dξ/dθ = −∂z/∂θ ÷ ∂z/∂x (MATH 1): one Newton step whose value is nil.
@@ -180,7 +159,7 @@ def _walk(architecture: Architecture, theta: Tensor, found: _Found, x: Tensor) -
     for layer, count in zip(layers, found.counts, strict=True):
         z, z_slope = h @ layer.weights.mT + layer.biases[..., None, :], slope @ layer.weights.mT
         block = slice(start, start + count)
-        which = found.neurons[:, block, None]
+        which = found.columns[:, block, None]
         own.append(z[:, block].gather(-1, which)[..., 0])
         own_slope.append(z_slope[:, block].detach().gather(-1, which)[..., 0])
         start += count

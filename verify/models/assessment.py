@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..ranking import largest_first
 from ..systems.study import ROUNDING
 from .judging.discretisation import Discretisation
 from .judging.exact_side import ExactSide, Located
@@ -105,7 +106,7 @@ class Assessment:
         column = parts[:, k] if k < parts.shape[1] else parts.norm(dim=1)
         offenders = []
         if dirac > ROUNDING["float64"] * max(norm, rounding_floor(self.model, self.exact)):
-            for r in column.argsort(descending=True)[:_OFFENDERS].tolist():
+            for r in largest_first(column.numpy())[:_OFFENDERS].tolist():
                 index = int(self.exact.ranked[r])
                 original = self.located.indices[index]
                 breaks = self.located.breaks

@@ -1,6 +1,6 @@
 """Energies of ReLU networks in several inputs by other means: cells cut out of a square, lines cut at every kink.
 
-NumPy only, nothing of the package. u = D·N with D = Π 4x(1 − x) and N the network, in one output or two.
+NumPy only, nothing of the package. u = D·N with D = Π 4x(1 − x), or u = N, and N the network, in one output or two.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def affine(parameters: Parameters, x: Array) -> list[tuple[Array, Array]]:
     return out
 
 
-def values(parameters: Parameters, inside: Array, x: Array, density: Density) -> Array:
+def values(parameters: Parameters, inside: Array, x: Array, density: Density, plain: bool) -> Array:
     """L at points (n, q, d) of cells, each with the network as it is at a point inside, (n, d); (n, q)."""
     slope, shift = affine(parameters, inside)[-1]
     flat = x.reshape(-1, x.shape[-1])
     network = (np.einsum("nmd,nqd->nqm", slope, x) + shift[:, None]).reshape(len(flat), -1)
     slopes = np.repeat(slope, x.shape[1], axis=0)
-    d, gradient = distance(flat)
+    d, gradient = (np.ones(len(flat)), np.zeros_like(flat)) if plain else distance(flat)
     du = d[:, None, None] * slopes + network[:, :, None] * gradient[:, None]
     return density(flat, d[:, None] * network, du).reshape(x.shape[:2])
 
@@ -58,17 +58,28 @@ class Nodes:
     inside: Array
     x: Array
     weights: Array
+    plain: bool = False
 
     def energy(self, parameters: Parameters, density: Density) -> float:
-        return float((values(parameters, self.inside, self.x, density) * self.weights).sum())
+        return float((values(parameters, self.inside, self.x, density, self.plain) * self.weights).sum())
 
 
-def cells(parameters: Parameters, order: int) -> Nodes:
-    """The unit square cut along every kink, and Gauss points on triangles of the cells."""
-    polygons = [np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])]
-    for layer, (weight, _) in enumerate(parameters[:-1]):
+SQUARE = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+
+
+def cells(
+    parameters: Parameters, order: int, start: tuple[Array, ...] = (SQUARE,), level: float | None = None
+) -> Nodes:
+    """Convex polygons cut along every kink, and Gauss points on triangles of the cells.
+
+    With a level u = N, and they are cut where it passes the level too.
+    """
+    polygons = list(start)
+    for layer, (weight, _) in enumerate(parameters if level is not None else parameters[:-1]):
         for unit in range(len(weight)):
             slopes, shifts = affine(parameters, np.array([p.mean(0) for p in polygons]))[layer]
+            if layer == len(parameters) - 1 and level is not None:
+                shifts = shifts - level
             cut = []
             for polygon, a, c in zip(polygons, slopes[:, unit], shifts[:, unit], strict=True):
                 z = polygon @ a + c
@@ -85,7 +96,7 @@ def cells(parameters: Parameters, order: int) -> Nodes:
             inside.append(middle)
             points.append(middle + s * ((a - middle) + t * (b - a)))
             weights.append(share * abs((a - middle)[0] * (b - a)[1] - (a - middle)[1] * (b - a)[0]))
-    return Nodes(np.array(inside), np.array(points), np.array(weights))
+    return Nodes(np.array(inside), np.array(points), np.array(weights), level is not None)
 
 
 def _half(polygon: Array, z: Array) -> Array:
@@ -112,10 +123,11 @@ class Grid:
     weights: Array = field(default_factory=lambda: np.ones(1))
 
 
-def lattice(count: int) -> Grid:
-    """Lines of the unit cube at Fibonacci's lattice, denser at its faces so that the integrand becomes periodic."""
-    index = np.arange(count) + 0.5
-    even = np.stack([index / count, index * (5**0.5 - 1) / 2 % 1], axis=1)
+def lattice(count: int, seed: int) -> Grid:
+    """Lines of the unit cube at Fibonacci's lattice, moved, and denser at its faces: the integrand becomes periodic."""
+    index = np.arange(count)
+    move = np.random.default_rng(seed).random(2)
+    even = (np.stack([index / count, index * (5**0.5 - 1) / 2], axis=1) + move) % 1
     return Grid(even**2 * (3 - 2 * even), (6 * even * (1 - even)).prod(1) / count)
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kinkproof.solver import ConformingQuadrature, dirac_term, integrate
-from kinkproof.solver.mending import dirac_term as home
-from kinkproof.solver.mending import jumps
+from kinkproof.solver import ConformingQuadrature, Polygon, dirac_term, integrate
+from kinkproof.solver.mending import jumps, sampling
 from kinkproof.verify.errors import InputError
 from torch import Tensor
 
@@ -24,6 +23,7 @@ DENSITIES: dict[str, Callable[..., Any]] = {
     "quartic": lambda x, u, du, at: (
         (1 + u[:, 0] ** 2) * (du**2).sum((1, 2)) / 2 + (du**2).sum((1, 2)) ** 2 / 20 - u.sum(1)
     ),
+    "jump in u": lambda x, u, du, at: at.where(u[:, 0] > 0.2, 2.0, 1.0) * (du**2).sum((1, 2)) / 2,
     "area": lambda x, u, du, at: at.sqrt(1 + (du**2).sum((1, 2))) + x[:, 0] * du[:, 0, 0] ** 3 / 10,
 }
 
@@ -37,6 +37,9 @@ class Case:
     outputs: int
     density: str
     seed: int
+    level: float | None = None
+    polygons: tuple[reference.Array, ...] = (reference.SQUARE,)
+    domain: Any = None
 
     def __post_init__(self) -> None:
         generator = torch.Generator().manual_seed(self.seed)
@@ -47,13 +50,20 @@ class Case:
             for p in linear.parameters():
                 p.data = (2 * torch.rand(p.shape, generator=generator, dtype=p.dtype) - 1) * 2 / fan_in**0.5
             modules += [linear, torch.nn.ReLU()]
+        # So that each unit of the first layer has its kink inside.
+        first = modules[0]
+        assert isinstance(first, torch.nn.Linear)
+        places = torch.rand(first.weight.shape, generator=generator, dtype=torch.float64)
+        first.bias.data = -(first.weight.data * places).sum(1)
         self.network = torch.nn.Sequential(*modules[:-1])
         self.parameters = list(self.network.parameters())
         self.theta = torch.cat([p.detach().flatten() for p in self.parameters]).numpy()
-        self.domain = (0, 1) if self.inputs == 1 else ((0, 1),) * self.inputs
+        self.domain = self.domain or ((0, 1) if self.inputs == 1 else ((0, 1),) * self.inputs)
 
     def model(self, x: Tensor) -> Tensor:
-        found: Tensor = 4**self.inputs * (x * (1 - x)).prod(1, keepdim=True) * self.network(x)
+        found: Tensor = self.network(x)
+        if self.level is None:
+            found = 4**self.inputs * (x * (1 - x)).prod(1, keepdim=True) * found
         return found[:, 0] if self.outputs == 1 else found
 
     def energy(self, x: Tensor, u: Tensor, du: Tensor) -> Tensor:
@@ -82,31 +92,30 @@ class Case:
             start += p.numel()
         return list(zip(tensors[::2], tensors[1::2], strict=True))
 
-    def nodes(self, theta: reference.Array) -> reference.Nodes:
+    def nodes(self, theta: reference.Array, shift: int) -> reference.Nodes:
         layers = self.layers(theta)
         if self.inputs == 2:
-            return reference.cells(layers, 16)
-        return reference.along(layers, reference.Grid() if self.inputs == 1 else reference.lattice(LINES_IN_SPACE), 8)
+            return reference.cells(layers, 16, self.polygons, self.level)
+        grid = reference.Grid() if self.inputs == 1 else reference.lattice(1500, shift)
+        return reference.along(layers, grid, 8)
 
-    def missing(self, directions: reference.Array) -> tuple[reference.Array, reference.Array]:
-        """What autodiff leaves out, and what it gives, along each of some directions (k, P)."""
-        nodes = self.nodes(self.theta)
+    def missing(self, directions: reference.Array, shift: int = 0) -> reference.Array:
+        """What autodiff leaves out along each of some directions (k, P)."""
+        nodes = self.nodes(self.theta, shift)
         x = torch.tensor(nodes.x.reshape(-1, self.inputs)).requires_grad_()
         u = self.model(x).reshape(len(x), -1)
         du = torch.stack([torch.autograd.grad(c.sum(), x, create_graph=True)[0] for c in u.T], 1)
         bulk = self.flat((torch.tensor(nodes.weights.ravel()) * self.energy(x, u, du)).sum())
 
         def energy(theta: reference.Array) -> float:
-            return self.nodes(theta).energy(self.layers(theta), lambda x, u, du: DENSITIES[self.density](x, u, du, np))
+            nodes = self.nodes(theta, shift)
+            return nodes.energy(self.layers(theta), lambda x, u, du: DENSITIES[self.density](x, u, du, np))
 
-        # Small against the distances of kinks; the square of it times a third derivative is the error.
-        step = 1e-4
+        # Small against the distances of kinks; its square times a third derivative is the error, and in one input,
+        # where the term is exact, rounding over it.
+        step = 1e-4 if self.inputs > 1 else 1e-6
         whole = [(energy(self.theta + step * v) - energy(self.theta - step * v)) / (2 * step) for v in directions]
-        return np.array(whole) - directions @ bulk, directions @ bulk
-
-
-# Lines that the energy in three inputs is integrated along, for an error of its gradient far below that of the draws.
-LINES_IN_SPACE = 4000
+        return np.array(whole) - directions @ bulk
 
 
 def compared(case: Case, times: int, **options: Any) -> tuple[float, float, float]:
@@ -117,41 +126,95 @@ def compared(case: Case, times: int, **options: Any) -> tuple[float, float, floa
     random = np.random.default_rng(case.seed).standard_normal((2, len(mean))) / len(mean) ** 0.5
     size = float(np.linalg.norm(mean))
     directions = np.concatenate([mean[None] / size, random])
-    missing, _ = case.missing(directions)
     errors = (draws @ directions.T).std(0, ddof=1) / times**0.5
+    if case.inputs < 3:
+        missing = case.missing(directions)
+    else:
+        # In three inputs the reference is a sum over lines itself, eight times, with a standard error of its own.
+        several = np.array([case.missing(directions, shift) for shift in range(8)])
+        missing = several.mean(0)
+        errors = np.hypot(errors, several.std(0, ddof=1) / 8**0.5)
     off = np.abs(mean @ directions.T - missing) / errors
     return float(off.max()), float(errors[0] / size), float(abs(missing[0]) / errors[0])
 
 
-CASES = [
-    Case(d, widths, m, list(DENSITIES)[k % 3], seed=k)
-    for k, (d, widths, m) in enumerate(
-        [(2, (10,), 1), (2, (7, 6), 1), (2, (6, 5), 2), (2, (5, 5, 5), 1), (2, (12,), 2), (3, (6,), 1)]
-    )
+def noise(case: Case, draws: int) -> float:
+    """The term's standard deviation from draw to draw over that of the gradient at 1,000 random points."""
+    generator = torch.Generator().manual_seed(case.seed)
+    rows = []
+    for _ in range(draws):
+        x = torch.rand(1000, case.inputs, generator=generator, dtype=torch.float64, requires_grad=True)
+        u = case.model(x).reshape(1000, -1)
+        du = torch.stack([torch.autograd.grad(c.sum(), x, create_graph=True)[0] for c in u.T], 1)
+        rows.append(case.flat(case.energy(x, u, du).mean()))
+    return float((case.drawn(draws).var(0).sum() / np.var(rows, axis=0).sum()) ** 0.5)
+
+
+SMOOTH = ["Dirichlet", "quartic", "area"]
+SHAPES: list[tuple[int, tuple[int, ...], int]] = [
+    (2, (10,), 1), (2, (7, 6), 1), (2, (6, 5), 2), (2, (5, 5, 5), 1), (2, (12,), 2),
+    (1, (8,), 1), (1, (6, 5), 2), (3, (6,), 1), (1, (5, 5, 5), 1), (3, (5, 5), 1),
+]  # fmt: skip
+# Three densities over ten shapes; a network whose last layer is dead all over has nothing to tell, hence the seeds.
+CASES = [Case(*SHAPES[k % 10], SMOOTH[(k + k // 10) % 3], seed=k) for k in range(40)]
+L_SHAPE = Polygon([(0, 0), (1, 0), (1, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)])
+LOWER, UPPER = reference.SQUARE * [1, 0.5], reference.SQUARE * 0.5 + [0, 0.5]
+SPECIAL = [
+    Case(2, (6, 5), 1, "jump in u", seed=3, level=0.2),
+    Case(2, (9,), 1, "Dirichlet", seed=1, polygons=(LOWER, UPPER), domain=L_SHAPE),
 ]
 
 
-@pytest.mark.parametrize("case", CASES[:3], ids=lambda c: f"{c.inputs}-D {c.widths} {c.outputs} {c.density}")
+def named(case: Case) -> str:
+    """Of a test."""
+    return f"{case.inputs}-D {case.widths} {case.outputs} {case.density} {case.seed}"
+
+
+@pytest.mark.parametrize("case", [*CASES[:3], *SPECIAL], ids=named)
 def test_the_mean_of_the_term_is_what_autodiff_leaves_out(case: Case) -> None:
-    off, error, alone = compared(case, 300)
+    off, error, alone = compared(case, 60)
     # Three comparisons a model at 4 standard errors: 2 in 10,000 by chance.
     assert off < 4
     assert error < 0.02
     assert alone > 4
 
 
-@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.long
+@pytest.mark.parametrize("case", CASES, ids=named)
+def test_forty_models(case: Case) -> None:
+    if case.inputs == 1:
+        term = case.drawn(1)[0]
+        size = float(np.linalg.norm(term))
+        # Rounding of the energy over the difference quotient's step; 6e-7 of the term was seen.
+        assert case.missing(term[None] / size)[0] == pytest.approx(size, rel=1e-5)
+        assert size > 0
+        return
+    off, error, alone = compared(case, 100)
+    # A hundred comparisons at 4 standard errors: one in 160 runs by chance, and seeds are fixed.
+    assert off < 4
+    assert error < 0.02
+    assert alone > 4
+    assert noise(case, 60) < 0.25
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[3]], ids=named)
+def test_lines_make_little_noise_next_to_points(case: Case) -> None:
+    # A standard deviation of 30 draws is known to an eighth; 0.02 to 0.15 were seen.
+    assert noise(case, 30) < 0.25
+
+
+@pytest.mark.parametrize("density", SMOOTH)
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_in_one_input_it_is_exact(density: str, outputs: int) -> None:
     case = Case(1, (7, 5), outputs, density, seed=3)
     term = case.drawn(1)[0]
     direction = term / np.linalg.norm(term)
-    missing, _ = case.missing(direction[None])
-    # The square of the difference quotient's step times a third derivative of the energy: 4e-7 to 3e-6 were seen.
-    assert missing[0] == pytest.approx(term @ direction, rel=1e-5)
+    missing = case.missing(direction[None])
+    # Rounding of the energy over the difference quotient's step.
+    assert missing[0] == pytest.approx(term @ direction, rel=1e-7)
 
 
-@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("density", ["Dirichlet", "quartic", "area", "jump in u"])
 def test_in_one_input_it_is_what_integrate_adds(density: str) -> None:
     case = Case(1, (9, 8), 1, density, seed=4)
 
@@ -159,7 +222,7 @@ def test_in_one_input_it_is_what_integrate_adds(density: str) -> None:
         return case.model(x[:, None])
 
     whole = case.flat(integrate(case.energy, model, (0, 1), order=24))
-    x, weights = (t.detach() for t in ConformingQuadrature(order=24)(model, (0, 1)))
+    x, weights = (t.detach() for t in ConformingQuadrature(order=24, density=case.energy)(model, (0, 1)))
     x.requires_grad_()
     u = model(x)
     (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
@@ -176,29 +239,26 @@ def _sign(found: Tensor, *_: Any) -> Tensor:
 
 
 def _no_weight(found: Tensor, fields: Any, crossings: Any) -> Tensor:
-    rows, columns = crossings.rows(len(fields.trace.calls)), []
-    columns = [crossings.column[r] for r in rows]
-    *_, normal = fields.jets(crossings.place, rows, columns)
-    normal = normal[torch.cat(rows).argsort()]
+    normal = fields.normals(crossings.place, crossings.column, crossings.counts)
     return found * (normal**2).sum(1) / (normal * crossings.direction).sum(1) ** 2
 
 
 @pytest.mark.parametrize("fault", [_sign, _no_weight])
 def test_a_wrong_sign_and_a_missing_weight_are_caught(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     right = jumps.coefficients
-    monkeypatch.setattr(home, "coefficients", lambda f, l, c, s: fault(right(f, l, c, s), f, c))
-    assert compared(CASES[0], 300)[0] > 4
+    monkeypatch.setattr(sampling, "coefficients", lambda f, l, c, s: fault(right(f, l, c, s), f, c))
+    assert compared(CASES[0], 60)[0] > 4
 
 
 def test_both_sides_on_one_side_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = home.crossings_of
+    right = jumps.coefficients
 
-    def beside(*arguments: Any) -> Any:
-        found = find(*arguments)
-        found.place.add_(1e-6 * found.direction)
-        return found
+    def beside(fields: Any, density: Any, crossings: Any, size: float) -> Tensor:
+        # False position leaves a bracket of which the middle is no zero: here it is a hundred steps aside.
+        crossings.place.add_(1e-6 * crossings.direction)
+        return right(fields, density, crossings, size)
 
-    monkeypatch.setattr(home, "crossings_of", beside)
+    monkeypatch.setattr(sampling, "coefficients", beside)
     assert not CASES[0].drawn(1).any()
 
 
@@ -210,7 +270,7 @@ def test_the_same_seed_gives_the_same_numbers_and_the_value_is_nil() -> None:
 
 
 def test_fewer_crossings_keep_the_mean() -> None:
-    off, _, alone = compared(CASES[0], 600, crossings=10)
+    off, _, alone = compared(CASES[0], 300, crossings=10)
     assert off < 4
     assert alone > 4
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...ranking import largest_first
 from ..seeing.breaks import Breaks, attach, find_breaks
 from ..seeing.model import Model
 from ..seeing.pieces import SAME_PLACE, Pieces, at_once, cut
@@ -266,7 +267,7 @@ def exact_side(model: Model, located: Located, moving: Tensor) -> ExactSide:
     conforming = conforming_gradient(model, integral, pieces, moving)
     heights = at_breaks(limits.height, pieces, len(located.places))
     jumping = (heights != 0).nonzero()[:, 0]
-    ranked = jumping[heights[jumping].abs().argsort(descending=True)][:MOST_RANKED]
+    ranked = jumping[torch.from_numpy(largest_first(heights[jumping].abs().numpy()))][:MOST_RANKED]
     sizes = [p.numel() for p in model.tensors]
     norms = [torch.zeros(0, len(sizes), dtype=torch.float64)]
     for rows in located.speeds(model, ranked):

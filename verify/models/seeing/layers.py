@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .operations import breakpoints
-from .search import Zeros
 from .trace import Function, Trace
 
 # Elementwise and piecewise linear, by breakpoints that `operations` knows.
@@ -108,47 +107,52 @@ def _still(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
 
 
 @torch.no_grad()
-def layered_zeros(layers: tuple[Layer, ...], start: Tensor, end: Tensor) -> Zeros:
-    """Where pre-activations change their signs along segments, from the first on to the second end, 0 to 1.
+def layered_zeros(
+    layers: tuple[Layer, ...], start: Tensor, end: Tensor
+) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:
+    """Where pre-activations change their signs along segments: layer by layer, and how many in each.
 
-    Between the breaks of earlier layers they are linear, so that two ends tell what lies between.
+    Between the breaks of earlier layers they are linear, so that their values there tell what lies between.
 
     Args:
         layers: from `layers_of`.
-        start: of the segments, (R, d).
+        start: of the segments, (R, d) float64.
         end: of them, (R, d).
+
+    Returns:
+        segment, place on it from 0 to 1, branch and unit, each (K,); of each layer how many of these.
     """
-    rows = len(start)
-    nothing = torch.zeros(rows, 0, dtype=torch.float64, device=start.device)
-    edges = torch.tensor([0.0, 1.0], dtype=torch.float64, device=start.device).expand(rows, 2)
-    places, owners, counts = [nothing], [nothing.long()], []
-    dtype = layers[0].weight.dtype
-    for depth, layer in enumerate(layers):
-        x = torch.lerp(start[:, None], end[:, None], edges[..., None])
-        h = x.reshape(-1, x.shape[-1]).to(dtype)
-        for before in layers[:depth]:
-            h = before.activation(torch.nn.functional.linear(h, before.weight, before.bias))
-        z = torch.cat(layer.breaks(torch.nn.functional.linear(h, layer.weight, layer.bias)), 1)
-        z = z.reshape(rows, edges.shape[1], -1)
-        row, interval, column = (z[:, :-1] * z[:, 1:] < 0).nonzero(as_tuple=True)
-        first, second = z[row, interval, column].double(), z[row, interval + 1, column].double()
-        place = torch.lerp(edges[row, interval], edges[row, interval + 1], first / (first - second))
-        # Rows come in order.
-        per_row = torch.bincount(row, minlength=rows)
-        position = torch.arange(len(row), device=row.device) - (per_row.cumsum(0) - per_row)[row]
-        width = int(per_row.max()) if rows else 0
-        packed = edges.new_ones(rows, width)
-        packed[row, position] = place
-        owner = row.new_full((rows, width), -1)
-        owner[row, position] = column
-        places.append(packed)
-        owners.append(owner)
-        counts.append(width)
-        if depth + 1 < len(layers):
-            edges = torch.cat([edges, packed], 1).sort(1).values
-    columns = torch.cat(owners, 1)
-    real = columns >= 0
-    return Zeros(torch.cat(places, 1), columns.clamp(min=0), real, real, tuple(counts))
+    first = layers[0]
+    ends = torch.cat([start, end]).to(first.weight.dtype)
+    at_start, at_end = _joined(first.breaks(torch.nn.functional.linear(ends, first.weight, first.bias))).chunk(2)
+    row, column = (at_start * at_end < 0).nonzero(as_tuple=True)
+    before, after = at_start[row, column].double(), at_end[row, column].double()
+    place = before / (before - after)
+    found = [(row, place, column)]
+    # All segments' ends, and the breaks found so far, in order along each.
+    rows, shares = torch.arange(len(start), device=start.device).repeat(2), torch.zeros_like(start[:, 0]).repeat(2)
+    shares[len(start) :] = 1
+    for depth, layer in enumerate(layers[1:], 1):
+        rows, shares = torch.cat([rows, row]), torch.cat([shares, place])
+        order = (2 * rows + shares).argsort(stable=True)
+        rows, shares = rows[order], shares[order]
+        h = torch.lerp(start[rows], end[rows], shares[:, None]).to(layer.weight.dtype)
+        for earlier in layers[:depth]:
+            h = earlier.activation(torch.nn.functional.linear(h, earlier.weight, earlier.bias))
+        z = _joined(layer.breaks(torch.nn.functional.linear(h, layer.weight, layer.bias)))
+        apart = z[:-1] * z[1:] < 0
+        apart &= (rows[:-1] == rows[1:])[:, None]
+        mark, column = apart.nonzero(as_tuple=True)
+        before, after = z[mark, column].double(), z[mark + 1, column].double()
+        row, place = rows[mark], torch.lerp(shares[mark], shares[mark + 1], before / (before - after))
+        found.append((row, place, column))
+    counts = tuple(len(r) for r, _, _ in found)
+    row, place, column = found[0] if len(found) == 1 else (torch.cat(p) for p in zip(*found, strict=True))
+    return row, place, column, counts
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def layered(layers: tuple[Layer, ...], x: Tensor, columns: Tensor, counts: Sequence[int]) -> Tensor:
@@ -166,6 +170,6 @@ def layered(layers: tuple[Layer, ...], x: Tensor, columns: Tensor, counts: Seque
         if not len(h):
             break
         z = torch.nn.functional.linear(h, layer.weight, layer.bias)
-        out.append(torch.cat(layer.breaks(z[:count]), 1).gather(1, left[:count, None])[:, 0])
+        out.append(_joined(layer.breaks(z[:count])).gather(1, left[:count, None])[:, 0])
         h, left = layer.activation(z[count:]), left[count:]
     return torch.cat(out) if out else x.new_zeros(0)

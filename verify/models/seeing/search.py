@@ -91,9 +91,10 @@ def zeros(
         row, place, column, crossed, sure = _one_call(preactivations, layer, edges, dtype, chunk, straight, aside)
         settled = settled and sure
         if len(row):
-            places.append(_packed(row, place, batch, right))
-            owners.append(_packed(row, column, batch, -1))
-            exact.append(_packed(row, crossed, batch, False))
+            position = None if batch == 1 else _position(row, batch)
+            places.append(_packed(row, place, batch, right, position))
+            owners.append(_packed(row, column, batch, -1, position))
+            exact.append(_packed(row, crossed, batch, False, position))
             edges = torch.cat([edges, places[-1]], 1).sort(1).values
         counts.append(places[-1].shape[1] if len(row) else 0)
     column = torch.cat(owners, 1)
@@ -369,13 +370,13 @@ def _at(
     return out
 
 
-def _packed(row: Tensor, value: Tensor, batch: int, pad: float) -> Tensor:
+def _packed(row: Tensor, value: Tensor, batch: int, pad: float, position: Tensor | None = None) -> Tensor:
     """Values (Q,) of rows (Q,) → (B, the most of any row), in the order given, padded."""
     if batch == 1:
         return value[None]
-    counts = torch.bincount(row, minlength=batch)
-    out = torch.full((batch, int(counts.max())), pad, dtype=value.dtype, device=value.device)
-    out[row, _position(row, batch)] = value
+    position = _position(row, batch) if position is None else position
+    out = torch.full((batch, int(position.max()) + 1), pad, dtype=value.dtype, device=value.device)
+    out[row, position] = value
     return out
 
 

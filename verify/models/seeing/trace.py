@@ -119,57 +119,44 @@ class Trace:
             columns: which branch and unit of the call, branch · units + unit, (K,), K ≤ n.
             counts: how many of the K points belong to each call.
         """
+        own, value = self.asked(function, x, columns, counts)
+        assert value is not None
+        return torch.cat([own, value.reshape(x.shape)[sum(counts) :]])
+
+    def asked(
+        self, function: Function, x: Tensor, columns: Tensor, counts: Sequence[int], value: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same pre-activations, (K,), and apart from them what the model returns at all points.
+
+        Points (n,) go in as the model takes one input, points (n, d) as they are. Without `value` the evaluation ends
+        at the last call that is asked for.
+        """
         at = {call.event: layer for layer, call in enumerate(self.calls)}
+        last = len(counts) if value else max((k for k, n in enumerate(counts) if n), default=-1)
         rows = torch.arange(len(x), device=x.device)
         stops = [0, *accumulate(counts)]
         out: list[Tensor] = []
 
         def take(found: list[Tensor], event: int) -> None:
-            if event in at:
-                mine = slice(stops[at[event]], stops[at[event] + 1])
-                # Taken out at once: the operation may overwrite it in place (and `gather` would keep all of it).
-                own = _by_point(found, self.calls[at[event]])[rows[mine], columns[mine]]
-                in_density = self.slopes_from is not None and at[event] >= self.slopes_from
-                if in_density and x.requires_grad and not {id(t) for t in leaves(x)} & {id(t) for t in leaves(own)}:
-                    # A graph of the density's own making, which it may have used up, and in which nothing moves.
-                    own = own.detach()
-                out.append(own)
-
-        value = self._watch(function, x, take)
-        if len(out) != len(self.calls):
-            raise InputError(_CHANGES)
-        return torch.cat([*out, value.reshape(x.shape)[stops[-1] :]])
-
-    def asked(
-        self, function: Function, x: Tensor, rows: Sequence[Tensor], columns: Sequence[Tensor], value: bool = True
-    ) -> tuple[Tensor, Tensor | None]:
-        """Some pre-activations, call by call, (K,), and the model's value at all points, by one evaluation; with graph.
-
-        Args:
-            function: the model.
-            x: points, as the model takes them; (n,) ones as it takes one input.
-            rows: of each call, at which points.
-            columns: of each call, which branch and unit there.
-            value: is it wanted? Without it the evaluation ends at the last call that is asked for.
-        """
-        at = {call.event: layer for layer, call in enumerate(self.calls)}
-        last = max((k for k, r in enumerate(rows) if len(r)), default=-1)
-        out: list[Tensor] = []
-
-        def take(found: list[Tensor], event: int) -> None:
-            layer = at.get(event)
-            if layer is None or layer > last:
+            if event not in at or at[event] >= len(counts):
                 return
-            out.append(_by_point(found, self.calls[layer])[rows[layer], columns[layer]])
-            if layer == last and not value:
+            mine = slice(stops[at[event]], stops[at[event] + 1])
+            # Taken out at once: the operation may overwrite it in place (and `gather` would keep all of it).
+            own = _by_point(found, self.calls[at[event]])[rows[mine], columns[mine]]
+            in_density = self.slopes_from is not None and at[event] >= self.slopes_from
+            if in_density and x.requires_grad and not {id(t) for t in leaves(x)} & {id(t) for t in leaves(own)}:
+                # A graph of the density's own making, which it may have used up, and in which nothing moves.
+                own = own.detach()
+            out.append(own)
+            if at[event] == last:
                 raise _Reached
 
         known: Tensor | None = None
         with suppress(_Reached):
             known = self._watch(function, x, take)
-        if len(out) != last + 1:
+        if len(out) != min(last + 1, len(counts)):
             raise InputError(_CHANGES)
-        return (torch.cat(out) if out else x.new_zeros(0)), known
+        return torch.cat(out) if out else x.new_zeros(0), known
 
     def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> Tensor:
         event = -1

@@ -1,0 +1,135 @@
+"""One draw of what autodiff leaves out: lines, some of their crossings with kinks, and the weights of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ...verify.errors import InputError
+from ...verify.models.seeing.stacked import Parameters
+from .crossings import Crossings
+from .density import Density, density_of
+from .domains import Domain
+from .fields import Fields, fields_of
+from .integrand import with_jumps
+from .jumps import coefficients, moving
+from .lines import Lines, axis_lines
+
+# Without anything said, so many lines a step along each axis: each meets about a third of a model's units.
+_MOST_LINES, _FEWEST_LINES, _UNITS = 32, 2, 320
+# Crossings whose sides are looked at at a time.
+_HELD = 2**15
+# Lines along each axis that have to miss a domain until it is taken for empty.
+_TRIED = 1000
+
+
+def stacked(model: Any, parameters: Parameters) -> set[str]:
+    """Names of those parameters that have one dimension more than the model's own.
+
+    Raises:
+        InputError: the model is no module; or names or shapes do not fit it.
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise InputError("parameters: the model is no torch.nn.Module, and its parameters have no names; one is right")
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    found = set()
+    for name, tensor in parameters.items():
+        if name not in own:
+            raise InputError(f"parameters: the model has none called {name!r}; one of {', '.join(own)} would be right")
+        more = tensor.ndim - own[name].ndim
+        if more not in (0, 1) or tensor.shape[more:] != own[name].shape:
+            raise InputError(
+                f"parameters: {name} has shape {tuple(tensor.shape)}; {tuple(own[name].shape)}, or stacked with one "
+                "dimension in front, would be right"
+            )
+        if more:
+            found.add(name)
+    if len(sizes := {len(parameters[n]) for n in found}) > 1:
+        raise InputError(f"parameters: they are stacked {sorted(sizes)} times; one number is right")
+    return found
+
+
+def prepared(
+    energy: Callable[..., Tensor],
+    model: Callable[[Tensor], Tensor],
+    domain: Domain,
+    parameters: Parameters | None,
+) -> tuple[Fields, Density]:
+    """The model as it is called, and the density with what it takes."""
+    module: Any = model
+    if parameters is None:
+        named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
+        fields, density = fields_of(model, domain.box), density_of(energy, named)
+    else:
+        given = dict(parameters)
+        fields = fields_of(lambda x: torch.func.functional_call(module, given, (x,)), domain.box, module)
+        density = density_of(energy, parameters)
+    return with_jumps(fields, density, domain.box), density
+
+
+def lines_of(fields: Fields, domain: Domain, lines: int | None, generator: torch.Generator | None) -> Lines:
+    """Lines drawn for a model, or in one input the domain itself.
+
+    Raises:
+        InputError: fewer lines than axes, or none of them meets the domain.
+    """
+    d = fields.inputs
+    if d == 1:
+        low, one = domain.box[:, :1], domain.box.new_ones(1)
+        return Lines(low, one[None], domain.box[0, 1:] - low[0], one).inside(domain)
+    if lines is None:
+        units = sum(c.columns for c in fields.trace.calls)
+        lines = d * max(_FEWEST_LINES, min(_MOST_LINES, _UNITS // max(units, 1)))
+    if isinstance(lines, bool) or not isinstance(lines, int) or lines < d:
+        raise InputError(f"lines: {lines!r} is not one along each of {d} axes; a whole number from {d} on is right")
+    counts = tuple(lines // d + (k < lines % d) for k in range(d))
+    drawn = axis_lines(domain, counts, generator)
+    if not len(drawn.weight) and not meets(domain):
+        raise InputError(
+            f"domain: none of {_TRIED} lines along each axis of its bounding box meets it; a domain that fills a part "
+            "of its box is right"
+        )
+    return drawn
+
+
+def meets(domain: Domain) -> bool:
+    """Does any of many lines meet a domain?"""
+    d = len(domain.box)
+    return len(axis_lines(domain, (_TRIED,) * d, torch.Generator().manual_seed(0)).weight) > 0
+
+
+def some_of(found: Crossings, most: int | None, generator: torch.Generator | None) -> tuple[Crossings, float]:
+    """At most so many of them, and what each then stands for."""
+    if most is None or len(found) <= most:
+        return found, 1.0
+    # Equally spaced in their order along the lines, so that each line keeps its share.
+    where = "cpu" if generator is None else generator.device
+    move = torch.rand((), generator=generator, device=where, dtype=torch.float64).cpu()
+    share = len(found) / most
+    places = ((torch.arange(most, dtype=torch.float64) + move) * share).long().clamp(max=len(found) - 1)
+    return found.chosen(places.to(found.place.device)), share
+
+
+def weights_of(fields: Fields, density: Density, found: Crossings, domain: Domain) -> Tensor:
+    """Those of ∂z/∂θ, (K,), so many at a time as memory holds."""
+    size = float((domain.box[:, 1] - domain.box[:, 0]).max().maximum(domain.box.abs().max()))
+    if not len(found):
+        return found.weight
+    if len(found) <= _HELD:
+        return coefficients(fields, density, found, size)
+    parts = [found.chosen(slice(k, k + _HELD)) for k in range(0, len(found), _HELD)]
+    return torch.cat([coefficients(fields, density, part, size) for part in parts])
+
+
+def moving_in_parts(fields: Fields, found: Crossings, weights: Tensor) -> Tensor:
+    """`moving`, of so many as memory holds; what is more is evaluated once more when the gradient is asked for."""
+    if len(found) <= _HELD:
+        return moving(fields, found, weights)
+    parts = [slice(k, k + _HELD) for k in range(0, len(found), _HELD)]
+    again: Any = partial(checkpoint, moving, fields, use_reentrant=False, preserve_rng_state=False)
+    return torch.stack([again(found.chosen(part), weights[part]) for part in parts]).sum()

@@ -1,0 +1,1 @@
+"""Speed as ratios, measured in one run: `nox -s bench`. Nothing here asserts; what is wanted is printed beside."""
