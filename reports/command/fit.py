@@ -48,7 +48,7 @@ def fit(
     schedule: Annotated[
         str | None, typer.Option(help="Of the learning rate: cosine, exponential, step or one-cycle.")
     ] = None,
-    optimizer: Annotated[str, typer.Option(help="adam, lbfgs or adam-lbfgs.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help="adam, lbfgs, adam-lbfgs or varpro.")] = "adam",
     lbfgs_steps: Annotated[int | None, typer.Option(help="Of adam-lbfgs; by default a tenth.")] = None,
     rule: Annotated[
         str, typer.Option(help="midpoint, endpoint-mean, trapezoid, gauss-legendre or conforming.")
@@ -63,6 +63,9 @@ def fit(
     start: Annotated[
         str | None, typer.Option(help="regression, or a file written by --save, instead of random parameters.")
     ] = None,
+    initial: Annotated[
+        str, typer.Option(help="How random parameters are drawn: paper, torch, even or density.")
+    ] = "paper",
     patience: Annotated[int | None, typer.Option(help="Stop a network that has not improved for so long.")] = None,
     record: Annotated[int, typer.Option(help="Look every so many steps.")] = 100,
     checkpoint: Annotated[Path | None, typer.Option(help="File that keeps the state on the way.")] = None,
@@ -86,7 +89,7 @@ def fit(
     from ...solver.training.training import fit as train
     from ...verify.errors import InputError
     from ...verify.files import require_writable
-    from .training_tables import experiment_tables, run_table
+    from .training_tables import experiment_tables, run_as_dict, run_table
 
     if threads < 1:
         raise InputError(f"threads: {threads} compute nothing; at least one would be right")
@@ -130,6 +133,7 @@ def fit(
                 "steps": steps, "learning_rate": learning_rate, "schedule": schedule, "optimizer": optimizer,
                 "lbfgs_steps": lbfgs_steps, "rule": rule, "points": points, "difference_step": difference_step,
                 "seeds": range(count), "patience": patience, "record": record, "dtype": dtype, "device": device,
+                "initial": initial,
             }  # fmt: skip
             settings["start"] = _start(problem, start, settings)
             run = train(
@@ -143,7 +147,7 @@ def fit(
             runs = [run]
             # Printed first: a disk that is full by now costs the file, not the figures.
             if as_json:
-                typer.echo(json.dumps(run.summary(), indent=2, ensure_ascii=False))
+                typer.echo(json.dumps(run_as_dict(run), indent=2, ensure_ascii=False))
             else:
                 run_table(run)
             if save is not None:
@@ -166,9 +170,11 @@ def _refuse_idle(
         return
     if checkpoint is None:
         refuse_idle(context, ["checkpoint_every"], "without a checkpoint; --checkpoint FILE beside it would be right")
-    if optimizer == "lbfgs":
-        refuse_idle(context, ["learning_rate", "schedule"], "with --optimizer lbfgs, which finds its own steps; "
+    if optimizer in ("lbfgs", "varpro"):
+        refuse_idle(context, ["learning_rate", "schedule"], f"with --optimizer {optimizer}, which finds its own steps; "
                     "adam or adam-lbfgs would be right")  # fmt: skip
+    if start is not None:
+        refuse_idle(context, ["initial"], f"beside --start {start}, which draws none; one of the two would be right")
     if start not in (None, "regression"):
         refuse_idle(context, ["seeds"], f"beside --start {start}, which has its own networks; one of the two is right")
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from ...verify.statement.blocks import BLOCKS
 from ...verify.statement.problem import RitzProblem
 from ...verify.systems.findings import Audit, Row
+from ..data.autodiff_end import autodiff_end
 
 _COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
 _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
@@ -78,6 +79,9 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     for where, share in audit.dirac_shares.items():
         console.print(f"Dirac part / whole gradient, {where}: {share:.3g}")
     console.print("inconsistent: right for the discrete sum, but the sum's derivative does not tend to the integral's.")
+    limit = autodiff_end(audit.problem)
+    if limit is not None:
+        console.print(f"Training one hidden ReLU layer: {limit.sentence}.")
     for row in audit.rows:
         if row.unavailable:
             console.print(f"[yellow]not run:[/yellow] {escape(f'{row.label}: {row.unavailable}')}", soft_wrap=True)

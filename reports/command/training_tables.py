@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -13,10 +13,16 @@ from rich.table import Table
 
 from ...solver.studies.experiments import CONVERGED, Outcome
 from ...solver.training.runs import Run
+from ...solver.training.starts import DESCRIPTIONS
+from ..data.autodiff_end import autodiff_end, capitalised
 from .tables import terminal
 
 if TYPE_CHECKING:
+    from ...solver.networks.autodiff_limit import AutodiffLimit
     from ..pages.paper_pages import Finding
+
+# A trained network's gap this near to a state's is there: the grid of 200 points alone shifts it by some thousandths.
+_THERE = 0.01
 
 
 def run_table(run: Run) -> None:
@@ -24,7 +30,11 @@ def run_table(run: Run) -> None:
     screen = terminal()
     known = run.problem.solution is not None
     width = ", ".join(map(str, run.settings.width))
-    table = Table(title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}")
+    begun = DESCRIPTIONS[run.settings.initial]
+    table = Table(
+        title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}, "
+        f"{run.settings.optimizer} from {begun}"
+    )
     heads = [
         "seed",
         "energy",
@@ -49,6 +59,7 @@ def run_table(run: Run) -> None:
     )
     if known:
         _say_gap(screen, run)
+        _say_limit(screen, run)
     if run.settings.gradient == "finite-difference":
         chosen = "the adviser's, anew at each step" if run.settings.difference_step is None else "given"
         screen.print(f"Step of the differences: {chosen}. Advice for the weights at the end: {run.step_advice()}.")
@@ -64,6 +75,38 @@ def _say_gap(screen: Console, run: Run) -> None:
     screen.print(spread + caught)
 
 
+def _say_limit(screen: Console, run: Run) -> None:
+    """Where autodiff ends whatever the width, and how many of these networks are there."""
+    limit = limit_of(run)
+    if limit is None:
+        return
+    there = sum(abs(gap / limit.nearest(gap).energy_gap - 1) <= _THERE for gap in run.energy_gap)
+    screen.print(
+        f"{capitalised(limit)} Computed without training, for an infinitely fine grid; {there} of "
+        f"{len(run.energy_gap)} networks are within {_THERE:.0%} of one of these gaps."
+    )
+
+
+def run_as_dict(run: Run) -> dict[str, Any]:
+    """For JSON: the run's summary, and the states in which autodiff ends where it follows it."""
+    out = run.summary()
+    limit = limit_of(run)
+    if limit is not None:
+        out["autodiff_limit"] = [
+            {"kinks": s.kinks.tolist(), "facings": s.facings, "energy_gap": s.energy_gap, "attracting": s.attracting}
+            for s in limit.states
+        ]
+    return out
+
+
+def limit_of(run: Run) -> AutodiffLimit | None:
+    """The states that autodiff, on a grid or at n = ∞, ends in; None where a run is of another kind."""
+    settings = run.settings
+    plain = settings.activation == "relu" and len(settings.width) == 1 and settings.energy == "ritz"
+    wrong = settings.gradient == "bulk" or (settings.gradient == "autodiff" and settings.rule != "conforming")
+    return autodiff_end(run.problem) if plain and wrong else None
+
+
 def experiment_tables(outcome: Outcome, place: Path) -> None:
     """One line a run, then the claim, what was found, and the verdict."""
     screen = terminal()
@@ -71,6 +114,7 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
     width = ", ".join(map(str, first.settings.width))
     networks = len(first.stops)
     title = f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks"
+    title += f", from {DESCRIPTIONS[first.settings.initial]}"
     table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
     # Labels may be long: on a narrow terminal they are broken, at a space, and not the numbers.
     table.add_column("run")

@@ -20,6 +20,7 @@ from ...verify.line.derivation import derive
 from ...verify.statement.blocks import BLOCKS
 from ...verify.systems.findings import OWN, Audit, Row
 from ...verify.systems.method import PRECISIONS
+from ..data.autodiff_end import autodiff_end
 from .neuron_page import compare_neuron, neuron_page
 from .settings_page import settings_page
 from .style import BLACK, BLUE, GREEN, LEAST, ORANGE, RED, Page, look, write_pdf
@@ -124,6 +125,9 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
         f"Size of the Dirac part relative to the whole gradient: {shares}.\nAutodiff is right for the discrete sum; "
         "limit and derivative do not commute."
     )
+    limit = autodiff_end(audit.problem) if number == 1 else None
+    if limit is not None:
+        caption += f" In training {limit.sentence}."
     title = f"Which gradients of “{audit.problem.name}” are right, {precision}"
     return Page(title if number == 1 or rows[0].precision != "float64" else f"{title}, continued", caption, figure)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...solver.data.statement import data
 from ...solver.training.checks import Check, verdict
 from ...solver.training.runs import Run
+from ..data.autodiff_end import autodiff_end
 from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Page
 
 Array = NDArray[Any]
@@ -60,6 +61,9 @@ def training_page(
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=4, fontsize=9.5)
     write_claim(figure, claim, checks, top=0.335, judged=judged)
+    limit = autodiff_end(runs["relu-autodiff"].problem) if "relu-autodiff" in runs else None
+    if limit is not None:
+        caption += f" Computed without training: {limit.sentence}."
     lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
     if lost:
         caption += f"\nNetworks that met NaN or inf and are shown as they last were: {'; '.join(lost)}."

@@ -14,7 +14,7 @@ from ..networks.architecture import Architecture
 from ..networks.differences import check_step
 from .adam import Schedule, check_schedule
 
-OPTIMIZERS = ("adam", "lbfgs", "adam-lbfgs")
+OPTIMIZERS = ("adam", "lbfgs", "adam-lbfgs", "varpro")
 _TYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -44,6 +44,7 @@ class Settings:
     min_decrease: float
     dtype: str
     device: str
+    initial: str = "paper"
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:

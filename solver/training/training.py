@@ -21,12 +21,14 @@ from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
 from .observation import Observation, Observer
 from .progress import progress_bar
+from .projection import VariableProjection
 from .quasi_newton import QuasiNewton
 from .runs import Run
 from .settings import Settings
+from .starts import GIVEN, initial_parameters
 
 Callback = Callable[[Observation], object]
-Optimiser = Adam | QuasiNewton
+Optimiser = Adam | QuasiNewton | VariableProjection
 
 
 def fit(
@@ -46,6 +48,7 @@ def fit(
     lbfgs_steps: int | None = None,
     schedule: str | Schedule | None = None,
     start: Run | ShallowNetwork | Any = None,
+    initial: str = "paper",
     record: int = 100,
     patience: int | None = None,
     min_decrease: float = 1e-6,
@@ -73,12 +76,16 @@ def fit(
         rule: of the quadrature; "conforming" follows the kinks.
         energy: "ritz" (Eq. 2) or "strong" (Eq. 1, squared).
         difference_step: ε of central differences; None: the adviser's.
-        optimizer: "adam", "lbfgs", or "adam-lbfgs": first one, then the other.
+        optimizer: "adam", "lbfgs", "adam-lbfgs": first one, then the other; or "varpro": variable projection, the
+            outer weights by a linear solve at every step of L-BFGS over all others.
         lbfgs_steps: of "adam-lbfgs", how many of the steps are the latter's; by default a tenth.
         schedule: of ADAM's learning rate: "cosine", "exponential", "step", "one-cycle", or a function that makes a
             torch schedule for an optimiser.
         start: what to start from instead of the seeds' own parameters: a `Run`, which `regress` returns too, a
             `ShallowNetwork`, or parameters (B, P).
+        initial: how the seeds' own parameters are drawn: "paper" (w, b uniform in (−1, 1): a quarter of the kinks lies
+            in (0, 1)), "torch", or kinks spread over the domain and facing both ways, "even" or by the theory's
+            "density"; see `initial_parameters`.
         record: every how many steps to look; see `History`.
         patience: a network stops once its energy has not fallen by `min_decrease` for this many steps.
         min_decrease: relative to the energy.
@@ -104,6 +111,8 @@ def fit(
         ((2,), True)
     """
     require_problem(problem)
+    if start is not None and initial != "paper":
+        raise InputError(f"initial: {initial!r} would be ignored beside a start; leaving one of the two out is right")
     own_seeds = _seeds_of(start, seeds)
     settings = Settings.of(
         width,
@@ -124,8 +133,9 @@ def fit(
         min_decrease=min_decrease,
         dtype=dtype,
         device=device,
+        initial=initial if start is None else GIVEN,
     )
-    theta = _start(settings, start)
+    theta = _start(problem, settings, start)
     followed = objective(
         problem,
         settings.architecture,
@@ -178,11 +188,12 @@ def _seeds_of(start: Any, seeds: Iterable[int]) -> Iterable[int]:
     return range(int(np.prod(vectors.shape[:-1])))
 
 
-def _start(settings: Settings, start: Any) -> Tensor:
+def _start(problem: RitzProblem, settings: Settings, start: Any) -> Tensor:
     architecture = settings.architecture
     device = torch.device(settings.device)
     if start is None:
-        return architecture.initial(settings.seeds, settings.torch_dtype).to(device)
+        drawn = initial_parameters(problem, architecture, settings.initial, settings.seeds)
+        return drawn.to(device, settings.torch_dtype)
     theirs = getattr(start, "settings", None)
     if theirs is not None and (theirs.width, theirs.activation) != (settings.width, settings.activation):
         raise InputError(
@@ -224,7 +235,8 @@ def _loop(
         if kept is not None:
             kept.refuse_to_overwrite()
         state = TrainingState.at_start(theta)
-        optimiser = _optimiser("adam" if switch else "lbfgs", settings, followed, theta)
+        first = "varpro" if settings.optimizer == "varpro" else "adam" if switch else "lbfgs"
+        optimiser = _optimiser(first, settings, followed, theta)
         _look(state, settings, observer, optimiser, callbacks)
         if kept is not None:
             # At once: a path that cannot be written is said now, not after hours.
@@ -245,6 +257,8 @@ def _loop(
 def _optimiser(kind: str, settings: Settings, followed: Objective, theta: Tensor) -> Optimiser:
     if kind == "lbfgs":
         return QuasiNewton(followed, theta)
+    if kind == "varpro":
+        return VariableProjection(followed, theta, settings.architecture)
     steps = settings.steps - settings.lbfgs_steps
     return Adam(followed, theta, settings.learning_rate, settings.schedule, steps)
 

@@ -180,3 +180,16 @@ def test_threads_are_the_commands_alone() -> None:
     RUNNER.invoke(app, [*SHORT, "--steps", "1", "--threads", "2"])
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
+
+
+def test_where_autodiff_ends_is_said_for_autodiff_alone() -> None:
+    for gradient, said in (("bulk", True), ("autodiff", True), ("exact", False)):
+        done = RUNNER.invoke(app, ["fit", "--gradient", gradient, "--steps", "2", "--seeds", "1"])
+        assert done.exit_code == 0, done.output
+        text = " ".join(done.output.split())
+        assert ("near x = 0.2524 and 0.7476 and stop 0.1968 above the minimum" in text) is said
+        assert ("0 of 1 networks are within" in text) is said
+    found = json.loads(RUNNER.invoke(app, ["fit", "--steps", "2", "--seeds", "1", "--json"]).stdout)
+    gaps = [s["energy_gap"] for s in found["autodiff_limit"]]
+    assert gaps == sorted(gaps)
+    assert min(gaps) == pytest.approx(0.19676, rel=1e-4)

@@ -45,6 +45,7 @@ def kill_at(step: int) -> list[Any]:
         # The last checkpoint, at step 40, lies in the second phase or just before it.
         {"optimizer": "adam-lbfgs", "lbfgs_steps": 60},
         {"optimizer": "adam-lbfgs", "lbfgs_steps": 50},
+        {"optimizer": "varpro", "initial": "even"},
         {"dtype": "float32"},
     ],
 )
@@ -101,6 +102,13 @@ def test_an_existing_file_is_not_overwritten(file: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_the_checkpoint_of_a_run_from_other_given_parameters_is_refused(tmp_path: Path) -> None:
+    starts = np.random.default_rng(0).normal(size=(2, 2, 60))
+    fit(SINE, **SETTINGS, start=starts[0], checkpoint=tmp_path / "run.checkpoint")
+    with pytest.raises(InputError, match="from other starting parameters"):
+        fit(SINE, **SETTINGS, start=starts[1], checkpoint=tmp_path / "run.checkpoint", resume=True)
+
+
 @pytest.mark.parametrize(
     ("problem", "more", "named"),
     [
@@ -108,7 +116,7 @@ def test_an_existing_file_is_not_overwritten(file: Path) -> None:
         ("sine-2", {"learning_rate": 1e-2}, "its setting has learning_rate 0.001, this run 0.01"),
         ("sine-2", {"steps": 91}, "steps 90, this run 91"),
         ("sine-2", {"gradient": "autodiff"}, "gradient 'exact', this run 'autodiff'"),
-        ("sine-2", {"start": np.zeros((2, 60))}, "from other starting parameters"),
+        ("sine-2", {"start": np.zeros((2, 60))}, "initial 'paper', this run 'given'"),
     ],
 )
 def test_the_checkpoint_of_another_run_is_refused(file: Path, problem: str, more: dict[str, Any], named: str) -> None:
