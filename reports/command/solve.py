@@ -38,7 +38,7 @@ def solve(
     max_iterations: Annotated[int, typer.Option(help="Newton steps of one start.")] = _MAX_ITERATIONS,
     save: Annotated[Path | None, typer.Option(help="File for the result as JSON, parameters included.")] = None,
     chart: Annotated[
-        Path | None, typer.Option(help="PDF of where the energy gap goes: trained in four ways beside solved; minutes.")
+        Path | None, typer.Option(help="PDF of where the energy gap goes: trained in six ways beside solved; minutes.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help=f"With --chart: epochs of training, by default {_STEPS}.", show_default=False)
@@ -128,7 +128,7 @@ def _write_chart(problem: RitzProblem, best: BestNetwork, chart: Path, steps: in
     from ..pages.style import look, write_pdf
     from .tables import steps as progress_line
 
-    with progress_line(5) as progress:
+    with progress_line(7) as progress:
         gaps = trained_gaps(problem, best.network.width, steps, seeds, progress)
         table = gap_table(problem.name, best, gaps)
         with look():

@@ -19,7 +19,7 @@ from ...verify.systems.findings import Audit
 from ...verify.values import Value
 from .audit import audit_study
 from .cache import Cache, recall_run
-from .gap import AUTODIFF, DIFFERENCES, EXACT, TANH, GapTable, gap_table
+from .gap import AUTODIFF, DIFFERENCES, EXACT, PROJECTED, SPREAD, TANH, GapTable, gap_table, ways
 from .landscape import LandscapeStudy, landscape_study
 
 # The paper's problem, and this project's default in its place where the paper's numbers are not legible.
@@ -100,13 +100,17 @@ def paper_study(
         record = max(1, steps // 100)
         make = partial(fit, problems[PROBLEM], gradient=gradient, record=record, **common)
         runs[f"relu-{gradient}"] = recall(settings, make)
+    for label, name in ((SPREAD, "relu-exact-spread"), (PROJECTED, "relu-exact-spread-varpro")):
+        way = common | ways(steps)[label]
+        settings = {**way, "seeds": tuple(common["seeds"]), "problem": PROBLEM, "label": name}
+        runs[name] = recall(settings, partial(fit, problems[PROBLEM], **way))
     landscape = landscape_study(
         problems[PROBLEM], WIDTH, points=POINTS, resolution=resolution, cache=cache, progress=progress
     )
     progress("the best network")
     best = solve(problems[PROBLEM], WIDTH)
     trained = {AUTODIFF: "relu-autodiff", DIFFERENCES: "relu-finite-difference", EXACT: "relu-exact"}
-    trained[TANH] = "tanh-autodiff"
+    trained |= {SPREAD: "relu-exact-spread", PROJECTED: "relu-exact-spread-varpro", TANH: "tanh-autodiff"}
     gaps = gap_table(PROBLEM, best, {name: np.asarray(runs[label].energy_gap) for name, label in trained.items()})
     described = {"steps": steps, "seeds": seeds, "width": WIDTH, "points": POINTS, "resolution": resolution}
     described["quick"] = quick

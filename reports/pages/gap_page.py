@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..data.gap import LABELS, SOLVED, TANH, GapTable
-from .style import BLACK, BLUE, GREEN, ORANGE, RED, Page
+from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Page
 
-_COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, GREEN, BLACK, "#777777"), strict=True))
+_COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, SKY, PURPLE, GREEN, BLACK, GREY), strict=True))
 
 
 def gap_page(table: GapTable) -> Page:
@@ -36,7 +36,8 @@ def gap_page(table: GapTable) -> Page:
     seeds = max(len(v) for v in table.gaps.values())
     caption = (
         f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (up to {seeds}), bars their medians; "
-        "diamonds stand alone.\n"
+        "diamonds stand alone. Training starts from w, b uniform in (−1, 1), or, spread, from a kink in each of equal "
+        "cells, facing right and left in turn.\n"
         f"{_sentence(table)} The limit is to leading order; small networks may do better."
     )
     return Page("Where the energy gap goes", caption, figure)
@@ -45,10 +46,10 @@ def gap_page(table: GapTable) -> Page:
 def _sentence(table: GapTable) -> str:
     shares = table.shares
     if not shares:
-        return "Shares need runs with autodiff and with the exact gradient."
+        return "Shares need runs with autodiff, and with the exact gradient from both starts."
     said = (
-        f"Of the gap of autodiff {shares['gradient']:.0%} go with the exact gradient, {shares['optimiser']:.0%} more "
-        f"with solving instead of training; {shares['ReLU']:.1%} are ReLU's own"
+        f"Of the gap of autodiff {shares['gradient']:.0%} go with the exact gradient, {shares['start']:.0%} more with "
+        f"the start, {shares['optimiser']:.0%} with solving instead of ADAM; {shares['ReLU']:.1%} are ReLU's own"
     )
     if TANH in table.gaps:
         ratio = table.median(SOLVED) / table.median(TANH)

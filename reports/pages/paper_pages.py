@@ -234,7 +234,8 @@ def _gradients(study: PaperStudy) -> Page:
     ]
     stuck = {label: int(run.stuck.sum()) for label, run in study.gradients.items()}
     caption = (
-        "Five gradients from the same starts. What is left with the exact one is the optimiser's and ReLU's own: "
+        "Five gradients from the same starts, w and b uniform in (−1, 1). What is left with the exact one is the "
+        "start's, the optimiser's and ReLU's own: "
         f"{stuck['relu-exact']} of {len(study.gradients['relu-exact'].stops)} networks are stuck in a local minimum."
     )
     title = "Beyond the paper: training with each gradient"

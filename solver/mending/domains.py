@@ -218,12 +218,12 @@ def as_domain(domain: Any) -> Domain:
     Raises:
         InputError: it is none.
     """
-    if isinstance(domain, Box | Polygon | Region | Domain):
-        return domain
     if isinstance(domain, tuple):
         # Where it is written down at every step.
         with suppress(TypeError):
             return _known_box(domain)
+    if isinstance(domain, Domain):
+        return domain
     if hasattr(domain, "inside") or hasattr(domain, "is_inside"):
         return Region(domain)
     return _box(domain)

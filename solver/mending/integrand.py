@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import CodeType
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.models.seeing.eager import may_require_gradients
 from ...verify.models.seeing.operations import TEARING, Interception, called
+from ...verify.models.seeing.trace import held_by
 from .density import Density
 from .fields import Fields, seen_along
 
@@ -58,7 +61,23 @@ def with_jumps(fields: Fields, density: Density, box: Tensor) -> Fields:
     return Fields(whole, seen, fields.inputs, 1, None, fields) if len(seen.calls) > own else fields
 
 
+# Of each text, and of what it closes over, whether it jumps.
+_TEARS: WeakKeyDictionary[CodeType, tuple[tuple[int, ...], bool]] = WeakKeyDictionary()
+
+
 def _tears(fields: Fields, density: Density, box: Tensor) -> bool:
+    """See `_torn`; a text that closes over the same is looked at once."""
+    text = getattr(density.function, "__code__", None)
+    if text is None:
+        return _torn(fields, density, box)
+    held = tuple(map(id, held_by(density.function)))
+    known = _TEARS.get(text)
+    if known is None or known[0] != held:
+        known = _TEARS[text] = held, _torn(fields, density, box)
+    return known[1]
+
+
+def _torn(fields: Fields, density: Density, box: Tensor) -> bool:
     """Does L jump where u or ∇u pass some value? Fixed places in x do not move and need nothing."""
     found: list[bool] = []
 

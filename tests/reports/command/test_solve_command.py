@@ -6,7 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports.command.root import app
-from kinkproof.reports.data.gap import AUTODIFF, DIFFERENCES, EXACT, LABELS, LIMIT, SOLVED, TANH, gap_table
+from kinkproof.reports.data.gap import (
+    AUTODIFF,
+    DIFFERENCES,
+    EXACT,
+    LABELS,
+    LIMIT,
+    PROJECTED,
+    SOLVED,
+    SPREAD,
+    TANH,
+    gap_table,
+)
 from kinkproof.reports.pages.gap_page import gap_page
 from kinkproof.reports.pages.style import look
 from kinkproof.solver import fit, solve
@@ -106,7 +117,8 @@ def test_bad_input_ends_with_code_2_and_one_sentence(arguments: list[str], named
     assert "Traceback" not in done.output
 
 
-TRAINED = {AUTODIFF: [0.2, 0.21, 0.22], DIFFERENCES: [0.1], EXACT: [0.05, 0.06, 0.4], TANH: 0.0005}
+TRAINED = {AUTODIFF: [0.2, 0.21, 0.22], DIFFERENCES: [0.1], EXACT: [0.05, 0.06, 0.4], SPREAD: [0.02, 0.03, 0.04],
+           PROJECTED: 0.0065, TANH: 0.0005}  # fmt: skip
 
 
 def test_the_shares_of_the_gap_add_up_to_the_whole() -> None:
@@ -114,6 +126,8 @@ def test_the_shares_of_the_gap_add_up_to_the_whole() -> None:
     assert list(table.gaps) == list(LABELS)
     assert sum(table.shares.values()) == pytest.approx(1)
     assert table.shares["gradient"] == pytest.approx((0.21 - 0.06) / 0.21)
+    assert table.shares["start"] == pytest.approx((0.06 - 0.03) / 0.21)
+    assert table.shares["optimiser"] == pytest.approx((0.03 - table.median(SOLVED)) / 0.21)
     assert table.shares["ReLU"] == pytest.approx(table.median(SOLVED) / 0.21)
     assert json.loads(json.dumps(table.as_dict()))["gaps"][TANH] == [0.0005]
 
@@ -144,6 +158,8 @@ def test_the_chart_is_made_of_runs_of_its_own(tmp_path: Path) -> None:
     for label, (activation, gradient) in {AUTODIFF: ("relu", "autodiff"), TANH: ("tanh", "autodiff")}.items():
         run = fit(problems["sine-2"], 8, activation, gradient, steps=20, seeds=range(2))
         assert table["gaps"][label] == pytest.approx(run.energy_gap.tolist())
+    spread = fit(problems["sine-2"], 8, gradient="exact", initial="even", steps=20, seeds=range(2))
+    assert table["gaps"][SPREAD] == pytest.approx(spread.energy_gap.tolist())
     text = PdfReader(chart).pages[0].extract_text()
     assert "Where the energy gap goes" in text
     assert all(label in text for label in LABELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kinkproof.solver import ConformingQuadrature, Polygon, dirac_term, integrate
+from kinkproof.solver import ConformingQuadrature, Polygon, dirac_sample, dirac_term, integrate, term_noise
 from kinkproof.solver.mending import jumps, sampling
 from kinkproof.verify.errors import InputError
 from torch import Tensor
@@ -155,8 +156,9 @@ SHAPES: list[tuple[int, tuple[int, ...], int]] = [
     (2, (10,), 1), (2, (7, 6), 1), (2, (6, 5), 2), (2, (5, 5, 5), 1), (2, (12,), 2),
     (1, (8,), 1), (1, (6, 5), 2), (3, (6,), 1), (1, (5, 5, 5), 1), (3, (5, 5), 1),
 ]  # fmt: skip
-# Three densities over ten shapes; a network whose last layer is dead all over has nothing to tell, hence the seeds.
-CASES = [Case(*SHAPES[k % 10], SMOOTH[(k + k // 10) % 3], seed=k) for k in range(40)]
+# Three densities over ten shapes. The network of seed 23 is dead in its last layer all over.
+CASES = [Case(*SHAPES[k % 10], SMOOTH[(k + k // 10) % 3], seed=k if k != 23 else 63) for k in range(40)]
+DEAD = Case(*SHAPES[3], "quartic", seed=23)
 L_SHAPE = Polygon([(0, 0), (1, 0), (1, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)])
 LOWER, UPPER = reference.SQUARE * [1, 0.5], reference.SQUARE * 0.5 + [0, 0.5]
 SPECIAL = [
@@ -259,7 +261,171 @@ def test_both_sides_on_one_side_are_caught(monkeypatch: pytest.MonkeyPatch) -> N
         return right(fields, density, crossings, size)
 
     monkeypatch.setattr(sampling, "coefficients", beside)
-    assert not CASES[0].drawn(1).any()
+    with pytest.raises(InputError, match="its own pre-activations do not"):
+        CASES[0].drawn(1)
+
+
+def test_kinks_that_do_not_show_add_nothing() -> None:
+    # Both sides are seen a step of 4e-10 aside of the kink, between which ∇u changes by as much.
+    assert np.linalg.norm(DEAD.drawn(1)) < 1e-7
+    assert DEAD.missing(np.eye(len(DEAD.theta))[:3]) == pytest.approx(0, abs=1e-10)
+
+
+def test_a_smooth_model_has_a_reason_for_nothing() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
+    found = dirac_sample(CASES[0].energy, network, CASES[0].domain)
+    found.term.backward()
+    assert found.reason == "the model has no operation that breaks smoothness"
+    relu = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU()).double()
+    relu[0].weight.data, relu[0].bias.data = torch.ones(1, 2).double(), torch.ones(1).double()
+    found = dirac_sample(CASES[0].energy, relu, CASES[0].domain)
+    assert found.reason.startswith("none of 64 lines meets a kink")
+    found = dirac_sample(lambda x, u, du: u, CASES[0].model, CASES[0].domain)
+    assert found.reason.startswith(f"at none of {found.crossings} crossings of lines with kinks does the density jump")
+
+
+def test_a_model_that_was_replaced_where_nobody_can_see_it_is_looked_at_again() -> None:
+    first, second = CASES[0], Case(2, (8,), 1, "Dirichlet", seed=91)
+    models = [first.model]
+
+    def model(x: Tensor) -> Tensor:
+        return models[0](x)
+
+    assert first.flat(dirac_term(first.energy, model, first.domain)).any()
+    models[0] = second.model
+    found = second.flat(dirac_term(first.energy, model, first.domain, generator=torch.Generator().manual_seed(91)))
+    # The first try has used up numbers of the generator: two draws of the same mean.
+    mean = second.drawn(20).mean(0)
+    assert np.linalg.norm(found - mean) < 0.2 * np.linalg.norm(mean)
+
+
+def test_parameters_by_name_stacked_and_under_torch_func() -> None:
+    case = CASES[1]
+    module = torch.nn.Sequential(*case.network, torch.nn.Flatten(0))
+
+    def term(parameters: Any) -> Tensor:
+        generator = torch.Generator().manual_seed(5)
+        return dirac_term(case.energy, module, case.domain, generator=generator, parameters=parameters)
+
+    names = dict(module.named_parameters())
+    own = case.flat(term(None))
+    assert np.linalg.norm(own) > 0
+    detached = {n: p.detach() for n, p in names.items()}
+    found = torch.func.grad(term)(detached)
+    # The search by layers and the search that serves any model find the same places to rounding.
+    np.testing.assert_allclose(np.concatenate([found[n].numpy().ravel() for n in names]), own, rtol=0, atol=1e-6)
+    two = {n: torch.stack([p, p]).requires_grad_() for n, p in detached.items()}
+    several = term(two)
+    assert several.shape == (2,)
+    (first,) = torch.autograd.grad(several[0], [two["0.weight"]])
+    assert not first[1].any()
+    assert first[0].any()
+
+
+def test_a_model_of_any_operations_by_the_search_that_serves_all() -> None:
+    case = CASES[1]
+    hidden, last = case.network[:4], case.network[4]
+
+    def same(x: Tensor) -> Tensor:
+        # A maximum and a product where the layers have an activation: no plain stack any more.
+        z = hidden[2](torch.maximum(hidden[0](x * 1.0), torch.zeros(())))
+        found: Tensor = 16 * (x * (1 - x)).prod(1) * last((z + z.abs()) / 2)[:, 0]
+        return found
+
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    one, other = (
+        case.flat(dirac_term(case.energy, model, case.domain, generator=g))
+        for model, g in zip((case.model, same), generators, strict=True)
+    )
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-6 * np.linalg.norm(one))
+
+
+def test_single_precision_is_single_precision() -> None:
+    case = CASES[0]
+    network = copy.deepcopy(case.network).float()
+
+    def model(x: Tensor) -> Tensor:
+        found: Tensor = 16 * (x * (1 - x)).prod(1) * network(x)[:, 0]
+        return found
+
+    term = dirac_term(case.energy, model, case.domain, generator=torch.Generator().manual_seed(case.seed))
+    assert term.dtype == torch.float32
+    rough = torch.cat([g.flatten() for g in torch.autograd.grad(term, list(network.parameters())[:2])]).numpy()
+    fine = case.drawn(1)[0][: len(rough)]
+    # A step of 7e-5 at which z has roundings of 1e-7: some thousandths.
+    assert np.linalg.norm(rough - fine) < 0.02 * np.linalg.norm(fine)
+
+
+def test_second_derivatives_of_models_without_corners() -> None:
+    """L = ½|∇∇u|² of a layer of ReLU²: constant in each cell, so that the energy is known exactly."""
+    case = CASES[0]
+    weight, bias = (p.detach().clone().requires_grad_() for p in case.parameters[:2])
+    outer = case.parameters[2].detach()[0]
+
+    def model(x: Tensor) -> Tensor:
+        return torch.relu(x @ weight.T + bias) ** 2 @ outer
+
+    def energy(x: Tensor, u: Tensor, du: Tensor, ddu: Tensor) -> Tensor:
+        return (ddu**2).sum((1, 2)) / 2
+
+    generator = torch.Generator().manual_seed(0)
+    rows = []
+    for _ in range(60):
+        term = dirac_term(energy, model, case.domain, generator=generator)
+        rows.append(torch.cat([g.flatten() for g in torch.autograd.grad(term, [weight, bias])]).numpy())
+    draws = np.stack(rows)
+    v = draws.mean(0) / np.linalg.norm(draws.mean(0))
+
+    def exact(w: reference.Array, b: reference.Array, still: tuple[reference.Array, ...]) -> float:
+        """½∫|∇∇u|² on cells of (w, b), with second derivatives of `still`."""
+        nodes = reference.cells([(w, b), (np.ones((1, len(w))), np.zeros(1))], 1)
+        on = nodes.inside @ w.T + b > 0
+        hessian = 2 * np.einsum("nk,k,ki,kj->nij", on, outer.numpy(), *still)
+        return float(((hessian**2).sum((1, 2)) / 2 * nodes.weights.sum(1)).sum())
+
+    w, b = weight.detach().numpy(), bias.detach().numpy()
+    step = 1e-4
+    # With the second derivatives held still, only the cells move: that is the term, and nothing else.
+    both = [exact(w + s * step * v[:-10].reshape(w.shape), b + s * step * v[-10:], (w, w)) for s in (1, -1)]
+    errors = (draws @ v).std(ddof=1) / 60**0.5
+    assert abs((both[0] - both[1]) / (2 * step) - draws.mean(0) @ v) < 4 * errors
+    assert errors < 0.02 * np.linalg.norm(draws.mean(0))
+
+
+def test_the_noise_is_measured_and_the_number_of_lines_was_tried() -> None:
+    case = CASES[1]
+    module = torch.nn.Sequential(*case.network, torch.nn.Flatten(0))
+    found = term_noise(case.energy, module, case.domain, lines=4, draws=16)
+    assert found.enough is not None
+    assert found.enough > 4
+    assert found.at_enough <= found.points / 10 < found.term
+    assert f"with {found.enough} lines" in str(found)
+
+
+def test_integrate_in_the_plane() -> None:
+    case = CASES[0]
+    generator = torch.Generator().manual_seed(0)
+    drawn = [integrate(case.energy, case.model, case.domain, generator=generator) for _ in range(30)]
+    exact = case.nodes(case.theta, 0).energy(
+        case.layers(case.theta), lambda x, u, du: DENSITIES[case.density](x, u, du, np)
+    )
+    values = np.array([float(d.detach()) for d in drawn])
+    assert abs(values.mean() - exact) < 4 * values.std(ddof=1) / 30**0.5
+    gradients = np.stack([case.flat(d) for d in drawn])
+    v = gradients.mean(0) / np.linalg.norm(gradients.mean(0))
+
+    def energy(theta: reference.Array) -> float:
+        return case.nodes(theta, 0).energy(case.layers(theta), lambda x, u, du: DENSITIES[case.density](x, u, du, np))
+
+    quotient = (energy(case.theta + 1e-4 * v) - energy(case.theta - 1e-4 * v)) / 2e-4
+    assert abs(quotient - gradients.mean(0) @ v) < 4 * (gradients @ v).std(ddof=1) / 30**0.5
+    square = torch.rand(64, 2, generator=generator, dtype=torch.float64)
+    mine = integrate(case.energy, case.model, case.domain, points=square)
+    assert torch.isfinite(mine)
+    with pytest.raises(InputError, match="order, interfaces and quadratures are for one input"):
+        integrate(case.energy, case.model, case.domain, order=3)
+    with pytest.raises(InputError, match="they do not all lie in"):
+        integrate(case.energy, case.model, case.domain, points=2 * square)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_the_value_is_nil() -> None:
