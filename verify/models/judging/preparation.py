@@ -278,8 +278,11 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
         )
     try:
         u, du, _ = model.fields(x)
-        # A network all of whose neurons are silent is constant, and no fault of autograd's.
-        varies = (first.max() - first.min()) > _SAME * first.abs().max()
+        # A network all of whose neurons are silent or saturated is constant about a point, and no fault of autograd's.
+        aside = _STEP * (domain[1] - domain[0])
+        varies = (
+            model.value(x + aside) - model.value(x - aside)
+        ).detach().abs().max() > _SAME * first.abs().max() * _STEP
         if not u.requires_grad or (varies and not du.abs().any()):
             what = "u does not depend on parameters or x" if not u.requires_grad else "u′ is zero everywhere"
             raise InputError(
