@@ -144,8 +144,8 @@ def fields_of(model: Function, box: Tensor, module: torch.nn.Module | None = Non
     Raises:
         InputError: it does not take such points, mixes them, or does not give numbers.
     """
-    memory: Any = model if module is None else module
-    key = (module is None, *box.flatten().tolist(), *_state(memory))
+    memory = _memory(model if module is None else module)
+    key = (module is None, *box.flatten().tolist(), *_state(model if module is None else module))
     try:
         remembered = _REMEMBERED.get(memory)
     except TypeError:
@@ -161,7 +161,12 @@ def fields_of(model: Function, box: Tensor, module: torch.nn.Module | None = Non
 
 def forget(model: Any) -> None:
     """What was seen is no longer so."""
-    _REMEMBERED.pop(model, None)
+    _REMEMBERED.pop(_memory(model), None)
+
+
+def _memory(model: Any) -> Any:
+    """What a model is known again by: a module by itself, a function by its text, however often it is written down."""
+    return model if isinstance(model, torch.nn.Module) else getattr(model, "__code__", model)
 
 
 def _nothing(x: Tensor) -> Tensor:
@@ -170,7 +175,11 @@ def _nothing(x: Tensor) -> Tensor:
 
 def _state(model: Any) -> tuple[Any, ...]:
     """Whatever makes it another model: a module or parameter replaced, another mode, another type of numbers."""
-    held = [model] if isinstance(model, torch.nn.Module) else held_by(model)
+    held = [model]
+    if not isinstance(model, torch.nn.Module):
+        everywhere = getattr(model, "__globals__", {})
+        names = getattr(getattr(model, "__code__", None), "co_names", ())
+        held = [*held_by(model), *(everywhere[n] for n in names if n in everywhere)]
     out: list[Any] = []
     for one in held:
         if isinstance(one, torch.nn.Module):

@@ -19,7 +19,7 @@ _ROUNDINGS = 2**12
 
 @torch.no_grad()
 def coefficients(fields: Fields, density: Density, crossings: Crossings, size: float) -> Tensor:
-    """weight · ⟦L⟧ |∂z/∂e| ÷ |∇z|² of each crossing, (K,); nil where z does not show its two signs.
+    """weight · ⟦L⟧ |∂z/∂e| ÷ |∇z|² of each crossing, (K,); NaN where z does not show its two signs.
 
     Both sides are seen at a small distance. In one input, where there is no noise that would hide it, what is seen at
     three such distances is extrapolated to the kink.
@@ -65,7 +65,7 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
         normal = sides(fields.normals(x, columns, counts)).mean(1)
         found = (found[:, 0] - found[:, 1]) * crossings.weight * (normal * crossings.direction).sum(1)
         found = found / normal.square().sum(1)
-        return torch.where(usable & found.isfinite(), found, 0)
+        return _proven(found, usable)
     values, slopes = sides(u), sides(du)
     if fields.layers is None:
         _continuous(fields, crossings, values, slopes, aside)
@@ -84,8 +84,12 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
     else:
         normal = sides(fields.normals(x, columns, counts)).mean(1)
         found = jump * (normal * crossings.direction).sum(1) / normal.square().sum(1)
-    # Where nothing bends, or z is flat, it is nought by nought.
-    return torch.where(usable & found.isfinite(), found, 0)
+    return _proven(found, usable)
+
+
+def _proven(found: Tensor, signs: Tensor) -> Tensor:
+    # Where nothing bends it is nought by nought.
+    return torch.where(signs, torch.where(found.isfinite(), found, 0), torch.nan)
 
 
 def _continuous(
