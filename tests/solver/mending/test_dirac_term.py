@@ -299,6 +299,18 @@ def test_a_model_that_was_replaced_where_nobody_can_see_it_is_looked_at_again() 
     assert np.linalg.norm(found - mean) < 0.2 * np.linalg.norm(mean)
 
 
+def test_a_model_that_names_a_global_network_is_seen() -> None:
+    case, other = CASES[0], Case(2, (8,), 1, "Dirichlet", seed=91)
+    # As in a script, where the network is no variable that the function closes over.
+    names: dict[str, Any] = {"net": case.network}
+    exec("model = lambda x: 16 * (x * (1 - x)).prod(1, keepdim=True) * net(x)", names)
+    for at in (case, other):
+        names["net"] = at.network
+        term = dirac_term(at.energy, names["model"], at.domain, generator=torch.Generator().manual_seed(at.seed))
+        # The same draw, found by another text.
+        np.testing.assert_allclose(at.flat(term), at.drawn(1)[0], rtol=0, atol=1e-9)
+
+
 def test_parameters_by_name_stacked_and_under_torch_func() -> None:
     case = CASES[1]
     module = torch.nn.Sequential(*case.network, torch.nn.Flatten(0))
