@@ -105,13 +105,13 @@ def dirac_sample(
     """The same as `dirac_term`, with what it was made of.
 
     Args:
-        energy: see `dirac_term`, as all others.
-        model: …
-        domain: …
-        lines: …
-        crossings: …
-        generator: …
-        parameters: …
+        energy: see `dirac_term`.
+        model: see there.
+        domain: see there.
+        lines: see there.
+        crossings: see there.
+        generator: see there.
+        parameters: see there.
 
     Raises:
         InputError: see `dirac_term`.

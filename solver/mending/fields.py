@@ -175,13 +175,8 @@ def _nothing(x: Tensor) -> Tensor:
 
 def _state(model: Any) -> tuple[Any, ...]:
     """Whatever makes it another model: a module or parameter replaced, another mode, another type of numbers."""
-    held = [model]
-    if not isinstance(model, torch.nn.Module):
-        everywhere = getattr(model, "__globals__", {})
-        names = getattr(getattr(model, "__code__", None), "co_names", ())
-        held = [*held_by(model), *(everywhere[n] for n in names if n in everywhere)]
     out: list[Any] = []
-    for one in held:
+    for one in _held(model):
         if isinstance(one, torch.nn.Module):
             out += [(type(m), m.training) for m in one.modules()]
             out += [(id(p), p.dtype, p.device) for p in one.parameters()]
@@ -190,9 +185,18 @@ def _state(model: Any) -> tuple[Any, ...]:
     return tuple(out)
 
 
+def _held(model: Any) -> list[Any]:
+    """A module itself; of a function what it closes over, and the globals that it names."""
+    if isinstance(model, torch.nn.Module):
+        return [model]
+    everywhere = getattr(model, "__globals__", {})
+    names = getattr(getattr(model, "__code__", None), "co_names", ())
+    return [*held_by(model), *(everywhere[n] for n in names if n in everywhere)]
+
+
 def _looked(model: Function, box: Tensor) -> Fields:
     d = len(box)
-    held = tensors_of(model)
+    held = tensors_of(model) or [t for m in _held(model) if isinstance(m, torch.nn.Module) for t in tensors_of(m)]
     device = held[0].device if held else torch.get_default_device()
     failure = ""
     # Irrational fractions: no accident puts one on a break.

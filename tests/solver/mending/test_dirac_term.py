@@ -299,6 +299,35 @@ def test_a_model_that_was_replaced_where_nobody_can_see_it_is_looked_at_again() 
     assert np.linalg.norm(found - mean) < 0.2 * np.linalg.norm(mean)
 
 
+def test_a_model_that_names_a_global_network_is_seen() -> None:
+    case, other = CASES[0], Case(2, (8,), 1, "Dirichlet", seed=91)
+    # As in a script, where the network is no variable that the function closes over.
+    names: dict[str, Any] = {"net": case.network}
+    exec("model = lambda x: 16 * (x * (1 - x)).prod(1, keepdim=True) * net(x)", names)
+    for at in (case, other):
+        names["net"] = at.network
+        term = dirac_term(at.energy, names["model"], at.domain, generator=torch.Generator().manual_seed(at.seed))
+        # The same draw, found by another text.
+        np.testing.assert_allclose(at.flat(term), at.drawn(1)[0], rtol=0, atol=1e-9)
+
+
+def test_more_than_memory_holds_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = CASES[1].drawn(1)
+    monkeypatch.setattr(sampling, "_HELD", 16)
+    # Rounding of z, 1e-16, over the step of 4e-10 at which it is seen.
+    np.testing.assert_allclose(CASES[1].drawn(1), whole, rtol=0, atol=1e-7)
+
+
+def test_a_compiled_model_and_a_compiled_loss_go_with_it() -> None:
+    case = CASES[0]
+    model = torch.compile(case.model, backend="eager")
+    whole = torch.compile(lambda x: case.model(x).square().mean(), backend="eager")
+    x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    term = dirac_term(case.energy, model, case.domain, generator=torch.Generator().manual_seed(case.seed))
+    alone = case.flat(case.model(x).square().mean())
+    np.testing.assert_allclose(case.flat(whole(x) + term), alone + case.drawn(1)[0], rtol=0, atol=1e-9)
+
+
 def test_parameters_by_name_stacked_and_under_torch_func() -> None:
     case = CASES[1]
     module = torch.nn.Sequential(*case.network, torch.nn.Flatten(0))
