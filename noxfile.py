@@ -78,21 +78,19 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("setting", [nox.param(name, id=name) for name in PROCESSORS])
-def tests_portable(session: nox.Session, setting: str) -> None:
-    """The ordinary tests as other processors would round, by environment only; `nox -s "tests_portable(plain)"` is one.
-
-    Args:
-        session: nox's.
-        setting: a key of `PROCESSORS`.
-    """
+def tests_portable(session: nox.Session) -> None:
+    """The ordinary tests as other processors would round, by environment only; `-- plain tests/solver` is a part."""
     install(session, *TESTING)
-    environment, threads = PROCESSORS[setting]
-    if "NPY_DISABLE_CPU_FEATURES" in environment:
-        # All that this NumPy could choose on this machine; what is not there must not be named.
-        found = session.run("python", "-c", DISPATCHED, silent=True)
-        environment = environment | {"NPY_DISABLE_CPU_FEATURES": str(found).strip()}
-    session.run("pytest", *PARALLEL, *session.posargs, env=environment | {"OMP_NUM_THREADS": threads})
+    chosen = [a for a in session.posargs if a in PROCESSORS] or list(PROCESSORS)
+    rest = [a for a in session.posargs if a not in PROCESSORS]
+    for name in chosen:
+        environment, threads = PROCESSORS[name]
+        if "NPY_DISABLE_CPU_FEATURES" in environment:
+            # All that this NumPy could choose on this machine; what is not there must not be named.
+            found = session.run("python", "-c", DISPATCHED, silent=True)
+            environment = environment | {"NPY_DISABLE_CPU_FEATURES": str(found).strip()}
+        session.log(f"{name}: {environment}, {threads} threads")
+        session.run("pytest", *PARALLEL, *rest, env=environment | {"OMP_NUM_THREADS": threads})
 
 
 @nox.session

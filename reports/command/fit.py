@@ -48,7 +48,7 @@ def fit(
     schedule: Annotated[
         str | None, typer.Option(help="Of the learning rate: cosine, exponential, step or one-cycle.")
     ] = None,
-    optimizer: Annotated[str, typer.Option(help="adam, lbfgs, adam-lbfgs or varpro.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help="adam, lbfgs, adam-lbfgs, varpro or newton.")] = "adam",
     lbfgs_steps: Annotated[int | None, typer.Option(help="Of adam-lbfgs; by default a tenth.")] = None,
     rule: Annotated[
         str, typer.Option(help="midpoint, endpoint-mean, trapezoid, gauss-legendre or conforming.")
@@ -170,7 +170,7 @@ def _refuse_idle(
         return
     if checkpoint is None:
         refuse_idle(context, ["checkpoint_every"], "without a checkpoint; --checkpoint FILE beside it would be right")
-    if optimizer in ("lbfgs", "varpro"):
+    if optimizer in ("lbfgs", "varpro", "newton"):
         refuse_idle(context, ["learning_rate", "schedule"], f"with --optimizer {optimizer}, which finds its own steps; "
                     "adam or adam-lbfgs would be right")  # fmt: skip
     if start is not None:

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 # Grid points to a kink, within limits: the cost grows with their square.
 _POINTS_PER_KINK = 8
 _FEWEST, _MOST = 160, 520
+# Sums of costs that differ by less than this share are equal.
+_EQUAL = 1e-12
 # Beyond this many kinks the grid would be too coarse to say anything.
 MOST_KINKS = _MOST // _POINTS_PER_KINK - 1
 
@@ -37,7 +39,8 @@ def global_kinks(solution: StrongSolution, count: int) -> Array:
     for _ in range(count):
         # The last element ends in each grid point: where did it begin?
         total = best[:, None] + cost
-        origin = np.argmin(total, axis=0)
+        # Of what rounding alone tells apart the first.
+        origin = np.argmax(total <= total.min(axis=0) * (1 + _EQUAL), axis=0)
         origins.append(origin)
         best = total[origin, np.arange(len(grid))]
     place, chosen = len(grid) - 1, []

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from ...verify.errors import InputError
 from ...verify.models.seeing.layers import layered_zeros
 from ...verify.models.seeing.search import zeros
+from ...verify.models.seeing.stacked import warn_unsettled
 from .fields import Fields
 from .lines import Lines
 
@@ -99,6 +100,8 @@ def _zeros(fields: Fields, lines: Lines) -> tuple[Tensor, Tensor, Tensor, tuple[
 
     columns = [c.columns for c in seen.calls]
     found = zeros(preactivations, columns, (0.0, 1.0), len(start), seen.dtype, seen.device, seen.straight, seen.torn)
+    if not found.settled:
+        warn_unsettled()
     row, position = found.real.nonzero(as_tuple=True)
     share, column = found.places[row, position], found.columns[row, position]
     layer = torch.arange(len(columns), device=row.device)

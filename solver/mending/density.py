@@ -55,20 +55,26 @@ class Density:
             handed = [a.reshape(count, -1) if several and k else a.reshape(count) for k, a in enumerate(handed)]
         named: dict[str, Any] = {} if ddu is None else {"ddu": handed[3]}
         further = () if self.parameters is None else (self.parameters,)
-        shapes = ", ".join(f"{n} {tuple(a.shape)}" for n, a in zip(("x", "u", "du", "ddu"), handed, strict=False))
         try:
             found = self.function(*handed[:3], *further, **named)
         except InputError:
             raise
         except Exception as error:
             raise InputError(
-                f"density: for {shapes} it fails ({type(error).__name__}: {str(error).partition(chr(10))[0]}); one "
-                "that takes these shapes, elementwise in the first axis, would be right"
+                f"density: for {_shapes(handed)} it fails ({type(error).__name__}: "
+                f"{str(error).partition(chr(10))[0]}); one that takes these shapes, elementwise in the first axis, "
+                "would be right"
             ) from error
         if not isinstance(found, Tensor) or found.shape != handed[0].shape[:1]:
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise InputError(f"density: for {shapes} it gives {got}; ({count},), one number a point, would be right")
+            raise InputError(
+                f"density: for {_shapes(handed)} it gives {got}; ({count},), one number a point, would be right"
+            )
         return found.reshape(x.shape[:-1])
+
+
+def _shapes(handed: Sequence[Tensor]) -> str:
+    return ", ".join(f"{n} {tuple(a.shape)}" for n, a in zip(("x", "u", "du", "ddu"), handed, strict=False))
 
 
 def density_of(function: Callable[..., Tensor], parameters: Mapping[str, Tensor]) -> Density:

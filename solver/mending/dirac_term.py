@@ -12,9 +12,10 @@ from torch import Tensor
 from ...verify.errors import InputError
 from ...verify.models.seeing.eager import eagerly
 from ...verify.models.seeing.stacked import Parameters
+from ...verify.models.seeing.trace import ModelChangedError
 from .crossings import crossings_of
 from .domains import as_domain
-from .fields import Fields
+from .fields import Fields, forget
 from .lines import Lines
 from .sampling import lines_of, moving_in_parts, prepared, some_of, stacked, weights_of
 
@@ -104,13 +105,13 @@ def dirac_sample(
     """The same as `dirac_term`, with what it was made of.
 
     Args:
-        energy: see `dirac_term`, as all others.
-        model: …
-        domain: …
-        lines: …
-        crossings: …
-        generator: …
-        parameters: …
+        energy: see `dirac_term`.
+        model: see there.
+        domain: see there.
+        lines: see there.
+        crossings: see there.
+        generator: see there.
+        parameters: see there.
 
     Raises:
         InputError: see `dirac_term`.
@@ -133,12 +134,26 @@ def dirac_sample(
         met, jumps = sum(r.crossings for r in rows), sum(r.jumps for r in rows)
         reason = "" if jumps else rows[0].reason
         return DiracSample(torch.stack([r.term for r in rows]), sum(r.lines for r in rows), met, jumps, reason)
-    fields, density = prepared(energy, model, where, parameters)
-    drawn = lines_of(fields, where, lines, generator)
-    found = crossings_of(fields, drawn)
-    met = len(found)
-    kept, share = some_of(found, crossings, generator)
-    weights = weights_of(fields, density, kept, where) * share
+    for last in (False, True):
+        fields, density = prepared(energy, model, where, parameters)
+        drawn = lines_of(fields, where, lines, generator)
+        try:
+            found = crossings_of(fields, drawn)
+            kept, share = some_of(found, crossings, generator)
+            weights = weights_of(fields, density, kept, where) * share
+            unproven = weights.isnan()
+            if fields.layers is None or 2 * int(unproven.sum()) <= len(kept):
+                break
+            raise ModelChangedError(
+                f"model: at {int(unproven.sum())} of {len(kept)} places where its layers change their signs its own "
+                "pre-activations do not; a model that does not change from call to call would be right"
+            )
+        except ModelChangedError:
+            # Another model answers than the one that was looked at: of a list, say, whose entry was replaced.
+            forget(model)
+            if last:
+                raise
+    weights, met = torch.where(unproven, 0, weights), len(found)
     jumps = int(weights.count_nonzero())
     if not len(kept):
         # Nil as well, with a gradient of nought.

@@ -144,8 +144,8 @@ def fields_of(model: Function, box: Tensor, module: torch.nn.Module | None = Non
     Raises:
         InputError: it does not take such points, mixes them, or does not give numbers.
     """
-    memory: Any = model if module is None else module
-    key = (module is None, *box.flatten().tolist(), *_state(memory))
+    memory = _memory(model if module is None else module)
+    key = (module is None, *box.flatten().tolist(), *_state(model if module is None else module))
     try:
         remembered = _REMEMBERED.get(memory)
     except TypeError:
@@ -161,7 +161,12 @@ def fields_of(model: Function, box: Tensor, module: torch.nn.Module | None = Non
 
 def forget(model: Any) -> None:
     """What was seen is no longer so."""
-    _REMEMBERED.pop(model, None)
+    _REMEMBERED.pop(_memory(model), None)
+
+
+def _memory(model: Any) -> Any:
+    """What a model is known again by: a module by itself, a function by its text, however often it is written down."""
+    return model if isinstance(model, torch.nn.Module) else getattr(model, "__code__", model)
 
 
 def _nothing(x: Tensor) -> Tensor:
@@ -170,9 +175,8 @@ def _nothing(x: Tensor) -> Tensor:
 
 def _state(model: Any) -> tuple[Any, ...]:
     """Whatever makes it another model: a module or parameter replaced, another mode, another type of numbers."""
-    held = [model] if isinstance(model, torch.nn.Module) else held_by(model)
     out: list[Any] = []
-    for one in held:
+    for one in _held(model):
         if isinstance(one, torch.nn.Module):
             out += [(type(m), m.training) for m in one.modules()]
             out += [(id(p), p.dtype, p.device) for p in one.parameters()]
@@ -181,9 +185,18 @@ def _state(model: Any) -> tuple[Any, ...]:
     return tuple(out)
 
 
+def _held(model: Any) -> list[Any]:
+    """A module itself; of a function what it closes over, and the globals that it names."""
+    if isinstance(model, torch.nn.Module):
+        return [model]
+    everywhere = getattr(model, "__globals__", {})
+    names = getattr(getattr(model, "__code__", None), "co_names", ())
+    return [*held_by(model), *(everywhere[n] for n in names if n in everywhere)]
+
+
 def _looked(model: Function, box: Tensor) -> Fields:
     d = len(box)
-    held = tensors_of(model)
+    held = tensors_of(model) or [t for m in _held(model) if isinstance(m, torch.nn.Module) for t in tensors_of(m)]
     device = held[0].device if held else torch.get_default_device()
     failure = ""
     # Irrational fractions: no accident puts one on a break.

@@ -19,7 +19,7 @@ _ROUNDINGS = 2**12
 
 @torch.no_grad()
 def coefficients(fields: Fields, density: Density, crossings: Crossings, size: float) -> Tensor:
-    """weight · ⟦L⟧ |∂z/∂e| ÷ |∇z|² of each crossing, (K,); nil where z does not show its two signs.
+    """weight · ⟦L⟧ |∂z/∂e| ÷ |∇z|² of each crossing, (K,); NaN where z does not show its two signs.
 
     Both sides are seen at a small distance. In one input, where there is no noise that would hide it, what is seen at
     three such distances is extrapolated to the kink.
@@ -53,30 +53,26 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
             return 3 * (split[:, :, 0] - split[:, :, 1]) + split[:, :, 2]
         return split[:, :, 0]
 
-    if fields.within is None:
-        z, u, du = fields.first(x, columns, counts)
-    else:
-        z, u = (a.detach() for a in fields.asked(x, columns, counts))
-    heights = z.reshape(count, 2, many // 2)
-    usable = (heights[:, 0] * heights[:, 1] < 0).all(1)
     if fields.within is not None:
         # What `model` gives is L itself.
-        found = sides(u)[..., 0]
-        normal = sides(fields.normals(x, columns, counts)).mean(1)
-        found = (found[:, 0] - found[:, 1]) * crossings.weight * (normal * crossings.direction).sum(1)
-        found = found / normal.square().sum(1)
-        return torch.where(usable & found.isfinite(), found, 0)
-    values, slopes = sides(u), sides(du)
-    if fields.layers is None:
-        _continuous(fields, crossings, values, slopes, aside)
-    # What is the same on both sides leaves no rounding in the difference.
-    given = [crossings.place[:, None].expand(-1, 2, -1), values.mean(1, keepdim=True).expand_as(values), slopes]
-    if density.second:
-        given.append(sides(fields.second(x)))
-    found = density.at(fields, *given)
-    elementwise(density, fields, given, found)
+        z, found = (a.detach() for a in fields.asked(x, columns, counts))
+        found = sides(found)[..., 0]
+        slopes = None
+    else:
+        z, u, du = fields.first(x, columns, counts)
+        values, slopes = sides(u), sides(du)
+        if fields.layers is None:
+            _continuous(fields, crossings, values, slopes, aside)
+        # What is the same on both sides leaves no rounding in the difference.
+        given = [crossings.place[:, None].expand(-1, 2, -1), values.mean(1, keepdim=True).expand_as(values), slopes]
+        if density.second:
+            given.append(sides(fields.second(x)))
+        found = density.at(fields, *given)
+        elementwise(density, fields, given, found)
+    heights = z.reshape(count, 2, many // 2)
+    proven = (heights[:, 0] * heights[:, 1] < 0).all(1)
     jump = (found[:, 0] - found[:, 1]) * crossings.weight
-    if d > 1 and not density.second:
+    if slopes is not None and d > 1 and not density.second:
         # u does not jump, so that ∇u jumps along ∇z: of |∂z/∂e|² ÷ |∇z|² nothing else is needed.
         bend = slopes[:, 0] - slopes[:, 1]
         along = (bend * crossings.direction[:, None]).sum(2).square_().sum(1)
@@ -84,8 +80,12 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
     else:
         normal = sides(fields.normals(x, columns, counts)).mean(1)
         found = jump * (normal * crossings.direction).sum(1) / normal.square().sum(1)
-    # Where nothing bends, or z is flat, it is nought by nought.
-    return torch.where(usable & found.isfinite(), found, 0)
+    return _proven(found, proven)
+
+
+def _proven(found: Tensor, signs: Tensor) -> Tensor:
+    # Where nothing bends it is nought by nought.
+    return torch.where(signs, torch.where(found.isfinite(), found, 0), torch.nan)
 
 
 def _continuous(

@@ -116,8 +116,8 @@ def some_of(found: Crossings, most: int | None, generator: torch.Generator | Non
 
 
 def weights_of(fields: Fields, density: Density, found: Crossings, domain: Domain) -> Tensor:
-    """Those of ∂z/∂θ, (K,), so many at a time as memory holds."""
-    size = float((domain.box[:, 1] - domain.box[:, 0]).max().maximum(domain.box.abs().max()))
+    """Those of ∂z/∂θ, (K,), so many at a time as memory holds; NaN where z does not show its two signs."""
+    size = max(max(abs(low), abs(high), high - low) for low, high in domain.box.tolist())
     if not len(found):
         return found.weight
     if len(found) <= _HELD:

@@ -90,6 +90,7 @@ def regress(
         min_decrease=0.0,
         dtype=dtype,
         device=device,
+        initial="regression",
     )
     architecture = settings.architecture
     nodes = mesh(problem, rule, points, settings.torch_dtype, torch.device(device))

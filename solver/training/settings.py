@@ -14,7 +14,7 @@ from ..networks.architecture import Architecture
 from ..networks.differences import check_step
 from .adam import Schedule, check_schedule
 
-OPTIMIZERS = ("adam", "lbfgs", "adam-lbfgs", "varpro")
+OPTIMIZERS = ("adam", "lbfgs", "adam-lbfgs", "varpro", "newton")
 _TYPES = {"float64": torch.float64, "float32": torch.float32}
 
 

@@ -21,6 +21,7 @@ DESCRIPTIONS = {
     "torch": "torch's own start",
     "even": "kinks spread evenly, facing both ways",
     "density": "kinks spread by the theory's density, facing both ways",
+    "regression": "kinks spread at random, output weights by least squares",
     GIVEN: "a given start",
 }
 

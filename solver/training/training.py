@@ -19,6 +19,7 @@ from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
 from .adam import Adam, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
+from .newton import SaddleFreeNewton, twice_differentiable
 from .observation import Observation, Observer
 from .progress import progress_bar
 from .projection import VariableProjection
@@ -29,6 +30,8 @@ from .starts import GIVEN, initial_parameters
 
 Callback = Callable[[Observation], object]
 Optimiser = Adam | QuasiNewton | VariableProjection
+# Optimisers that have one phase, by their names.
+_ALONE = ("varpro", "newton")
 
 
 def fit(
@@ -48,7 +51,7 @@ def fit(
     lbfgs_steps: int | None = None,
     schedule: str | Schedule | None = None,
     start: Run | ShallowNetwork | Any = None,
-    initial: str = "paper",
+    initial: str | Run = "paper",
     record: int = 100,
     patience: int | None = None,
     min_decrease: float = 1e-6,
@@ -76,8 +79,9 @@ def fit(
         rule: of the quadrature; "conforming" follows the kinks.
         energy: "ritz" (Eq. 2) or "strong" (Eq. 1, squared).
         difference_step: ε of central differences; None: the adviser's.
-        optimizer: "adam", "lbfgs", "adam-lbfgs": first one, then the other; or "varpro": variable projection, the
-            outer weights by a linear solve at every step of L-BFGS over all others.
+        optimizer: "adam", "lbfgs", "adam-lbfgs": first one, then the other; "varpro": variable projection, the outer
+            weights by a linear solve at every step of L-BFGS over all others; or "newton": saddle-free Newton on the
+            whole Hessian.
         lbfgs_steps: of "adam-lbfgs", how many of the steps are the latter's; by default a tenth.
         schedule: of ADAM's learning rate: "cosine", "exponential", "step", "one-cycle", or a function that makes a
             torch schedule for an optimiser.
@@ -85,7 +89,7 @@ def fit(
             `ShallowNetwork`, or parameters (B, P).
         initial: how the seeds' own parameters are drawn: "paper" (w, b uniform in (−1, 1): a quarter of the kinks lies
             in (0, 1)), "torch", or kinks spread over the domain and facing both ways, "even" or by the theory's
-            "density"; see `initial_parameters`.
+            "density"; see `initial_parameters`. A `Run` is the same as start=run.
         record: every how many steps to look; see `History`.
         patience: a network stops once its energy has not fallen by `min_decrease` for this many steps.
         min_decrease: relative to the energy.
@@ -111,6 +115,8 @@ def fit(
         ((2,), True)
     """
     require_problem(problem)
+    if isinstance(initial, Run):
+        start, initial = (initial, "paper") if start is None else (start, "a run")
     if start is not None and initial != "paper":
         raise InputError(f"initial: {initial!r} would be ignored beside a start; leaving one of the two out is right")
     own_seeds = _seeds_of(start, seeds)
@@ -173,7 +179,7 @@ def train(
         if progress:
             label = f"{settings.activation}, {followed.name}"
             listeners.append(stack.enter_context(progress_bar(settings.steps, label)))
-        state = _loop(settings, theta, followed, observer, listeners, kept, checkpoint_every, resume)
+        state = _loop(problem, settings, theta, followed, observer, listeners, kept, checkpoint_every, resume)
     return Run(problem, settings, state.history(), tuple(state.stops), state.diverged.cpu().numpy(), versions())
 
 
@@ -216,6 +222,7 @@ def _start(problem: RitzProblem, settings: Settings, start: Any) -> Tensor:
 
 
 def _loop(
+    problem: RitzProblem,
     settings: Settings,
     theta: Tensor,
     followed: Objective,
@@ -229,21 +236,21 @@ def _loop(
     switch = settings.steps - settings.lbfgs_steps
     if resume and kept is not None:
         state, kind, saved = kept.read(theta.device)
-        optimiser = _optimiser(kind, settings, followed, state.theta)
+        optimiser = _optimiser(kind, problem, settings, followed, state.theta)
         optimiser.restore(saved)
     else:
         if kept is not None:
             kept.refuse_to_overwrite()
         state = TrainingState.at_start(theta)
-        first = "varpro" if settings.optimizer == "varpro" else "adam" if switch else "lbfgs"
-        optimiser = _optimiser(first, settings, followed, theta)
+        first = settings.optimizer if settings.optimizer in _ALONE else "adam" if switch else "lbfgs"
+        optimiser = _optimiser(first, problem, settings, followed, theta)
         _look(state, settings, observer, optimiser, callbacks)
         if kept is not None:
             # At once: a path that cannot be written is said now, not after hours.
             kept.write(state, optimiser.kind, optimiser.state())
     while state.step < settings.steps and bool(state.active.any()):
         if state.step == switch and optimiser.kind == "adam":
-            optimiser = _optimiser("lbfgs", settings, followed, state.theta)
+            optimiser = _optimiser("lbfgs", problem, settings, followed, state.theta)
         _step(state, optimiser)
         if state.step % settings.record == 0 or state.step == settings.steps or not bool(state.active.any()):
             _look(state, settings, observer, optimiser, callbacks)
@@ -254,11 +261,13 @@ def _loop(
     return state
 
 
-def _optimiser(kind: str, settings: Settings, followed: Objective, theta: Tensor) -> Optimiser:
+def _optimiser(kind: str, problem: RitzProblem, settings: Settings, followed: Objective, theta: Tensor) -> Optimiser:
     if kind == "lbfgs":
         return QuasiNewton(followed, theta)
     if kind == "varpro":
         return VariableProjection(followed, theta, settings.architecture)
+    if kind == "newton":
+        return SaddleFreeNewton(followed, theta, twice_differentiable(problem, settings, followed))
     steps = settings.steps - settings.lbfgs_steps
     return Adam(followed, theta, settings.learning_rate, settings.schedule, steps)
 

@@ -176,3 +176,53 @@ def test_the_remedy_of_a_function_runs_with_parameters_that_are_plain_tensors() 
     exact = torch.from_numpy(said.bulk + said.dirac)
     # Both are exact to rounding.
     torch.testing.assert_close(gradient, exact, rtol=0.0, atol=1e-11 * float(exact.norm()))
+
+
+def written(folder: Path, text: str) -> str:
+    """A file as a user has it, and its density."""
+    file = folder / "mine.py"
+    file.write_text("import torch\nfrom torch import nn\n\ntorch.manual_seed(0)\ndomain = (0.0, 1.0)\n" + text)
+    return f"{file}:energy"
+
+
+NET = "model = nn.Sequential(nn.Linear(1, 40), nn.{act}, nn.Linear(40, 1)).double()\n"
+ENERGY = "def energy(x, u, du):\n    return du**2 / 2 - u\n"
+SIMPSON = """points = 101
+def training_loss(model, n):
+    assert n % 2 == 1
+    x = torch.linspace(0, 1, n, dtype=torch.float64)[:, None].requires_grad_()
+    u = model(x)
+    f = energy(x, u, torch.autograd.grad(u.sum(), x, create_graph=True)[0])[:, 0]
+    return (f[0] + f[-1] + 4 * f[1:-1:2].sum() + 2 * f[2:-1:2].sum()) / (3 * (n - 1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (NET.format(act="Tanh()") + ENERGY + SIMPSON, 0, "n = 101  n = 1,011  n = 10,101"),
+        # Steeper than any grid: nobody was judged.
+        (NET.format(act="Softplus(beta=1e6)") + ENERGY, 2, "points would be needed"),
+        # What the user's own code raises, wherever it does, is a sentence with its line.
+        (NET.format(act="ReLU()") + ENERGY + "def ends(u):\n    return u.missing\n", 2, "mine.py:10"),
+        (NET.format(act="ReLU()") + "def energy(x, u, du):\n    raise KeyError('load')\n", 2, "KeyError: 'load' ("),
+        ("class Odd(nn.ReLU):\n    def __deepcopy__(self, memo):\n        raise OSError('no')\n"
+         "model = nn.Sequential(nn.Linear(1, 8), Odd(), nn.Linear(8, 1))\n" + ENERGY, 2, "copied (OSError: no)"),
+    ],
+)  # fmt: skip
+def test_what_is_not_judged_ends_with_2_and_a_sentence(text: str, code: int, said: str, tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["audit", written(tmp_path, text)])
+    assert done.exit_code == code, done.output
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_whatever_the_audit_stumbles_over_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stumbles(*_: object) -> None:
+        raise AttributeError("nobody thought of this")
+
+    monkeypatch.setattr("kinkproof.verify.models.model_audit.locate", stumbles)
+    done = RUNNER.invoke(app, ["audit", written(tmp_path, NET.format(act="ReLU()") + ENERGY)])
+    assert done.exit_code == 2
+    assert "audit: AttributeError: nobody thought of this" in done.output

@@ -23,7 +23,10 @@ def test_the_optimum_over_a_small_grid_is_that_of_trying_all(
     monkeypatch.setattr(dynamic_programming, "_grid", lambda solution, points: grid)
     tried = [(reduced_energy(solution, np.array(k)).energy_gap, k) for k in combinations(grid[1:-1], 3)]
     kinks = global_kinks(solution, 3)
-    assert kinks.tolist() == list(min(tried)[1])
+    least = min(gap for gap, _ in tried)
+    # Of mirror images, which are equally good, a rule takes one, whatever rounding says: last kinks first.
+    equal = [k for gap, k in tried if gap <= least * (1 + 1e-9)]
+    assert kinks.tolist() == list(min(equal, key=lambda k: k[::-1]))
     places = np.searchsorted(grid, [0.0, *kinks, 1.0])
     costs = dynamic_programming._costs(solution, grid)[places[:-1], places[1:]]
     assert costs.sum() == pytest.approx(min(tried)[0], rel=1e-9)

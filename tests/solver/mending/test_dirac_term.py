@@ -261,7 +261,8 @@ def test_both_sides_on_one_side_are_caught(monkeypatch: pytest.MonkeyPatch) -> N
         return right(fields, density, crossings, size)
 
     monkeypatch.setattr(sampling, "coefficients", beside)
-    assert not CASES[0].drawn(1).any()
+    with pytest.raises(InputError, match="its own pre-activations do not"):
+        CASES[0].drawn(1)
 
 
 def test_kinks_that_do_not_show_add_nothing() -> None:
@@ -281,6 +282,50 @@ def test_a_smooth_model_has_a_reason_for_nothing() -> None:
     assert found.reason.startswith("none of 64 lines meets a kink")
     found = dirac_sample(lambda x, u, du: u, CASES[0].model, CASES[0].domain)
     assert found.reason.startswith(f"at none of {found.crossings} crossings of lines with kinks does the density jump")
+
+
+def test_a_model_that_was_replaced_where_nobody_can_see_it_is_looked_at_again() -> None:
+    first, second = CASES[0], Case(2, (8,), 1, "Dirichlet", seed=91)
+    models = [first.model]
+
+    def model(x: Tensor) -> Tensor:
+        return models[0](x)
+
+    assert first.flat(dirac_term(first.energy, model, first.domain)).any()
+    models[0] = second.model
+    found = second.flat(dirac_term(first.energy, model, first.domain, generator=torch.Generator().manual_seed(91)))
+    # The first try has used up numbers of the generator: two draws of the same mean.
+    mean = second.drawn(20).mean(0)
+    assert np.linalg.norm(found - mean) < 0.2 * np.linalg.norm(mean)
+
+
+def test_a_model_that_names_a_global_network_is_seen() -> None:
+    case, other = CASES[0], Case(2, (8,), 1, "Dirichlet", seed=91)
+    # As in a script, where the network is no variable that the function closes over.
+    names: dict[str, Any] = {"net": case.network}
+    exec("model = lambda x: 16 * (x * (1 - x)).prod(1, keepdim=True) * net(x)", names)
+    for at in (case, other):
+        names["net"] = at.network
+        term = dirac_term(at.energy, names["model"], at.domain, generator=torch.Generator().manual_seed(at.seed))
+        # The same draw, found by another text.
+        np.testing.assert_allclose(at.flat(term), at.drawn(1)[0], rtol=0, atol=1e-9)
+
+
+def test_more_than_memory_holds_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = CASES[1].drawn(1)
+    monkeypatch.setattr(sampling, "_HELD", 16)
+    # Rounding of z, 1e-16, over the step of 4e-10 at which it is seen.
+    np.testing.assert_allclose(CASES[1].drawn(1), whole, rtol=0, atol=1e-7)
+
+
+def test_a_compiled_model_and_a_compiled_loss_go_with_it() -> None:
+    case = CASES[0]
+    model = torch.compile(case.model, backend="eager")
+    whole = torch.compile(lambda x: case.model(x).square().mean(), backend="eager")
+    x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    term = dirac_term(case.energy, model, case.domain, generator=torch.Generator().manual_seed(case.seed))
+    alone = case.flat(case.model(x).square().mean())
+    np.testing.assert_allclose(case.flat(whole(x) + term), alone + case.drawn(1)[0], rtol=0, atol=1e-9)
 
 
 def test_parameters_by_name_stacked_and_under_torch_func() -> None:

@@ -90,7 +90,9 @@ def ended(problem: RitzProblem, seeds: int, steps: int) -> Counter[float]:
         # The run's own rest after its last step; measured 1e-5 and less.
         assert gap == pytest.approx(state.energy_gap, rel=1e-3)
         place = -b[k] / w[k]
-        carries = (place > 0) & (place < 1) & (np.abs(c[k] * w[k]) > 1e-2 * np.abs(c[k] * w[k]).max())
+        # Kinks that have come to rest on an end, where D vanishes, bend nothing.
+        inside = (place > 1e-3) & (place < 1 - 1e-3)
+        carries = inside & (np.abs(c[k] * w[k]) > 1e-2 * np.abs(c[k] * w[k]).max())
         for at in place[carries]:
             mirrored = [s for s in limit.states if abs(s.energy_gap - state.energy_gap) < 1e-6]
             assert min(np.abs(s.kinks - at).min(initial=np.inf) for s in mirrored) < 5e-3

@@ -63,3 +63,12 @@ def test_what_has_no_kinks_to_spread_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=named):
             fit(problems["sine-2"], steps=1, **more)  # type: ignore[arg-type]
+
+
+def test_a_run_may_be_the_start() -> None:
+    run = fit(problems["sine-2"], 5, gradient="exact", steps=3, seeds=range(2))
+    on = fit(problems["sine-2"], 5, gradient="exact", steps=1, record=1, initial=run)
+    np.testing.assert_array_equal(on.history.parameters[0], run.parameters)
+    assert on.settings.initial == "given"
+    with pytest.raises(InputError, match="beside a start"):
+        fit(problems["sine-2"], 5, steps=1, initial=run, start=run)

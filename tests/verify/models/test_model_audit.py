@@ -260,7 +260,7 @@ def test_a_load_on_a_spot_is_no_fault_of_autodiffs(amplitude: float) -> None:
     assert found.verdict == "consistent", str(found)
 
 
-@pytest.mark.parametrize(("steepness", "domain"), [(500.0, (-1, 1)), (1.0, (1000, 1001))])
+@pytest.mark.parametrize(("steepness", "domain"), [(500.0, (-1, 1)), (3000.0, (0, 1)), (1.0, (1000, 1001))])
 def test_steep_and_saturated_networks_are_smooth(steepness: float, domain: tuple[float, float]) -> None:
     # There u′ has more roundings than elsewhere, which looked like breaks.
     torch.manual_seed(0)
@@ -269,3 +269,19 @@ def test_steep_and_saturated_networks_are_smooth(steepness: float, domain: tuple
         net[0].weight.mul_(steepness)
         net[0].bias.mul_(steepness)
     assert audit(net, lambda x, u, du: du**2 / 2 - torch.sin(3 * x) * u, domain).passed
+
+
+class Sine(nn.Module):
+    def __init__(self, frequency: float) -> None:
+        super().__init__()
+        self.frequency = frequency
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.frequency * x)
+
+
+@pytest.mark.parametrize("frequency", [30.0, 1000.0])
+def test_oscillating_networks_are_smooth(frequency: float) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(1, 16), Sine(frequency), nn.Linear(16, 16), Sine(1.0), nn.Linear(16, 1)).double()
+    assert audit(net, bar).verdict == "consistent"

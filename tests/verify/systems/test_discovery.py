@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from kinkproof.reports.command.root import app
-from kinkproof.reports.command.tables import audit_tables
+from kinkproof.reports.command.tables import audit_tables, nothing_judged
 from kinkproof.reports.pages.discrepancy import discrepancy_report
 from kinkproof.verify import InputError, ShallowNetwork, audit, problems
 from kinkproof.verify.systems.discovery import discover
@@ -18,7 +18,7 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 RUNNER = CliRunner()
-README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "own-backend.md").read_text(encoding="utf-8")
 NETWORK = ShallowNetwork.random(3, seed=0)
 POINTS = (100, 1_000, 10_000)
 
@@ -44,8 +44,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return make
 
 
-def test_the_readmes_backend_is_found_and_judged(install: Install) -> None:
-    (code,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+def test_the_docs_backend_is_found_and_judged(install: Install) -> None:
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     assert len(code.splitlines()) <= 15
     install(code, "mine = {module}:gradient")
     result = audit(problems["natural"], NETWORK, discover(["mine"]), points=POINTS)
@@ -145,8 +145,9 @@ def test_what_is_not_installed_is_shown_everywhere(capsys: pytest.CaptureFixture
     assert json.loads(json.dumps(result.as_dict()))["methods"][0]["unavailable"] == said
     audit_tables(result, None)
     printed = capsys.readouterr().out
-    assert printed.count(said) == 2
-    assert "No AD system was judged" in printed
+    assert said in printed
+    assert "All verdicts are the expected ones" not in printed
+    assert nothing_judged(result) == f"audit: no AD system was judged, only kinkproof's own quadratures; jax is {said}"
     text = PdfReader(discrepancy_report(result, tmp_path / "report.pdf")).pages[0].extract_text()
     assert said in text
     assert "No AD system was judged" in text
@@ -186,6 +187,7 @@ def test_without_any_backend_at_all_the_audit_says_so(
     result = audit(problems["polynomial"], NETWORK, points=POINTS)
     assert {r.system for r in result.rows} == {"kinkproof"}
     audit_tables(result, None)
-    assert "No AD system was judged" in capsys.readouterr().out
+    assert "All verdicts are the expected ones" not in capsys.readouterr().out
+    assert "no AD system was judged" in nothing_judged(result)
     with pytest.raises(InputError, match="known are: none"):
         discover(["torch"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,9 +12,10 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..seeing.holdings import Place, lent, modules, places
-from ..seeing.model import Model, Rebuild, leaf
+from ..seeing.holdings import modules
+from ..seeing.model import Model, Rebuild
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
+from .copies import of_closure, of_function, of_module, require_visible, trainable
 from .seeds import seeded
 
 # Two sizes of batch, at fractions of the domain that no grid and no kink of a simple model meets.
@@ -50,20 +49,20 @@ def prepare(
             raise InputError("parameters: a torch.nn.Module has its own; leaving parameters= out would be right")
         # A compiled module hides its operations; what it was compiled from does not.
         whole = getattr(model, "_orig_mod", model)
-        _require_visible(whole)
+        require_visible(whole)
         dtype = next((p.dtype for p in whole.parameters() if p.is_floating_point()), torch.float64)
-        rebuild: Rebuild = partial(_module, whole)
+        rebuild: Rebuild = partial(of_module, whole)
         given: Mapping[str, Tensor] = {n: p for n, p in whole.named_parameters() if p.requires_grad}
-    elif callable(model) and parameters is None and (held := _trainable(model)):
+    elif callable(model) and parameters is None and (held := trainable(model)):
         for module in modules(model):
-            _require_visible(module)
-        rebuild = partial(_closure, model)
+            require_visible(module)
+        rebuild = partial(of_closure, model)
         given = {p.name: p.tensor for p in held}
         dtype = held[0].tensor.dtype
     elif callable(model):
         given = _tensors(parameters)
         dtype = next(iter(given.values())).dtype
-        rebuild = partial(_function, model)
+        rebuild = partial(of_function, model)
     else:
         raise InputError(
             f"model: {type(model).__name__} cannot be called; a torch.nn.Module, or a function of (parameters, x) "
@@ -77,98 +76,6 @@ def prepare(
     shaped = Model(function, leaves, _takes_columns(function, domain, model), dtype, model, rebuild)
     _check(shaped, domain)
     return shaped
-
-
-def _require_visible(module: torch.nn.Module) -> None:
-    """Refuse modules whose operations or parameters cannot be looked at.
-
-    Raises:
-        InputError: it is scripted, or lazy and has not seen data.
-    """
-    for name, part in module.named_modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            which = f"its part {name!r}" if name else "it"
-            raise InputError(
-                f"model: {which} is scripted, which hides its operations; the module that was given to torch.jit "
-                "would be right"
-            )
-        if any(isinstance(p, torch.nn.parameter.UninitializedParameter) for p in part.parameters(recurse=False)):
-            raise InputError(
-                f"model: its layer {name!r} is lazy and has not seen data{at(line_of(module))}; one call of the model "
-                "with a point of the domain before the audit would be right"
-            )
-
-
-def _module(
-    module: torch.nn.Module, parameters: Mapping[str, Tensor], dtype: torch.dtype
-) -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
-    # Names and hooks survive a deep copy, which a functional call would hide from the search for kinks.
-    memo: dict[int, Any] = {}
-    for part in module.modules():
-        # What an earlier call left behind, as weight_norm does, is made anew at the next one.
-        memo |= {id(v): v.detach().clone() for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf}
-    try:
-        own = copy.deepcopy(module, memo)
-    except Exception as error:
-        raise InputError(
-            f"model: it cannot be copied ({sentence(error)}){at(line_of(module))}; a module that holds tensors, "
-            "numbers and modules, and no lock, generator or open file, would be right"
-        ) from None
-    own = own.to(device="cpu", dtype=dtype)
-    for part in own.modules():
-        # The same numbers, and what an in-place activation overwrites is still there to be looked at.
-        if getattr(part, "inplace", False) is True:
-            part.inplace = False  # type: ignore[assignment, unused-ignore]
-        for key, value in vars(part).items():
-            # A tensor that is no buffer stays what it was when a module is cast.
-            if isinstance(value, Tensor) and value.is_floating_point():
-                setattr(part, key, value.detach().to("cpu", dtype))
-    leaves: dict[str, Tensor] = {n: p for n, p in own.named_parameters() if n in parameters}
-    with torch.no_grad():
-        for name, leaf in leaves.items():
-            leaf.copy_(parameters[name])
-    return own, leaves
-
-
-def _function(
-    function: Callable[..., Any], parameters: Mapping[str, Tensor], dtype: torch.dtype
-) -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
-    leaves = {n: leaf(p, dtype) for n, p in parameters.items()}
-    return partial(function, leaves), leaves
-
-
-def _trainable(function: Callable[..., Any]) -> list[Place]:
-    """The trainable tensors that a function of x alone holds, each once, such as those of a network it closes over."""
-    found: dict[int, Place] = {}
-    for place in places(function):
-        if place.tensor.requires_grad and place.tensor.is_leaf:
-            found.setdefault(id(place.tensor), place)
-    return list(found.values())
-
-
-@dataclass(frozen=True, eq=False)
-class _Closed:
-    """A function of x that is lent other tensors than those it holds, whenever it is called."""
-
-    function: Callable[[Tensor], Tensor]
-    pairs: tuple[tuple[Place, Tensor], ...]
-    held: tuple[torch.nn.Module, ...]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        with lent(self.pairs):
-            return self.function(x)
-
-
-def _closure(
-    function: Callable[[Tensor], Tensor], parameters: Mapping[str, Tensor], dtype: torch.dtype
-) -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
-    leaves = {n: leaf(p, dtype) for n, p in parameters.items()}
-    of = {id(p.tensor): leaves[p.name] for p in _trainable(function)}
-    pairs = []
-    for place in places(function):
-        other = of.get(id(place.tensor))
-        pairs.append((place, place.tensor.detach().to("cpu", dtype) if other is None else other))
-    return _Closed(function, tuple(pairs), tuple(modules(function))), leaves
 
 
 def _tensors(parameters: Mapping[str, Any] | None) -> dict[str, Tensor]:
@@ -278,8 +185,11 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
         )
     try:
         u, du, _ = model.fields(x)
-        # A network all of whose neurons are silent is constant, and no fault of autograd's.
-        varies = (first.max() - first.min()) > _SAME * first.abs().max()
+        # A network all of whose neurons are silent or saturated is constant about a point, and no fault of autograd's.
+        aside = _STEP * (domain[1] - domain[0])
+        varies = (
+            model.value(x + aside) - model.value(x - aside)
+        ).detach().abs().max() > _SAME * first.abs().max() * _STEP
         if not u.requires_grad or (varies and not du.abs().any()):
             what = "u does not depend on parameters or x" if not u.requires_grad else "u′ is zero everywhere"
             raise InputError(

@@ -261,14 +261,19 @@ def _zeros(models: Stacked, domain: tuple[float, float]) -> Zeros:
         seen.torn,
     )
     if not found.settled:
-        warnings.warn(
-            "pre-activations of the model oscillate so fast that searches for their zeros do not agree: kinks may be "
-            "missing, and with them parts of the gradient; a shorter domain, or features of lower frequency, would be "
-            "right",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn_unsettled()
     return found
+
+
+def warn_unsettled() -> None:
+    """Say that searches for zeros did not agree."""
+    warnings.warn(
+        "pre-activations of the model oscillate so fast that searches for their zeros do not agree: kinks may be "
+        "missing, and with them parts of the gradient; a shorter domain, or features of lower frequency, would be "
+        "right",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _own(models: Stacked, found: Zeros) -> Any:

@@ -105,7 +105,7 @@ class Trace:
         with suppress(_Reached):
             self._watch(function, x, take)
         if not kept:
-            raise InputError(_CHANGES)
+            raise ModelChangedError(_CHANGES)
         return kept[0]
 
     def own(self, function: Function, x: Tensor, columns: Tensor, counts: Sequence[int]) -> Tensor:
@@ -142,7 +142,10 @@ class Trace:
                 return
             mine = slice(stops[at[event]], stops[at[event] + 1])
             # Taken out at once: the operation may overwrite it in place (and `gather` would keep all of it).
-            own = _by_point(found, self.calls[at[event]])[rows[mine], columns[mine]]
+            every = _by_point(found, self.calls[at[event]])
+            if every.shape[1] != self.calls[at[event]].columns and every.ndim == 2:
+                raise ModelChangedError(_CHANGES)
+            own = every[rows[mine], columns[mine]]
             in_density = self.slopes_from is not None and at[event] >= self.slopes_from
             if in_density and x.requires_grad and not {id(t) for t in leaves(x)} & {id(t) for t in leaves(own)}:
                 # A graph of the density's own making, which it may have used up, and in which nothing moves.
@@ -155,7 +158,7 @@ class Trace:
         with suppress(_Reached):
             known = self._watch(function, x, take)
         if len(out) != min(last + 1, len(counts)):
-            raise InputError(_CHANGES)
+            raise ModelChangedError(_CHANGES)
         return torch.cat(out) if out else x.new_zeros(0), known
 
     def _watch(self, function: Function, x: Tensor, take: Callable[[list[Tensor], int], None]) -> Tensor:
@@ -169,6 +172,10 @@ class Trace:
         with Interception(count):
             # A model may work on its argument in place.
             return function((x[:, None] if self.column else x).clone())
+
+
+class ModelChangedError(InputError):
+    """A model makes other operations than when it was looked at."""
 
 
 _CHANGES = (

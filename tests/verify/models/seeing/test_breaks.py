@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from kinkproof.verify import InputError
 from kinkproof.verify.models.seeing.breaks import attach, find_breaks
+from kinkproof.verify.models.seeing.trace import trace
 from torch import Tensor, nn
 
 from .rational import layers_of, network, random_widths, rational_pieces
@@ -346,3 +347,27 @@ def test_thousands_of_breaks() -> None:
     with torch.no_grad():
         wide[0].bias.copy_(-wide[0].weight[:, 0] * torch.linspace(0.01, 0.99, 3000, dtype=torch.float64))
     assert len(find_breaks(wide, (0, 1))) == 3000
+
+
+class Padded(nn.Module):
+    """A block of Deep Ritz: the input, padded with zeros, is added to what the layer makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.last = nn.Linear(8, 8), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.pad(x, (0, 7))
+        return self.last(F.relu(self.inner(h)) + h)
+
+
+def test_padding_keeps_a_model_piecewise_linear_and_normalisation_is_smooth() -> None:
+    torch.manual_seed(0)
+    padded = trace(Padded().double(), (0.0, 1.0))
+    assert padded.straight
+    assert not padded.unknown
+    normal = nn.Sequential(nn.Linear(1, 8), nn.RMSNorm(8), nn.ReLU(), nn.Linear(8, 1)).double()
+    assert not trace(normal, (0.0, 1.0)).unknown
+    both = trace(lambda x: torch.where((x > 0.2) & (x < 0.7), x, 2 * x), (0.0, 1.0))
+    assert not both.unknown
+    assert len(both.calls) == 2

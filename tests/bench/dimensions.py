@@ -1,14 +1,9 @@
-"""What the missing term costs in several inputs, as ratios measured in one run; nothing here asserts.
-
-`python -m tests.bench_dimensions`, beside `tests/bench.py`: a step of training with the term over the plain step, and
-how noisy lines of several families are for the number of crossings that they pay for.
-"""
+"""What the missing term costs in several inputs, and how noisy lines of several families are for what they cost."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from kinkproof.solver import dirac_term
@@ -20,10 +15,10 @@ from kinkproof.solver.mending.noise import spread
 from kinkproof.solver.mending.sampling import prepared
 from torch import Tensor
 
-# Inputs and widths; what a step with the term should cost at most, in plain steps.
+from tests.bench.timing import compare, heading
+
+# Inputs and widths.
 NETWORKS: list[tuple[int, tuple[int, ...]]] = [(2, (40,)), (2, (64, 64)), (3, (64, 64, 64))]
-WANTED = 1.5
-REPEATS = 60
 
 
 def network(inputs: int, widths: Sequence[int], dtype: torch.dtype) -> torch.nn.Sequential:
@@ -53,37 +48,22 @@ def at_points(model: Callable[[Tensor], Tensor], inputs: int, dtype: torch.dtype
     return energy(x, u, du).mean()
 
 
-def costs() -> None:
-    """A step with the term over a plain one, in processor time, taken in turn."""
+def rows() -> None:
+    """A step with the term over the plain step, and the noise of families of lines."""
+    heading("Step with dirac_term ÷ plain step (u, ∇u by autograd, 1,000 points), 1 thread")
     for dtype in (torch.float64, torch.float32):
         for inputs, widths in NETWORKS:
-            net = network(inputs, widths, dtype)
-            model, box = distant(net, inputs), ((0, 1),) * inputs
+            model, box = distant(network(inputs, widths, dtype), inputs), ((0, 1),) * inputs
 
-            def plain(
-                model: Callable[[Tensor], Tensor] = model, inputs: int = inputs, kind: torch.dtype = dtype
-            ) -> None:
+            def plain(model: Any = model, inputs: int = inputs, kind: torch.dtype = dtype) -> None:
                 at_points(model, inputs, kind).backward()
 
-            def mended(
-                model: Callable[[Tensor], Tensor] = model,
-                inputs: int = inputs,
-                kind: torch.dtype = dtype,
-                box: tuple[tuple[int, int], ...] = box,
-            ) -> None:
+            def mended(model: Any = model, inputs: int = inputs, kind: torch.dtype = dtype, box: Any = box) -> None:
                 (at_points(model, inputs, kind) + dirac_term(energy, model, box)).backward()
 
-            times: list[list[float]] = [[], []]
-            for turn in range(REPEATS):
-                for step, taken in zip((plain, mended), times, strict=True):
-                    start = time.process_time()
-                    step()
-                    if turn > 4:
-                        taken.append(time.process_time() - start)
-            first, second = map(statistics.median, times)
-            name = f"{inputs}-D {'-'.join(map(str, widths))} {str(dtype).removeprefix('torch.')}"
-            print(f"{name:24} {1e3 * first:6.2f} ms, with the term {1e3 * second:6.2f} ms: {second / first:.2f} "
-                  f"(wanted {WANTED})")  # fmt: skip
+            title = f"{inputs}-D {'-'.join(map(str, widths))}, {str(dtype).removeprefix('torch.')}"
+            compare(title, mended, plain, "≤ 1.5")
+    families()
 
 
 def independent(inputs: int, count: int, axes: Sequence[int]) -> Lines:
@@ -109,6 +89,7 @@ def rotated(inputs: int, count: int) -> Lines:
 
 def families(draws: int = 100) -> None:
     """The noise of families of lines over that of 1,000 points, and its square times the number of crossings."""
+    print("\nNoise of lines, four along each axis or as many, over that of 1,000 points")
     for inputs, widths in [(2, (40,)), (2, (20, 20)), (3, (40,)), (3, (20, 20))]:
         net = network(inputs, widths, torch.float64)
         parameters = list(net.parameters())
@@ -140,9 +121,3 @@ def families(draws: int = 100) -> None:
             ratio = spread(torch.stack(rows)) / points
             print(f"{inputs}-D {'-'.join(map(str, widths)):6} {name:22} noise {ratio:.3f} of the points', "
                   f"{met / draws:5.0f} crossings, noise² × crossings {ratio**2 * met / draws:8.2f}")  # fmt: skip
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    costs()
-    families()
