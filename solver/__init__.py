@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
+    from .boxes.runs import BoxRun as BoxRun
+    from .boxes.training import fit_box as fit_box
     from .free_knots.widths.certificate import certify as certify
     from .free_knots.widths.convergence_table import convergence as convergence
     from .free_knots.widths.optimum import solve as solve
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from .training.training import fit as fit
 
 _HOME = {
+    "BoxRun": "boxes.runs",
     "Landscape": "landscapes.surfaces",
     "NoSecondDerivativeError": "landscapes.degeneracy",
     "Plane": "landscapes.planes",
@@ -56,6 +59,7 @@ _HOME = {
     "term_noise": "mending.noise",
     "eigenplanes": "landscapes.spectra",
     "fit": "training.training",
+    "fit_box": "boxes.training",
     "landscape": "landscapes.landscapes",
     "path_plane": "landscapes.planes",
     "plane_angles": "landscapes.spectra",

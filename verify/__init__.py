@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .exact import exact_gradient as exact_gradient
     from .exact import exact_hessian as exact_hessian
     from .line.derivation import derive as derive
+    from .statement.box import BoxProblem as BoxProblem
+    from .statement.box import box_problems as box_problems
     from .statement.deep_network import DeepNetwork as DeepNetwork
     from .statement.density import Density as Density
     from .statement.named import problems as problems
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .statement.problem import RitzProblem as RitzProblem
 
 _HOME = {
+    "BoxProblem": "statement.box",
     "DeepNetwork": "statement.deep_network",
     "Density": "statement.density",
     "InputError": "errors",
@@ -31,6 +34,7 @@ _HOME = {
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
     "audit": "auditing",
+    "box_problems": "statement.box",
     "derive": "line.derivation",
     "exact_energy": "exact",
     "exact_gradient": "exact",

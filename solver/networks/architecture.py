@@ -1,4 +1,4 @@
-"""Networks of one input and one output, batched over seeds: x ↦ c·σ(W … σ(w x + b) … + b), Eq. (3) and deeper."""
+"""Networks of one output, batched over seeds: x ↦ c·σ(W … σ(w x + b) … + b), Eq. (3) and deeper."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ class Architecture:
     Attributes:
         widths: neurons of each hidden layer.
         activation: between the layers.
+        inputs: how many, d.
     """
 
     widths: tuple[int, ...]
     activation: Activation
+    inputs: int = 1
 
     @classmethod
-    def of(cls, width: int | Sequence[int], name: str) -> Architecture:
+    def of(cls, width: int | Sequence[int], name: str, inputs: int = 1) -> Architecture:
         """From what a user writes: 20 or (20, 20), and the name of an activation.
 
         Raises:
@@ -49,7 +51,7 @@ class Architecture:
         widths = tuple(width) if isinstance(width, Sequence) and not isinstance(width, str) else (width,)
         if not widths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in widths):
             raise InputError(f"width: {width!r} is no layer; a whole number from 1 on, or several, would be right")
-        return cls(widths, activation(name))
+        return cls(widths, activation(name), inputs)
 
     @property
     def shallow(self) -> bool:
@@ -59,12 +61,12 @@ class Architecture:
     @property
     def parameters(self) -> int:
         """P, their number."""
-        inputs = (1, *self.widths[:-1])
+        inputs = (self.inputs, *self.widths[:-1])
         return sum(n * (m + 1) for n, m in zip(self.widths, inputs, strict=True)) + self.widths[-1]
 
     def split(self, theta: Tensor) -> tuple[list[Layer], Tensor]:
         """Parameter vectors (B, P) → the hidden layers and the output weights (B, N)."""
-        layers, start, inputs = [], 0, 1
+        layers, start, inputs = [], 0, self.inputs
         for n in self.widths:
             weights = theta[..., start : start + n * inputs].reshape(*theta.shape[:-1], n, inputs)
             start += n * inputs
@@ -83,7 +85,7 @@ class Architecture:
         if not len(seeds):
             raise InputError("seeds: there are none; range(4), say, would be right")
         ranges = []
-        for n, inputs in zip(self.widths, (1, *self.widths[:-1]), strict=True):
+        for n, inputs in zip(self.widths, (self.inputs, *self.widths[:-1]), strict=True):
             ranges += [torch.full((n * inputs,), inputs**-0.5, dtype=torch.float64), torch.ones(n, dtype=torch.float64)]
         ranges.append(torch.full((self.widths[-1],), self.widths[-1] ** -0.5, dtype=torch.float64))
         scale = torch.cat(ranges)
@@ -114,6 +116,23 @@ class Architecture:
             h, gate = self.activation.jet(h @ layer.weights.mT + layer.biases[..., None, :])
             slope = gate * (slope @ layer.weights.mT)
         return _dot(h, output), _dot(slope, output)
+
+    def value_and_gradient(self, theta: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The network (B, n) and its gradient in x (B, n, d), for any number of inputs.
+
+        Args:
+            theta: (B, P).
+            x: (n, d) for all, or (B, n, d).
+        """
+        layers, output = self.split(theta)
+        h, gate = self.activation.jet(x @ layers[0].weights.mT + layers[0].biases[..., None, :])
+        if self.shallow:
+            return _dot(h, output), (gate * output[..., None, :]) @ layers[0].weights
+        slope = gate[..., None, :] * layers[0].weights.mT[..., None, :, :]
+        for layer in layers[1:]:
+            h, gate = self.activation.jet(h @ layer.weights.mT + layer.biases[..., None, :])
+            slope = gate[..., None, :] * (slope @ layer.weights.mT[..., None, :, :])
+        return _dot(h, output), (slope @ output[..., None, :, None])[..., 0]
 
     def curvature(self, theta: Tensor, x: Tensor) -> Tensor:
         """The network's second derivative in x as its activation has it pointwise, (B, n)."""

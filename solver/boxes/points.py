@@ -1,0 +1,60 @@
+"""Where the energy is summed up: a grid, points drawn once, or points drawn anew at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ...verify.errors import InputError
+from ...verify.statement.box import BoxProblem
+from .statement import corners
+
+SAMPLINGS = ("grid", "fixed", "anew")
+# Apart from the seeds of starting parameters, which begin at 0.
+_POINTS, _LINES = 2**40, 2**41
+
+
+def generators(seeds: Sequence[int], of_lines: bool = False) -> list[torch.Generator]:
+    """One a network, so that its numbers do not depend on its company; those of lines are others."""
+    offset = _LINES if of_lines else _POINTS
+    return [torch.Generator().manual_seed((s + offset) % 2**63) for s in seeds]
+
+
+def points_of(
+    problem: BoxProblem, sampling: str, points: int, seeds: Sequence[int], dtype: torch.dtype
+) -> Callable[[], Tensor]:
+    """What gives the points of each step, (n, d) for all networks or (B, n, d), each of weight volume ÷ n.
+
+    Args:
+        problem: where.
+        sampling: "grid": midpoints of equal cells, about as many as asked for. "fixed": drawn once for each network.
+            "anew": drawn at each step.
+        points: how many.
+        seeds: of the networks.
+        dtype: of the numbers.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    low, high = corners(problem, torch.float64)
+    d = problem.inputs
+    if sampling == "grid":
+        side = max(1, round(points ** (1 / d)))
+        share = (torch.arange(side, dtype=torch.float64) + 0.5) / side
+        lattice = torch.stack(torch.meshgrid(*[share] * d, indexing="ij"), -1).reshape(-1, d)
+        nodes = (low + lattice * (high - low)).to(dtype)
+        return lambda: nodes
+    if sampling not in SAMPLINGS:
+        raise InputError(f"sampling: {sampling!r} is unknown; one of {', '.join(SAMPLINGS)} would be right")
+    drawing = generators(seeds)
+
+    def draw() -> Tensor:
+        share = torch.stack([torch.rand(points, d, generator=g, dtype=torch.float64) for g in drawing])
+        return (low + share * (high - low)).to(dtype)
+
+    if sampling == "anew":
+        return draw
+    drawn = draw()
+    return lambda: drawn
