@@ -171,7 +171,8 @@ def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> 
         ("from kinkproof.verify.systems.discovery import discover; discover(['jax'])", "torch autograd"),
         ("import kinkproof.verify.models", "torch sympy"),
         ("from kinkproof.verify.testing import assert_gradient_consistent", "torch sympy numpy"),
-        ("import kinkproof.solver", "torch scipy sympy numpy"),
+        ("import kinkproof.solver, kinkproof.solver.jax", "torch jax scipy sympy numpy"),
+        ("from kinkproof.solver.jax import dirac_term", "torch sympy scipy"),
         ("from kinkproof.solver import solve, certify, convergence", "torch matplotlib"),
     ],
 )
