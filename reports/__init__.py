@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING
 from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
+    from .data.dimensions import dimensions_study as dimensions_study
     from .data.landscape import landscape_study as landscape_study
     from .data.paper import paper_study as paper_study
+    from .pages.dimensions_pages import dimensions_report as dimensions_report
     from .pages.discrepancy import discrepancy_report as discrepancy_report
     from .pages.landscape_pages import landscape_report as landscape_report
     from .pages.model_pages import model_report as model_report
     from .pages.paper_pages import paper_report as paper_report
 
 _HOME = {
+    "dimensions_report": "pages.dimensions_pages",
+    "dimensions_study": "data.dimensions",
     "discrepancy_report": "pages.discrepancy",
     "landscape_report": "pages.landscape_pages",
     "landscape_study": "data.landscape",

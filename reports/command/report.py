@@ -1,4 +1,4 @@
-"""`kinkproof report`: the three PDF reports."""
+"""`kinkproof report`: the four PDF reports."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
     from ..data.cache import Cache
 
-app = typer.Typer(help="Write a report as a PDF: discrepancy, landscape or paper.", no_args_is_help=True)
+app = typer.Typer(help="Write a report as a PDF: discrepancy, landscape, paper or dimensions.", no_args_is_help=True)
 
 # Of a quick report: it shows that everything works, its runs have not converged.
 _QUICK_STEPS, _QUICK_SEEDS, _QUICK_RESOLUTION = 300, 4, 41
+_QUICK_BOX_STEPS, _QUICK_BOX_SEEDS = 60, 2
 # About so many steps a progress line shows.
-_DISCREPANCY_STEPS, _LANDSCAPE_STEPS, _PAPER_STEPS = 34, 10, 65
+_DISCREPANCY_STEPS, _LANDSCAPE_STEPS, _PAPER_STEPS, _DIMENSIONS_STEPS = 34, 10, 65, 33
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The PDF; by default build/reports/<report>.pdf.")]
 Kept = Annotated[
@@ -164,4 +165,43 @@ def paper(
             progress("writing the report")
             recall_pdf(kept, {"report": "paper", **study.settings}, partial(paper_report, study), path)
         findings_table(findings(study), study.first_look)
+        typer.echo(f"Written: {path}")
+
+
+@app.command()
+def dimensions(
+    context: typer.Context,
+    steps: Annotated[int | None, typer.Option(help="Of ADAM; by default 4000.", show_default=False)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Networks of each run, from seed 0 on; by default 8.", show_default=False)
+    ] = None,
+    quick: Quick = False,
+    output: Output = None,
+    cache: Kept = None,
+) -> None:
+    """Deep Ritz in two and three inputs: autodiff, autodiff with the missing term, and tanh at the same points.
+
+    A whole run takes an hour or so; it goes on where it was interrupted.
+    """
+    with one_sentence(context):
+        path, kept = _places("dimensions", output, cache)
+        from ...verify.errors import InputError
+        from ..data.cache import recall_pdf
+        from ..data.dimensions import SEEDS, STEPS, dimensions_study
+        from ..pages.dimensions_pages import dimensions_report
+        from .tables import steps as progress_line
+        from .training_tables import verdicts_table
+
+        if seeds is not None and seeds < 1:
+            raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
+        with progress_line(_DIMENSIONS_STEPS) as progress:
+            study = dimensions_study(
+                steps=steps if steps is not None else _QUICK_BOX_STEPS if quick else STEPS,
+                seeds=seeds if seeds is not None else _QUICK_BOX_SEEDS if quick else SEEDS,
+                cache=kept,
+                progress=progress,
+            )
+            progress("writing the report")
+            recall_pdf(kept, {"report": "dimensions", **study.settings}, partial(dimensions_report, study), path)
+        verdicts_table(study)
         typer.echo(f"Written: {path}")

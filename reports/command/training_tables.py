@@ -19,6 +19,7 @@ from .tables import terminal
 
 if TYPE_CHECKING:
     from ...solver.networks.autodiff_limit import AutodiffLimit
+    from ..data.dimensions import DimensionsStudy
     from ..pages.paper_pages import Finding
 
 # A trained network's gap this near to a state's is there: the grid of 200 points alone shifts it by some thousandths.
@@ -160,6 +161,20 @@ def findings_table(found: Iterable[Finding], first_look: str) -> None:
     for finding in found:
         held = [c.holds for c in finding.checks if c.papers]
         table.add_row(str(finding.figure), finding.claim, f"{sum(held)} of {len(held)}", finding.verdict)
+    terminal().print(table)
+
+
+def verdicts_table(study: DimensionsStudy) -> None:
+    """One line a case of the dimensions report; of a first look, which has no verdicts, that it is one."""
+    if study.first_look:
+        terminal().print(f"[bold]{study.first_look}.[/bold]")
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for head in ("case", "checks\nthat hold", "verdict"):
+        table.add_column(head, no_wrap=head == "verdict")
+    for case in study.runs:
+        held = [c.holds for c in study.checks(case)]
+        table.add_row(case, f"{sum(held)} of {len(held)}", study.verdict(case))
     terminal().print(table)
 
 

@@ -33,8 +33,9 @@ def settings_page(problem: RitzProblem | None, settings: Iterable[tuple[str, Any
     y = _TOP
     for key, text in wrapped:
         figure.text(0.06, y, key, fontsize=size, color="#555555")
-        figure.text(0.40, y, "\n".join(text), fontsize=size, va="baseline")
-        y -= step * len(text)
+        for line in text:
+            figure.text(0.40, y, line, fontsize=size)
+            y -= step
     return Page("Settings and versions", caption, figure)
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ...solver.boxes.runs import BoxRun
 from ...solver.data.statement import data
 from ...solver.training.checks import Check, verdict
 from ...solver.training.runs import Run
@@ -107,7 +108,7 @@ def field_axes(axes: Axes, errors: Axes, runs: Mapping[str, Run]) -> None:
     errors.set_title(r"Its error $\hat u - u$")
 
 
-def median_member(run: Run) -> int:
+def median_member(run: Run | BoxRun) -> int:
     """Which network has the median gap (the lower of two)."""
     order = np.argsort(run.energy_gap)
     return int(order[(len(order) - 1) // 2])

@@ -17,11 +17,13 @@ from ...verify.statement.box import BoxProblem
 from ..networks.architecture import Architecture
 from ..networks.gradients import Objective
 from ..training.adam import Adam, Schedule
+from ..training.starts import as_torch
 from .energy import BoxObjective, sampled_energy
 from .measure import Measure, Meter
 from .runs import BoxRun
 
 Array = NDArray[np.float64]
+INITIALS = ("torch", "paper")
 _TYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -53,6 +55,7 @@ def fit_box(
     sampling: str = "anew",
     lines: int | None = None,
     seeds: Iterable[int] = range(4),
+    initial: str = "torch",
     record: int = 200,
     callbacks: Iterable[Callable[[BoxObservation], object]] = (),
     dtype: str = "float64",
@@ -73,6 +76,8 @@ def fit_box(
         lines: at each step, see `dirac_term`.
         seeds: one network each. It starts from the same parameters and sees the same points whatever the gradient and
             its company.
+        initial: "torch": all parameters in ±1/√(inputs of their layer), as `torch.nn.Linear` draws them; "paper": the
+            biases in (−1, 1).
         record: every how many steps to measure.
         callbacks: called with each `BoxObservation`; one that returns True ends the run.
         dtype: "float64" or "float32".
@@ -103,11 +108,15 @@ def fit_box(
         raise InputError(f"seeds: {seeds} is a number; several, such as range({max(1, seeds)}), would be right")
     seeds = tuple(int(s) if isinstance(s, np.integer) else s for s in seeds)
     architecture = Architecture.of(width, activation, problem.inputs)
-    theta = architecture.initial(seeds, _TYPES[dtype])
+    if initial not in INITIALS:
+        raise InputError(f"initial: {initial!r} is unknown; one of {', '.join(INITIALS)} would be right")
+    theta = architecture.initial(seeds)
+    theta = (as_torch(architecture, theta) if initial == "torch" else theta).to(_TYPES[dtype])
     settings: dict[str, Any] = {
         "width": list(architecture.widths), "activation": architecture.activation.name, "gradient": gradient,
         "steps": steps, "learning_rate": learning_rate, "schedule": schedule if isinstance(schedule, str) else None,
         "points": points, "sampling": sampling, "lines": lines, "seeds": list(seeds), "record": record, "dtype": dtype,
+        "initial": initial,
     }  # fmt: skip
     followed = BoxObjective(problem, architecture, gradient, points, sampling, lines, seeds, _TYPES[dtype])
     meter = Meter(problem, architecture, seeds)

@@ -45,7 +45,7 @@ def initial_parameters(
     if initial == "paper":
         return theta
     if initial == "torch":
-        return _as_torch(architecture, theta)
+        return as_torch(architecture, theta)
     if not (architecture.shallow and architecture.activation.breakpoint):
         raise InputError(
             f"initial: {initial!r} spreads the kinks of one hidden layer, not of {architecture.widths} neurons with "
@@ -65,9 +65,10 @@ def initial_parameters(
     return torch.cat([slope, -slope * place, c], -1)
 
 
-def _as_torch(architecture: Architecture, theta: Tensor) -> Tensor:
+def as_torch(architecture: Architecture, theta: Tensor) -> Tensor:
+    """Parameters (B, P) as `Architecture.initial` draws them, with biases in ±1/√(inputs) instead of (−1, 1)."""
     layers, output = architecture.split(theta)
-    inputs = (1, *architecture.widths[:-1])
+    inputs = (architecture.inputs, *architecture.widths[:-1])
     parts = [
         p
         for layer, n in zip(layers, inputs, strict=True)

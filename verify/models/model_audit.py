@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -77,8 +78,46 @@ def audit_model(
         InputError: a model, density or sum that cannot be judged; the message names the line to look at. Nothing else
             is raised, whatever the user's own code does.
     """
+    with _refusing():
+        interval = _interval(domain)
+        under_audit = trained(rule, quadrature, loss, points)
+        progress("the model")
+        prepared = prepare(model, interval, parameters)
+        stated, prepared = borrow(bind(density), prepared, interval)
+        integral = state(check(stated, prepared, interval), prepared, interval, ends)
+        progress("kinks")
+        notes = _notes_on_precision(prepared)
+        prepared, located, moving, said = _differentiable(prepared, integral)
+        notes += [*said, *_notes_on_breaks(located)]
+        judged_sum = under_audit.of(prepared, integral)
+        # gradcheck needs float64; where the user's sum does not take that, it says so.
+        double = partial(under_audit.of, prepared.double(), integral)
+        progress("exact gradient by two routes")
+        exact = exact_side(prepared, located, moving)
+        if len(exact.ranked) == MOST_RANKED:
+            notes.append(
+                f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked"
+            )
+        progress("differences of the energy")
+        routes = _routes(prepared, exact)
+        study = Assessment(prepared, integral, exact, judged_sum, under_audit.sizes, tuple(routes))
+        if not all(r.passed for r in routes):
+            return study.without_verdict(tuple(notes))
+        progress(f"autodiff of {judged_sum.name}")
+        judged, autodiff, draws = study.judge()
+        progress("torch.autograd.gradcheck")
+        return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever is raised is a refusal in a sentence, with the user's line.
+
+    Raises:
+        InputError: in place of any exception.
+    """
     try:
-        return _audited(model, density, domain, parameters, rule, quadrature, loss, ends, points, progress)
+        yield
     except InputError:
         raise
     except Exception as error:
@@ -86,47 +125,6 @@ def audit_model(
             f"audit: {sentence(error)}{at(line_of_error(error))}; it cannot be judged where this is raised, and a "
             "model, density and loss that do not raise it would be right"
         ) from error
-
-
-def _audited(
-    model: Callable[..., Any],
-    density: Callable[..., Any],
-    domain: tuple[float, float],
-    parameters: Mapping[str, Any] | None,
-    rule: str,
-    quadrature: Callable[[int], Any] | None,
-    loss: Callable[[Any, int], Any] | None,
-    ends: Ends | None,
-    points: int | tuple[int, ...],
-    progress: Callable[[str], None],
-) -> ModelAudit:
-    """`audit_model`, unguarded."""
-    ends_of = _interval(domain)
-    under_audit = trained(rule, quadrature, loss, points)
-    progress("the model")
-    prepared = prepare(model, ends_of, parameters)
-    stated, prepared = borrow(bind(density), prepared, ends_of)
-    integral = state(check(stated, prepared, ends_of), prepared, ends_of, ends)
-    progress("kinks")
-    notes = _notes_on_precision(prepared)
-    prepared, located, moving, said = _differentiable(prepared, integral)
-    notes += [*said, *_notes_on_breaks(located)]
-    judged_sum = under_audit.of(prepared, integral)
-    # gradcheck needs float64; where the user's sum does not take that, it says so.
-    double = partial(under_audit.of, prepared.double(), integral)
-    progress("exact gradient by two routes")
-    exact = exact_side(prepared, located, moving)
-    if len(exact.ranked) == MOST_RANKED:
-        notes.append(f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked")
-    progress("differences of the energy")
-    routes = _routes(prepared, exact)
-    study = Assessment(prepared, integral, exact, judged_sum, under_audit.sizes, tuple(routes))
-    if not all(r.passed for r in routes):
-        return study.without_verdict(tuple(notes))
-    progress(f"autodiff of {judged_sum.name}")
-    judged, autodiff, draws = study.judge()
-    progress("torch.autograd.gradcheck")
-    return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
 
 
 def _interval(domain: Any) -> tuple[float, float]:

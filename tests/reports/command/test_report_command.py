@@ -58,6 +58,8 @@ def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, mon
         (["discrepancy", "--backend", "tensorflux"], "backend"),
         (["paper", "--seeds", "0"], "--seeds: 0"),
         (["paper", "--steps", "0"], "--steps: 0"),
+        (["dimensions", "--seeds", "0"], "--seeds: 0"),
+        (["dimensions", "--steps", "0"], "--steps: 0"),
     ],
 )
 def test_bad_input_is_one_sentence_and_no_file(

@@ -20,7 +20,9 @@ SHORT: dict[str, Any] = {"steps": 30, "points": 100, "seeds": range(2)}
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("name", ["sine-line", "two-material-plate", "peak-cube"])
 def test_every_sampling_lowers_the_energy_in_any_number_of_inputs(name: str, sampling: str) -> None:
-    run = fit_box(box_problems[name], (16, 12), gradient="exact", sampling=sampling, learning_rate=1e-2, **SHORT)
+    # A hundred points are too few for a peak in a cube: the sum over them falls, the integral rises.
+    many = {**SHORT, "points": 1000}
+    run = fit_box(box_problems[name], (16, 12), gradient="exact", sampling=sampling, learning_rate=1e-2, **many)
     assert (run.energy[-1] < run.energy[0]).all()
     assert (run.energy_gap > 0).all()
     assert run.steps.tolist() == [0, 30]
@@ -47,6 +49,16 @@ def test_points_drawn_anew_differ_from_fixed_ones_and_lines_do_not_move_them() -
     sums = [(wrong.gradient(theta)[0], right.gradient(theta)[0]) for _ in range(3)]
     assert all(torch.equal(a, b) for a, b in sums)
     assert not torch.equal(sums[0][0], sums[1][0])
+
+
+@pytest.mark.long
+def test_in_one_input_points_drawn_anew_end_where_autodiff_must_and_the_term_leads_on() -> None:
+    many: dict[str, Any] = {"steps": 3000, "points": 200, "seeds": range(4), "learning_rate": 5e-3}
+    wrong, right = (fit_box(box_problems["sine-line"], 20, gradient=g, **many) for g in ("autodiff", "exact"))
+    # MATH 12: the gap of autodiff is 0.00956 whatever the width; the noise of the points leaves it a little above.
+    assert np.median(wrong.energy_gap) == pytest.approx(0.00956, rel=0.1)
+    # A start may be caught in a minimum as high; measured with other starts: three of four at 0.0026.
+    assert np.median(right.energy_gap) < np.median(wrong.energy_gap) / 2
 
 
 def test_a_run_is_read_as_it_was_saved(tmp_path: Path) -> None:
@@ -102,6 +114,7 @@ def test_a_network_that_diverges_keeps_its_last_finite_parameters() -> None:
         ({"learning_rate": -1.0}, "learning_rate: -1.0 trains nothing"),
         ({"seeds": 3}, r"seeds: 3 is a number; several, such as range\(3\)"),
         ({"seeds": []}, "seeds: there are none"),
+        ({"initial": "even"}, "initial: 'even' is unknown; one of torch, paper"),
         ({"dtype": "float16"}, "dtype: 'float16' is unknown"),
         ({"schedule": "linear"}, "schedule: 'linear' is unknown"),
         ({"width": 0}, "width: 0 is no layer"),
@@ -112,3 +125,14 @@ def test_bad_input_ends_in_one_sentence(wrong: dict[str, Any], said: str) -> Non
         fit_box(SQUARE, **{**SHORT, "width": 6, **wrong})
     with pytest.raises(InputError, match="is no BoxProblem"):
         fit_box(problems["sine-2"])  # type: ignore[arg-type]
+
+
+@pytest.mark.long
+def test_in_the_plane_the_term_brings_the_gap_down_to_a_quarter() -> None:
+    """The setting of MATH 10: 40 units, 500 points drawn anew, ADAM 3e-3 with cosine decay, 4,000 steps.
+
+    Measured: 0.01093 and 0.00273. The bound of a quarter is just met; a third tells whether the term works.
+    """
+    wrong, right = (fit_box(SQUARE, 40, gradient=g, seeds=range(8), record=4000) for g in ("autodiff", "exact"))
+    assert np.median(right.energy_gap) < np.median(wrong.energy_gap) / 3
+    assert (right.energy_gap < wrong.energy_gap / 2).all()

@@ -18,6 +18,7 @@ from ...line.derivation import OTHER_SLOPE, OUTPUT, VALUE, WEIGHT, derive
 from ...line.integration import Function, vectorised
 from ...line.moments import moments
 from ...statement.blocks import BLOCKS
+from ...statement.centring import centre
 from ...statement.expressions import X
 from ...statement.named import problems
 from ...statement.problem import RitzProblem
@@ -65,8 +66,14 @@ def formulas(problem: RitzProblem) -> list[Formulas]:
     """The pieces from left to right.
 
     Raises:
-        InputError: without a closed form, and too many panels would be needed.
+        InputError: without a closed form, and too many panels would be needed; or the domain is so far from 0 that
+            closed forms in x lose digits.
     """
+    if place := centre(problem.domain):
+        raise InputError(
+            f"generated code: about x = {float(place):g} closed forms in x lose digits; the same problem in the "
+            "distance from there, whose first biases are b + w·x, would be right"
+        )
     table, derivation = moments(problem), derive(problem)
     out = []
     for piece, densities, integrals in zip(problem.pieces, table.densities, table.antiderivatives, strict=True):

@@ -272,3 +272,9 @@ def test_an_interrupt_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt):
         generate(RitzProblem(source="1"), tmp_path / "oracles.py", {"one": ShallowNetwork([1], ["-1/3"], [1])})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_domain_far_from_0_is_refused_and_not_computed_with_lost_digits() -> None:
+    far = RitzProblem(coefficient="1", source="1", distance="(x - 1000)*(1001 - x)", domain=(1000, 1001))
+    with pytest.raises(InputError, match=r"generated code: about x = 1000\.5 closed forms in x lose digits"):
+        standalone_text(far, [], "far.py")
