@@ -113,8 +113,14 @@ def test_in_one_input_it_is_exact_and_draws_nothing(
     assert abs((case.draws(1)[0] + bulk) @ v - wanted) > 1e-6 * size
 
 
-@pytest.mark.parametrize(("inputs", "widths", "outputs", "density", "seed"),
-    [(2, (6,), 1, "Dirichlet", 0), pytest.param(2, (5, 4), 2, "quartic", 1, marks=pytest.mark.long), pytest.param(2, (4, 4, 4), 1, "cubic", 2, marks=pytest.mark.long)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inputs", "widths", "outputs", "density", "seed"),
+    [
+        (2, (6,), 1, "Dirichlet", 0),
+        pytest.param(2, (5, 4), 2, "quartic", 1, marks=pytest.mark.long),
+        pytest.param(2, (4, 4, 4), 1, "cubic", 2, marks=pytest.mark.long),
+    ],
+)
 def test_in_the_plane_its_mean_is_what_autodiff_leaves_out(
     inputs: int, widths: tuple[int, ...], outputs: int, density: str, seed: int
 ) -> None:
