@@ -36,7 +36,9 @@ VERDICTS = {
 
 
 def test_every_example_has_a_verdict_to_be_checked() -> None:
-    assert {f"{p.name}" for p in EXAMPLES.glob("*.py")} == {name.partition(":")[0] for name in VERDICTS}
+    # Those that train with the term in several inputs are run as scripts, by the tests of the term.
+    audited = {p.name for p in EXAMPLES.glob("*.py") if not p.name.startswith("missing_term")}
+    assert audited == {name.partition(":")[0] for name in VERDICTS}
 
 
 @pytest.mark.parametrize("subject", VERDICTS)

@@ -93,7 +93,10 @@ class Case:
 
 
 @pytest.mark.parametrize(("widths", "outputs", "density", "seed"),
-    [((5,), 1, "Dirichlet", 0), ((4, 3), 2, "quartic", 1), ((3, 3, 3), 1, "cubic", 2)])  # fmt: skip
+    [((5,), 1, "Dirichlet", 0),
+     # Compiling what is deeper takes most of the time.
+     pytest.param((4, 3), 2, "quartic", 1, marks=pytest.mark.long),
+     pytest.param((3, 3, 3), 1, "cubic", 2, marks=pytest.mark.long)])  # fmt: skip
 def test_in_one_input_it_is_exact_and_draws_nothing(
     widths: tuple[int, ...], outputs: int, density: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
