@@ -29,7 +29,7 @@ _PATIENCE = 600
 
 @pytest.fixture(scope="session")
 def paper_audit(tmp_path_factory: pytest.TempPathFactory) -> Audit:
-    """The main job's audit, without torch.compile, which `nox -s verify` runs; one worker makes it, the others read it."""
+    """The main job's audit, without torch.compile, which `nox -s verify` runs; made by one worker, read by others."""
     kept = tmp_path_factory.getbasetemp().parent / "paper-audit.json"
     if "PYTEST_XDIST_WORKER" in os.environ:
         try:
