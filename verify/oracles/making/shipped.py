@@ -16,8 +16,6 @@ from .deep_records import deep_records
 from .records import Record, case_record, grid_record, pack_text
 
 # Made in seconds: the ordinary tests make them anew, and the long ones all others but `wide`, which takes a quarter of
-# an hour.
-SMALL = ("degenerate", "quadrature")
 
 
 def shipped_text(name: str) -> str:
