@@ -15,8 +15,6 @@ from ...systems.refinement import near_solution
 from .deep_records import deep_records
 from .records import Record, case_record, grid_record, pack_text
 
-# Made in seconds: the ordinary tests make them anew, and the long ones all others but `wide`, which takes a quarter of
-
 
 def shipped_text(name: str) -> str:
     """The file of one shipped pack; the same bytes each time."""
