@@ -226,7 +226,9 @@ def _require_same_integral(
     off = [abs(v - energy) for v in values]
     # Still falling like at least the square root of the number of points is tending, however slowly.
     tends = off[-1] <= off[0] / np.sqrt(points[-1] / points[0]) * 2
-    if off[-1] > _VALUE * magnitude and not tends:
+    # Points that were drawn scatter: five standard errors of a density that varies by twice its mean size.
+    allowed = max(_VALUE, 10 / np.sqrt(points[-1])) if discretisation.scatter is not None else _VALUE
+    if off[-1] > allowed * magnitude and not tends:
         raise _other_integral(discretisation, values[-1], energy, f"on {points[-1]:,} points")
 
 
