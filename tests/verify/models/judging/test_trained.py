@@ -179,8 +179,8 @@ def judged_on_fixed_points(seed: int, whole: bool = True) -> None:
         (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
         return wavy(x, u, du).mean()
 
-    # Inside a loss points cannot be seen, and the rate of three numbers of them has luck in it: of seeds 0 to 7 the last
-    # is called inconsistent.
+    # Inside a loss points cannot be seen, and the rate of three numbers of them has luck in it: of seeds 0 to 7 the
+    # last is called inconsistent.
     if whole:
         assert audit(smooth, wavy, loss=loss).verdict == "consistent", seed
     found = audit(kinked(20, seed), wavy, quadrature=partial(once, seed=seed))
