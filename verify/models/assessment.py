@@ -172,9 +172,11 @@ class Assessment:
             if not (jumps and explained):
                 explains = "only part of it" if jumps else "none of it"
                 cut_off = self._cut_off(autodiff, checked)
+                # Only differences of the sum that were made show that nothing is.
+                intact = "; nothing in its graph is cut off" if checked.passed else ""
                 return (
                     "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
-                    f"{explains}" + (f": {cut_off}" if cut_off else "; nothing in its graph is cut off")
+                    f"{explains}" + (f": {cut_off}" if cut_off else intact)
                 )
             return (
                 "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from torch import Tensor
 from ...discrete.quadrature import grid
 from ...errors import InputError
 from ..seeing.graph import leaves
-from ..seeing.holdings import Place, lent, places
+from ..seeing.holdings import lent, places
 from ..seeing.model import Model
 from ..seeing.pieces import at_once
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
@@ -46,7 +46,7 @@ class Discretisation:
         fixed: its nodes do not move with the parameters; None if that cannot be seen from outside.
         random: it draws anew at each call.
         scatter: n, seed → Σ ±weight ∂L/∂θ with random signs, (P,): by how much points that were drawn once miss the
-            integral; None for grids, whose points lie evenly, and where that cannot be seen from outside.
+            integral; None for grids, whose points lie evenly. Of a loss, what uniformly drawn points would have.
     """
 
     name: str
@@ -173,14 +173,13 @@ def _signed(model: Model, integral: Integral, nodes: Callable[[int], Nodes], poi
     return row.numpy()
 
 
-def on_loss(
-    model: Model, loss: Callable[[Any, int], Any], points: int, borrowed: Sequence[tuple[Place, str]] = ()
-) -> Discretisation:
+def on_loss(model: Model, integral: Integral, loss: Callable[[Any, int], Any], points: int) -> Discretisation:
     """The user's whole loss of (model, n), with their own model in their own precision."""
     # What is coarser than float32 has no sums worth judging.
     own = model.in_own_precision()
     dtype = torch.float64 if own.precision == "float64" else torch.float32
     # What the density borrows the loss may take from the same places.
+    borrowed = integral.density.borrowed
     lendable = [(place, own.parameters[name]) for place, name in borrowed]
     kept = {id(place.tensor): name for place, name in borrowed}
     lendable += [(p, own.parameters[kept[id(p.tensor)]]) for p in places(loss) if id(p.tensor) in kept]
@@ -204,7 +203,15 @@ def on_loss(
         first, second = total(points)[0], total(points)[0]
     _require_argument(first, own, model.original, loss)
     drawn = float(first.detach()) != float(second.detach())
-    return Discretisation("your loss", total, own.tensors, model.precision, None, drawn)
+    scatter = partial(_signed, own, integral, partial(_drawn, integral.domain))
+    return Discretisation("your loss", total, own.tensors, model.precision, None, drawn, scatter)
+
+
+def _drawn(domain: tuple[float, float], points: int) -> Nodes:
+    """Points as they would be drawn uniformly, the same each time, and their weights."""
+    x = torch.rand(points, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    length = domain[1] - domain[0]
+    return domain[0] + length * x, torch.full_like(x, length / points)
 
 
 def _require_argument(value: Tensor, own: Model, original: Any, loss: Callable[[Any, int], Any]) -> None:

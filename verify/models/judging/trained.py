@@ -38,7 +38,7 @@ class Trained:
             InputError: it cannot be evaluated.
         """
         if self.loss is not None:
-            return on_loss(model, self.loss, self.sizes[0], integral.density.borrowed)
+            return on_loss(model, integral, self.loss, self.sizes[0])
         if self.quadrature is not None:
             return on_quadrature(model, integral, self.quadrature, self.sizes)
         for n in {k for size in self.sizes for k in family_sizes(size)}:
