@@ -34,7 +34,7 @@ def _places(name: str, output: Path | None, cache: Path | None) -> tuple[Path, C
     from ...verify.errors import InputError
     from ...verify.files import require_writable
     from ..data.cache import Cache
-    from ..pages.style import creation_date
+    from ..layout.page import creation_date
 
     path = output or Path("build/reports") / f"{name}.pdf"
     folder = cache or path.parent / "cache"

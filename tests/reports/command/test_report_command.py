@@ -28,7 +28,7 @@ def test_a_landscape_report_is_written_and_the_second_is_the_same(tmp_path: Path
     (tmp_path / "l.pdf").unlink()
     assert landscape(tmp_path)[0] == 0
     assert (tmp_path / "l.pdf").read_bytes() == first
-    assert len(PdfReader(tmp_path / "l.pdf").pages) == 12
+    assert len(PdfReader(tmp_path / "l.pdf").pages) == 14
 
 
 def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:

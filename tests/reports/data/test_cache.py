@@ -73,10 +73,10 @@ def test_a_changed_line_of_source_is_seen(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_modules_that_make_the_data_are_part_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     before = module._source.__wrapped__(module.COMPUTING)
     read = Path.read_bytes
-    for name in ("data/audit.py", "data/landscape.py", "data/paper.py", "pages/style.py"):
+    for name in ("data/audit.py", "data/landscape.py", "data/paper.py", "layout/style.py"):
         with monkeypatch.context() as patch:
             patch.setattr(Path, "read_bytes", lambda p, name=name: read(p) + b"#" * p.as_posix().endswith(name))
-            assert (module._source.__wrapped__(module.COMPUTING) == before) == (name == "pages/style.py"), name
+            assert (module._source.__wrapped__(module.COMPUTING) == before) == (name == "layout/style.py"), name
 
 
 def test_sealed_bytes_are_read_back_or_refused(tmp_path: Path) -> None:
