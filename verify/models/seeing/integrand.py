@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .combined import Combined
 from .eager import may_require_gradients
 from .operations import Interception
 
@@ -18,14 +19,21 @@ class Integrand:
     """What is integrated, as a function of x alone.
 
     Attributes:
-        model: x, (n,) → u, (n,).
-        density: (x, u, u′), each (n,) → L, (n,).
+        model: x, (n,) → u, (n,) or (n, m).
+        density: (x, u, u′), u and u′ of one shape → L, (n,).
         held: the module behind the model, if there is one, for its parameters and the names of its parts.
+        outputs: m.
     """
 
     model: Callable[[Tensor], Tensor]
     density: Callable[[Tensor, Tensor, Tensor], Tensor]
     held: Any = None
+    outputs: int = 1
+
+    @property
+    def alone(self) -> Callable[[Tensor], Tensor]:
+        """The model without the density, with one number a point."""
+        return self.model if self.outputs == 1 else Combined(self.model, self.outputs)
 
     def __call__(self, x: Tensor) -> Tensor:
         """L at points (n,) or (n, 1), (n,), with its graph in the parameters and in x."""
@@ -41,7 +49,9 @@ class Integrand:
 
 
 def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """u and u′ at points, each of the shape of x, to be differentiated once more by the parameters and by x.
+    """u and u′ at points, to be differentiated once more by the parameters and by x.
+
+    Each is of the shape of x; of a model of several outputs these are a further axis.
 
     By reverse mode twice; forward mode, which needs no second graph, took half as long again. Inside the transforms of
     torch.func, which do not see through `torch.autograd.grad`, it is forward mode.
@@ -61,5 +71,6 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
         u = model(points)
         if not u.requires_grad:
             return u, torch.zeros_like(u)
-        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
-    return u, slope
+        columns = u.unbind(-1) if u.ndim > x.ndim else (u,)
+        slopes = [torch.autograd.grad(c.sum(), points, create_graph=True, materialize_grads=True)[0] for c in columns]
+    return u, torch.stack(slopes, -1) if u.ndim > x.ndim else slopes[0]
