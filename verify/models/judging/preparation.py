@@ -40,9 +40,9 @@ def prepare(
         parameters: name → tensor, for a function.
 
     Raises:
-        InputError: no parameters; it takes no numbers x, or returns none; NaN; it changes from call to call, or with the other points
-            of a batch; an in-place operation that breaks its derivative; it takes its parameters or x out of
-            autograd's sight.
+        InputError: no parameters; it takes no numbers x, or returns none; NaN; it changes from call to call, or with
+            the other points of a batch; an in-place operation that breaks its derivative; it takes its parameters or x
+            out of autograd's sight.
     """
     if isinstance(model, torch.nn.Module):
         if parameters is not None:
