@@ -7,6 +7,7 @@ one-hidden-layer network (MATH 4).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -55,7 +56,7 @@ class Moments:
         the integrals are taken by Gauss points from that end.
         """
         (left, right), reach = self.problem.ends, self.reach
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         # Kinks that were moved to an end bound pieces of no length.
         inner = (rows > left) & (rows < right)
         starts, counts = (rows <= left).sum(axis=1).tolist(), inner.sum(axis=1).tolist()
@@ -78,7 +79,7 @@ class Moments:
                 pieces[:, end - near_here + 1 : end] = tail[:, :-1] - tail[:, 1:]
                 pieces[:, end] = tail[:, -1]
             done += count
-        return out.reshape(-1, *x.shape[:-1], x.shape[-1] + 1)
+        return out.reshape(len(POWERS), *x.shape[:-1], x.shape[-1] + 1)
 
     def _upto(self, x: Array, near: Array) -> Array:
         """∫ from the left end to x (K,), by Gauss points where that end is near, (6, K)."""

@@ -31,6 +31,15 @@ def test_kinks_at_the_ends_bound_pieces_of_no_length_and_are_not_integrated_to(m
         assert (np.abs(found[:, row] - exact) <= 1e-15 * size).all()
 
 
+def test_without_kinks_the_one_piece_is_the_domain() -> None:
+    table = moments(problems["sine-2"])
+    whole = table.cumulative(np.array([1.0]))
+    for shape in ((0,), (2, 0)):
+        assert table.increments(np.zeros(shape)).shape == (6, *shape[:-1], 1)
+        assert (table.increments(np.zeros(shape)) == whole.reshape(6, *(1,) * len(shape))).all()
+    assert table.increments(np.zeros((0, 3))).shape == (6, 0, 4)
+
+
 def test_next_to_an_end_integrals_keep_their_digits() -> None:
     table = moments(problems["sine-2"])
     x = np.array([1e-7, 2e-7, 0.4, 1 - 1e-7])
