@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -44,6 +45,7 @@ class Assessment:
     trained: Discretisation
     sizes: tuple[int, ...]
     routes: tuple[Route, ...]
+    advise: Callable[[Model, Integral, str, Wanted], str] = remedy
 
     @property
     def located(self) -> Located:
@@ -172,9 +174,11 @@ class Assessment:
             if not (jumps and explained):
                 explains = "only part of it" if jumps else "none of it"
                 cut_off = self._cut_off(autodiff, checked)
+                # Only differences of the sum that were made show that nothing is.
+                intact = "; nothing in its graph is cut off" if checked.passed else ""
                 return (
                     "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
-                    f"{explains}" + (f": {cut_off}" if cut_off else "; nothing in its graph is cut off")
+                    f"{explains}" + (f": {cut_off}" if cut_off else intact)
                 )
             return (
                 "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the kinks "
@@ -217,8 +221,8 @@ class Assessment:
         text = ""
         if verdict == "inconsistent":
             fixed = cuts.marks[1:-1][cuts.owners[1:-1] < 0]
-            wanted = Wanted(formula.total.numpy(), self._scale, fixed.numpy())
-            text = remedy(model, self.integral, self.trained.name, wanted)
+            wanted = Wanted(formula.total.numpy(), self._scale, formula.jump.numpy(), fixed.numpy())
+            text = self.advise(model, self.integral, self.trained.name, wanted)
         return ModelAudit(
             verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
             formula.energy, formula.bulk.numpy(), formula.jump.numpy(), autodiff, self.located.places.numpy(),

@@ -56,7 +56,6 @@ def study(
     sizes: list[int],
     precision: str,
     scale: float | None = None,
-    rate: float = 1.0,
 ) -> Study:
     """Relative errors over the grids → order and verdict.
 
@@ -69,7 +68,6 @@ def study(
         sizes: n, ascending.
         precision: in which the gradients were computed.
         scale: what errors are measured by, by default the norm of the target.
-        rate: the order with which an error is to vanish: 1, or ½ for points that were drawn at random.
     """
     scale = scale or float(np.linalg.norm(target)) or 1.0
     errors = [max(float(np.linalg.norm(f - target)) for f in of_n) / scale for of_n in found]
@@ -84,9 +82,6 @@ def study(
     if len(above) > 1:
         logarithms = np.log(np.array(above))
         order = float(-np.polyfit(logarithms[:, 0], logarithms[:, 1], 1)[0])
-    scaled = [n**rate * e for n, e in zip(sizes, errors, strict=True)]
-    # Drawn points have luck of their own: their first and their last number are compared, over which what stands still
-    # grows as much as elsewhere from one to the next.
-    before = max(scaled[:-1]) if rate == 1 else scaled[0]
-    vanishes = errors[-1] <= rounding or scaled[-1] <= _MOST_GROWTH * before
+    scaled = [n * e for n, e in zip(sizes, errors, strict=True)]
+    vanishes = errors[-1] <= rounding or scaled[-1] <= _MOST_GROWTH * max(scaled[:-1])
     return Study(tuple(errors), order, "consistent" if vanishes else "inconsistent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from torch import Tensor
 from ...discrete.quadrature import grid
 from ...errors import InputError
 from ..seeing.graph import leaves
-from ..seeing.holdings import Place, lent, places
+from ..seeing.holdings import lent, places
 from ..seeing.model import Model
 from ..seeing.pieces import at_once
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
@@ -28,6 +28,8 @@ from .seeds import seeded
 Array = NDArray[Any]
 # Nodes and weights, both (n,).
 Nodes = tuple[Tensor, Tensor]
+# Model, integral, n → nodes and weights, n → parts of the sum.
+Summed = Callable[[Model, Integral, Callable[[int], Nodes], int], Iterable[Tensor]]
 
 # What √n times the discrepancy of points is at least if they were drawn: 0.87 in the mean, and below 0.44 once in a
 # hundred. Of 1,000 evenly spread ones it is 0.02.
@@ -46,7 +48,7 @@ class Discretisation:
         fixed: its nodes do not move with the parameters; None if that cannot be seen from outside.
         random: it draws anew at each call.
         scatter: n, seed → Σ ±weight ∂L/∂θ with random signs, (P,): by how much points that were drawn once miss the
-            integral; None for grids, whose points lie evenly, and where that cannot be seen from outside.
+            integral; None for grids, whose points lie evenly. Of a loss, what uniformly drawn points would have.
     """
 
     name: str
@@ -98,8 +100,8 @@ class Discretisation:
         return value, row.numpy()
 
 
-def on_rule(model: Model, integral: Integral, rule: str) -> Discretisation:
-    """A named rule's sum of the density, u′ by autograd, in the user's precision."""
+def on_rule(model: Model, integral: Integral, rule: str, summed: Summed) -> Discretisation:
+    """A named rule's sum of the density, in the user's precision."""
     own = model.in_own_precision()
     grid(rule, 10, integral.domain)
 
@@ -107,11 +109,11 @@ def on_rule(model: Model, integral: Integral, rule: str) -> Discretisation:
         mesh = grid(rule, points, integral.domain)
         return torch.from_numpy(mesh.nodes), torch.from_numpy(mesh.weights)
 
-    return Discretisation(f"{rule} rule", partial(_weighted, own, integral, nodes), own.tensors, own.precision, True)
+    return Discretisation(f"{rule} rule", partial(summed, own, integral, nodes), own.tensors, own.precision, True)
 
 
 def on_quadrature(
-    model: Model, integral: Integral, quadrature: Callable[[int], Any], sizes: tuple[int, ...]
+    model: Model, integral: Integral, quadrature: Callable[[int], Any], sizes: tuple[int, ...], summed: Summed
 ) -> Discretisation:
     """The user's own nodes and weights."""
     own = model.in_own_precision()
@@ -145,7 +147,7 @@ def on_quadrature(
     with seeded(0):
         uneven = not drawn and _scattered(*nodes(sizes[-1]), domain)
     return Discretisation(
-        "your quadrature", partial(_weighted, own, integral, nodes), own.tensors, own.precision, True, drawn,
+        "your quadrature", partial(summed, own, integral, nodes), own.tensors, own.precision, True, drawn,
         partial(_signed, own, integral, nodes) if uneven else None,
     )  # fmt: skip
 
@@ -168,19 +170,18 @@ def _signed(model: Model, integral: Integral, nodes: Callable[[int], Nodes], poi
         return x, weights * signs[: len(weights)]
 
     row = torch.zeros_like(model.vector(), dtype=torch.float64)
-    for part in _weighted(model, replace(integral, ends=None), flipped, points):
+    for part in weighted(model, replace(integral, ends=None), flipped, points):
         row += model.gradient(part).double()
     return row.numpy()
 
 
-def on_loss(
-    model: Model, loss: Callable[[Any, int], Any], points: int, borrowed: Sequence[tuple[Place, str]] = ()
-) -> Discretisation:
+def on_loss(model: Model, integral: Integral, loss: Callable[[Any, int], Any], points: int) -> Discretisation:
     """The user's whole loss of (model, n), with their own model in their own precision."""
     # What is coarser than float32 has no sums worth judging.
     own = model.in_own_precision()
     dtype = torch.float64 if own.precision == "float64" else torch.float32
     # What the density borrows the loss may take from the same places.
+    borrowed = integral.density.borrowed
     lendable = [(place, own.parameters[name]) for place, name in borrowed]
     kept = {id(place.tensor): name for place, name in borrowed}
     lendable += [(p, own.parameters[kept[id(p.tensor)]]) for p in places(loss) if id(p.tensor) in kept]
@@ -190,6 +191,8 @@ def on_loss(
         try:
             with _default_type(dtype), lent(lendable):
                 found = loss(own.function, count)
+        except InputError:
+            raise
         except Exception as error:
             line = at(line_of_error(error) or line_of(loss))
             raise InputError(f"loss: for {count} points it raises {sentence(error)}{line}; {wanted}") from None
@@ -204,7 +207,15 @@ def on_loss(
         first, second = total(points)[0], total(points)[0]
     _require_argument(first, own, model.original, loss)
     drawn = float(first.detach()) != float(second.detach())
-    return Discretisation("your loss", total, own.tensors, model.precision, None, drawn)
+    scatter = partial(_signed, own, integral, partial(_drawn, integral.domain))
+    return Discretisation("your loss", total, own.tensors, model.precision, None, drawn, scatter)
+
+
+def _drawn(domain: tuple[float, float], points: int) -> Nodes:
+    """Points as they would be drawn uniformly, the same each time, and their weights."""
+    x = torch.rand(points, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    length = domain[1] - domain[0]
+    return domain[0] + length * x, torch.full_like(x, length / points)
 
 
 def _require_argument(value: Tensor, own: Model, original: Any, loss: Callable[[Any, int], Any]) -> None:
@@ -223,7 +234,8 @@ def _require_argument(value: Tensor, own: Model, original: Any, loss: Callable[[
         )
 
 
-def _weighted(model: Model, integral: Integral, nodes: Callable[[int], Nodes], points: int) -> Iterator[Tensor]:
+def weighted(model: Model, integral: Integral, nodes: Callable[[int], Nodes], points: int) -> Iterator[Tensor]:
+    """Parts of Σ weight·L(x, u, u′), u′ by autograd, and of what the ends add."""
     dtype = torch.float64 if model.precision == "float64" else torch.float32
     x, weights = (a.to(dtype) for a in nodes(points))
     size = at_once(model.widest)

@@ -36,7 +36,7 @@ _STRONG = """\
 # An activation with a second derivative gives it one, for instance
 #     torch.nn.ReLU()  →  torch.nn.Tanh()
 # or keep ReLU and minimise an energy that needs u′ alone (Deep Ritz)."""
-_NONE = """\
+NONE = """\
 # No remedy is known that was found right on this model: {why}."""
 
 
@@ -47,11 +47,13 @@ class Wanted:
     Attributes:
         gradient: the exact one, (P,).
         scale: by what errors are measured.
+        dirac: what the motion of the kinks adds to it, (P,).
         cuts: where the exact side had to cut the domain further, besides at breaks, (C,).
     """
 
     gradient: Array
     scale: float
+    dirac: Array
     cuts: Array
 
 
@@ -67,12 +69,12 @@ def remedy(model: Model, integral: Integral, discretisation: str, wanted: Wanted
     if integral.density.second:
         return _STRONG
     settings, why = tried(model, integral, wanted)
-    return _lines(model, integral, discretisation, *settings) if settings else _NONE.format(why=why)
+    return _lines(model, integral, discretisation, *settings) if settings else NONE.format(why=why)
 
 
 def tried(model: Model, integral: Integral, wanted: Wanted) -> tuple[tuple[int, tuple[float, ...]] | None, str]:
     """Order and interfaces with which the cure's gradient is the exact one; None and why not if there are none."""
-    cures: list[Cure] = [e.load() for e in entry_points(group=GROUP)]
+    cures: list[Cure] = [e.load() for e in entry_points(group=GROUP, name="integrate")]
     if not cures:
         return None, "no package that brings a cure is installed"
     density, off = partial(_along, integral, model), np.inf
