@@ -109,7 +109,7 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     x = pieces.marks[1:-1]
     u = model.value(x).detach()
     high, low = (
-        density.at(model, x, u, *(f if m > 1 else f[:, 0] for f in side[1 + m :].T.split(m, 1))).detach()
+        density.at(model, x, u, *(f if m > 1 else f[:, 0] for f in torch.split(side[1 + m :].T, m, 1))).detach()
         for side in (after[:, 1:], before[:, :-1])
     )
     height = torch.zeros_like(jumps[0])
