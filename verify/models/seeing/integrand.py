@@ -1,4 +1,4 @@
-"""A density along a model, x ↦ L(x, u(x), u′(x)): a function of x whose own breaks are searched for like a model's."""
+"""Functions of x whose breaks are searched for like a model's: a density along a model, or several outputs as one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .combined import Combined
 from .eager import may_require_gradients
 from .operations import Interception
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Σ √(k + 2) uₖ: no jump of one output is another's, times a number that a user would write down.
+
+    Attributes:
+        function: of x, (n, 1) or (n,) → (n, m).
+        outputs: m.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    outputs: int
+
+    @property
+    def held(self) -> Any:
+        """The module behind the model, or what it holds, for the names of its parts."""
+        return self.function if isinstance(self.function, torch.nn.Module) else getattr(self.function, "held", ())
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """One number a point, (n,)."""
+        found = self.function(x).reshape(len(x), self.outputs)
+        weights = torch.arange(2, self.outputs + 2, dtype=found.dtype, device=found.device).sqrt()
+        return torch.nn.functional.linear(found, weights[None])[:, 0]
 
 
 @dataclass(frozen=True, eq=False)

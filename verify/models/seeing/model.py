@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from .combined import Combined
+from .integrand import Combined
 from .source_lines import at, line_of_backward, sentence
 
 Function = Callable[[Tensor], Tensor]
