@@ -79,6 +79,9 @@ class ClosedForm:
 
     def energy(self, theta: Tensor) -> Tensor:
         """(B, 3N) → (B,)."""
+        compiled = self.kernel(theta.dtype, theta.device.type)
+        if compiled is not None:
+            return torch.from_numpy(self.compiled(compiled, theta.detach().contiguous().numpy(), gradient=False)[0])
         return self.energy_and_gradient(theta)[0]
 
     def energy_and_bulk(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,9 +95,9 @@ class ClosedForm:
         Where kinks coincide, lie on an end or an interface, or w = b = 0, the energy has one-sided derivatives only; a
         value between them is returned there, for training must go on.
         """
-        compiled = None if self.place or theta.dtype != torch.float64 or theta.device.type != "cpu" else kernel()
+        compiled = self.kernel(theta.dtype, theta.device.type)
         if compiled is not None:
-            parts = self.compiled(compiled, theta.contiguous().numpy(), dirac_terms)
+            parts = self.compiled(compiled, theta.detach().contiguous().numpy(), dirac_terms)
             return torch.from_numpy(parts[0]), torch.from_numpy(parts[1])
         w, b, c = theta.chunk(3, -1)
         b = moved_biases(w, b, self.place)
@@ -148,10 +151,16 @@ class ClosedForm:
         gradient = torch.stack([by_weight, by_bias, w * by_slope + b * by_intercept], -2)
         return energy, gradient.flatten(-2)
 
-    def compiled(self, sweep: Kernel, theta: Array, dirac_terms: bool = True) -> tuple[Array, Array]:
-        """The same by a compiled `sweep`, about 0: arrays in, (B, 3N), and arrays out."""
+    def kernel(self, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Kernel | None:
+        """The compiled `sweep` for numbers of such a kind, where there is one; far from 0 there is none."""
+        return None if self.place or dtype != torch.float64 or device != "cpu" else kernel()
+
+    def compiled(
+        self, sweep: Kernel, theta: Array, dirac_terms: bool = True, gradient: bool = True
+    ) -> tuple[Array, Array]:
+        """The same by a compiled `sweep`, about 0: arrays in, (B, 3N), and arrays out; gradients only if wanted."""
         cells, coefficients, whole, ends = self._arrays
-        energies, gradients = np.empty(len(theta)), np.empty_like(theta)
+        energies, gradients = np.empty(len(theta)), np.empty((len(theta) * gradient, theta.shape[1]))
         sweep(
             theta, (self.left, self.right), self.leak, dirac_terms, cells, coefficients, whole, ends, energies,
             gradients,
@@ -204,7 +213,7 @@ def energy_and_gradient(problem: RitzProblem, parameters: ArrayLike) -> tuple[Ar
         raise InputError(f"parameters: shape {theta.shape} is not three blocks; (..., 3N) would be right")
     form = _of_relu(problem)
     rows = theta.reshape(-1, theta.shape[-1])
-    compiled = None if form.place else kernel()
+    compiled = form.kernel()
     if compiled is not None:
         energies, gradients = form.compiled(compiled, rows)
     else:

@@ -66,7 +66,7 @@ def _sweep(
         coefficients: of six running integrals and three Dirac factors on each cell, highest power first, (M, 9, D + 1).
         whole: the six integrals over the domain.
         ends: place, D, lift, pull, stiffness and wanted value of each end that has a term, (K, 6).
-        energies, gradients: where the answer goes, (B,) and (B, 3N).
+        energies, gradients: where the answer goes, (B,) and (B, 3N); no rows where no gradient is wanted.
     """
     left, right = domain
     width = theta.shape[1] // 3
@@ -77,6 +77,7 @@ def _sweep(
     slopes, intercepts = np.empty(width + 1), np.empty(width + 1)
     by_slope, by_intercept = np.empty(width + 1), np.empty(width + 1)
     factors, before, now = np.empty((width, 3)), np.empty(6), np.empty(9)
+    forces = np.empty(ends.shape[0])
     active_slope, active_intercept, dirac = np.empty(width), np.empty(width), np.empty(width)
     for n in range(theta.shape[0]):
         w, b, c = blocks[n, 0], blocks[n, 1], blocks[n, 2]
@@ -138,6 +139,19 @@ def _sweep(
                 a += change * w[i]
                 g += change * b[i]
         energy = energy / 2.0 + whole[5]
+        for end in range(ends.shape[0]):
+            place, distance, lift = ends[end, 0], ends[end, 1], ends[end, 2]
+            pull, stiffness, wanted = ends[end, 3], ends[end, 4], ends[end, 5]
+            network = 0.0
+            for i in range(width):
+                z = w[i] * place + b[i]
+                network += c[i] * (z if z > 0.0 else leak * z)
+            u = lift + distance * network
+            energy += pull * u + stiffness / 2.0 * (u - wanted) ** 2
+            forces[end] = distance * (pull + stiffness * (u - wanted))
+        energies[n] = energy
+        if not gradients.shape[0]:
+            continue
         # Sums over the pieces on which a neuron is active, from the end at which it is.
         sum_slope = sum_intercept = 0.0
         for k in range(inside):
@@ -178,22 +192,13 @@ def _sweep(
             gradients[n, width + i] = c[i] * on_intercept + own
             gradients[n, 2 * width + i] = w[i] * on_slope + b[i] * on_intercept
         for end in range(ends.shape[0]):
-            place, distance, lift = ends[end, 0], ends[end, 1], ends[end, 2]
-            pull, stiffness, wanted = ends[end, 3], ends[end, 4], ends[end, 5]
-            network = 0.0
+            place = ends[end, 0]
             for i in range(width):
                 z = w[i] * place + b[i]
-                network += c[i] * (z if z > 0.0 else leak * z)
-            u = lift + distance * network
-            energy += pull * u + stiffness / 2.0 * (u - wanted) ** 2
-            force = distance * (pull + stiffness * (u - wanted))
-            for i in range(width):
-                z = w[i] * place + b[i]
-                gate = force if z > 0.0 else force * leak
+                gate = forces[end] if z > 0.0 else forces[end] * leak
                 gradients[n, i] += c[i] * gate * place
                 gradients[n, width + i] += c[i] * gate
                 gradients[n, 2 * width + i] += gate * z
-        energies[n] = energy
 
 
 sweep: Any = njit(nogil=True, error_model="numpy")(_sweep)

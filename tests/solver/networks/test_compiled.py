@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.solver import energy_and_gradient
+from kinkproof.solver.landscapes.scanned_energy import scanned_energy
 from kinkproof.solver.networks import compiled
 from kinkproof.solver.networks.architecture import Architecture
 from kinkproof.solver.networks.closed_form import _of_relu, closed_form
@@ -117,6 +118,7 @@ def test_kinks_anywhere_and_leaks_too(
     expected = form.energy_and_gradient(theta, dirac)
     monkeypatch.setenv(compiled.SWITCH, "1")
     found = form.energy_and_gradient(theta, dirac)
+    assert (form.energy(theta) == found[0]).all()
     for one, other in zip(found, expected, strict=True):
         # Equal kinks may be summed in either order: a few roundings of numbers up to 50.
         assert one.numpy() == pytest.approx(other.numpy(), rel=1e-13, abs=1e-13)
@@ -132,6 +134,20 @@ def test_a_compiled_gradient_without_dirac_terms_would_be_noticed(monkeypatch: p
     monkeypatch.setattr(compiled, "_compiled", lambda: bulk)
     with pytest.raises(AssertionError):
         check_against_the_oracle(5, "1", monkeypatch, [problems["polynomial"]])
+
+
+@with_numba
+@pytest.mark.parametrize("activation", ["relu", "leaky-relu", "relu2"])
+def test_landscapes_are_the_same_to_rounding(activation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theta = ShallowNetwork.random(20, seed=3, batch=(700,)).ravel()
+    found = []
+    for switch in ("0", "1"):
+        monkeypatch.setenv(compiled.SWITCH, switch)
+        scanned = scanned_energy(problems["natural"], Architecture.of(20, activation), "exact", "midpoint", 0)
+        found.append((scanned.rule, scanned.evaluate(theta)))
+    (rule, energies), (other, fast) = found
+    assert rule == other == "closed form"
+    assert fast == pytest.approx(energies, rel=1e-13, abs=1e-14)
 
 
 def test_batches_are_what_their_members_are() -> None:
