@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..statement.expressions import NUMPY_MODULES
 from ..statement.plane import PlaneProblem, X, Y
-from ..statement.polygon import Point, Polygon
+from ..statement.polygon import Point, RationalPolygon
 from .derivation import Data, areal_functions, line_functions
 
 Array = NDArray[Any]
@@ -92,7 +92,7 @@ class PlaneFunctions:
             share of the edge.
     """
 
-    domain: Polygon
+    domain: RationalPolygon
     centre: Point
     data: Family
     known: Data

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from ..statement.polygon import Point, Polygon
+from ..statement.polygon import Point, RationalPolygon
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Trapezoid:
         )
 
 
-def trapezoids(polygon: Polygon) -> tuple[Trapezoid, ...]:
+def trapezoids(polygon: RationalPolygon) -> tuple[Trapezoid, ...]:
     """From the lowest to the highest, from left to right; each is convex, and together they are the polygon."""
     heights = sorted({y for _, y in polygon.corners})
     out = []

@@ -16,7 +16,7 @@ import sympy
 from ..errors import InputError
 from .box import CHECK_DIGITS, CHECK_TOLERANCE, COORDINATES, shown_place, working_number
 from .expressions import NUMPY_MODULES, parse, parse_number
-from .polygon import Point, Polygon
+from .polygon import Point, RationalPolygon
 from .problem import DEFAULT_PENALTY
 
 X, Y = COORDINATES[:2]
@@ -46,7 +46,7 @@ class PlaneProblem:
         fluxes: edge → outward flux n·κ∇u, natural: the energy has −∫ flux·u ds.
         essential: edge → value g that lift and D do not build in, held by ½·penalty·∫ (u − g)² ds.
         penalty: the factor above.
-        domain: a `Polygon`, its corners, or the two sides of a box.
+        domain: a `RationalPolygon`, its corners, or the two sides of a box.
         solution: the known solution; checked against the strong form and all edges.
         name: for tables and reports.
 
@@ -75,7 +75,7 @@ class PlaneProblem:
             # Frozen: written once, here.
             object.__setattr__(self, key, value)
 
-        put("domain", self.domain if isinstance(self.domain, Polygon) else Polygon(self.domain))
+        put("domain", self.domain if isinstance(self.domain, RationalPolygon) else RationalPolygon(self.domain))
         for kind in ("fluxes", "essential"):
             put(kind, self._edge_values(kind))
         if both := set(self.fluxes) & set(self.essential):

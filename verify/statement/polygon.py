@@ -19,7 +19,7 @@ Point = tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True)
-class Polygon:
+class RationalPolygon:
     """A polygon that does not meet itself.
 
     Args:
@@ -30,7 +30,7 @@ class Polygon:
         InputError: corners that are not rational, edges that cross or touch, or no area.
 
     Examples:
-        >>> Polygon(((0, 0), (1, 0), (0, 1))).area
+        >>> RationalPolygon(((0, 0), (1, 0), (0, 1))).area
         Fraction(1, 2)
     """
 
@@ -83,9 +83,9 @@ class Polygon:
                 odd ^= ((y > float(y0)) != (y > float(y1))) & (x < float(x0) + slope * (y - float(y0)))
         return odd
 
-    def moved(self, offset: Point) -> Polygon:
+    def moved(self, offset: Point) -> RationalPolygon:
         """The polygon, its corners less `offset`."""
-        return Polygon(tuple((x - offset[0], y - offset[1]) for x, y in self.corners))
+        return RationalPolygon(tuple((x - offset[0], y - offset[1]) for x, y in self.corners))
 
     def _check(self) -> None:
         count = len(self.corners)

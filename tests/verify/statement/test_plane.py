@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kinkproof.verify import InputError, PlaneNetwork, PlaneProblem, plane_problems
-from kinkproof.verify.statement.polygon import Polygon
+from kinkproof.verify.statement.polygon import RationalPolygon
 
 L_SHAPE = ((0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2))
 
@@ -65,7 +65,7 @@ def test_a_wrong_flux_is_seen() -> None:
 
 def test_a_polygon_knows_its_inside_whatever_way_round_it_is_named() -> None:
     for corners in (L_SHAPE, L_SHAPE[::-1]):
-        polygon = Polygon(corners)
+        polygon = RationalPolygon(corners)
         assert (polygon.area, polygon.convex) == (3, False)
         points = np.array([[0.5, 1.5], [1.5, 1.5], [1.5, 0.5], [-0.1, 0.5]])
         assert polygon.inside(points).tolist() == [True, False, True, False]
