@@ -70,7 +70,8 @@ def discrepancy(
     from ..data.audit import audit_study
     from ..data.cache import recall_pdf
     from ..pages.discrepancy import discrepancy_report
-    from .tables import nothing_judged, steps
+    from .tables import nothing_judged
+    from .terminal import steps
 
     path, kept = _places("discrepancy", output, cache)
     with steps(_DISCREPANCY_STEPS) as progress:
@@ -115,7 +116,7 @@ def landscape(
     from ..data.cache import recall_pdf
     from ..data.landscape import landscape_study
     from ..pages.landscape_pages import landscape_report
-    from .tables import steps
+    from .terminal import steps
 
     chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
     with steps(_LANDSCAPE_STEPS) as progress:
@@ -148,7 +149,7 @@ def paper(
         from ..data.cache import recall_pdf
         from ..data.paper import paper_study
         from ..pages.paper_pages import findings, paper_report
-        from .tables import steps
+        from .terminal import steps
         from .training_tables import findings_table
 
         if seeds is not None and seeds < 1:
@@ -189,7 +190,7 @@ def dimensions(
         from ..data.cache import recall_pdf
         from ..data.dimensions import SEEDS, STEPS, dimensions_study
         from ..pages.dimensions_pages import dimensions_report
-        from .tables import steps as progress_line
+        from .terminal import steps as progress_line
         from .training_tables import verdicts_table
 
         if seeds is not None and seeds < 1:
