@@ -160,7 +160,7 @@ def findings_table(found: Iterable[Finding], first_look: str) -> None:
     rows = []
     for finding in found:
         held = [c.holds for c in finding.checks if c.papers]
-        rows.append([str(finding.figure), escape(finding.claim), f"{sum(held)} of {len(held)}", finding.verdict])
+        rows.append([str(finding.figure), escape(finding.claim), f"{sum(held)} of {len(held)}", finding.verdict or "–"])
     show_table(terminal(), columns, rows)
 
 
@@ -172,7 +172,7 @@ def verdicts_table(study: DimensionsStudy) -> None:
     rows = []
     for case in study.runs:
         held = [c.holds for c in study.checks(case)]
-        rows.append([escape(case), f"{sum(held)} of {len(held)}", study.verdict(case)])
+        rows.append([escape(case), f"{sum(held)} of {len(held)}", study.verdict(case) or "–"])
     show_table(terminal(), [Column(head, "left") for head in ("case", "checks\nthat hold", "verdict")], rows)
 
 
