@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from kinkproof.reports.pages.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, look
+from kinkproof.reports.layout.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, look
 from kinkproof.solver import convergence, fit, landscape, regress, solve
 from kinkproof.verify import ShallowNetwork, exact_energy, exact_gradient, problems
 from kinkproof.verify.backends.summation import grid_energy

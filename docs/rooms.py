@@ -106,7 +106,7 @@ def imports(room: str) -> set[str]:
 def draw() -> bytes:
     """The picture: wings as columns, rooms as boxes."""
     import matplotlib as mpl
-    from kinkproof.reports.pages.style import BLUE, GREEN, ORANGE, look
+    from kinkproof.reports.layout.style import BLUE, GREEN, ORANGE, look
     from matplotlib.figure import Figure
     from matplotlib.patches import FancyBboxPatch
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
+    from ..verify.models.space.domains import Polygon as Polygon
+    from ..verify.models.space.domains import Region as Region
     from .boxes.runs import BoxRun as BoxRun
     from .boxes.training import fit_box as fit_box
     from .free_knots.widths.certificate import certify as certify
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from .mending.dirac_term import DiracSample as DiracSample
     from .mending.dirac_term import dirac_sample as dirac_sample
     from .mending.dirac_term import dirac_term as dirac_term
-    from .mending.domains import Polygon as Polygon
-    from .mending.domains import Region as Region
     from .mending.integration import integrate as integrate
     from .mending.noise import TermNoise as TermNoise
     from .mending.noise import term_noise as term_noise
@@ -44,8 +44,8 @@ _HOME = {
     "NoSecondDerivativeError": "landscapes.degeneracy",
     "Plane": "landscapes.planes",
     "ConformingQuadrature": "mending.conforming_quadrature",
-    "Polygon": "mending.domains",
-    "Region": "mending.domains",
+    "Polygon": ".verify.models.space.domains",
+    "Region": ".verify.models.space.domains",
     "Run": "training.runs",
     "Spectrum": "landscapes.spectra",
     "autodiff_limit": "networks.autodiff_limit",

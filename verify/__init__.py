@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .exact import exact_gradient as exact_gradient
     from .exact import exact_hessian as exact_hessian
     from .line.derivation import derive as derive
+    from .models.space.domains import Polygon as Polygon
+    from .models.space.domains import Region as Region
     from .statement.box import BoxProblem as BoxProblem
     from .statement.box import box_problems as box_problems
     from .statement.deep_network import DeepNetwork as DeepNetwork
@@ -31,6 +33,8 @@ _HOME = {
     "Density": "statement.density",
     "InputError": "errors",
     "NondifferentiableError": "errors",
+    "Polygon": "models.space.domains",
+    "Region": "models.space.domains",
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
     "audit": "auditing",

@@ -108,7 +108,7 @@ def solve(
 
 def _check_chart(problem: RitzProblem, chart: Path, widths: str | None) -> None:
     from ...verify.errors import InputError
-    from ...verify.files import require_writable
+    from ..layout.writing import require_report_path
 
     if widths is not None:
         raise InputError("chart: it is of one width; --width 20 instead of --widths would be right")
@@ -119,13 +119,15 @@ def _check_chart(problem: RitzProblem, chart: Path, widths: str | None) -> None:
             "chart: solve keeps essential values and training penalises them, so that their gaps are not comparable; "
             "a problem with built-in ends would be right"
         )
-    require_writable(chart)
+    require_report_path(chart)
 
 
 def _write_chart(problem: RitzProblem, best: BestNetwork, chart: Path, steps: int, seeds: int) -> dict[str, Any]:
     from ..data.gap import gap_table, trained_gaps
+    from ..layout.page import Report
+    from ..layout.style import look
+    from ..layout.writing import write_report
     from ..pages.gap_page import gap_page
-    from ..pages.style import look, write_pdf
     from .tables import steps as progress_line
 
     with progress_line(7) as progress:
@@ -133,7 +135,8 @@ def _write_chart(problem: RitzProblem, best: BestNetwork, chart: Path, steps: in
         table = gap_table(problem.name, best, gaps)
         with look():
             page = gap_page(table)
-        write_pdf(chart, [page], "Where the energy gap goes", f"{problem.name}, {steps:,} epochs, {seeds} seeds")
+        about = f"problem {problem.name}, {best.network.width} neurons, {steps:,} epochs, {seeds} seeds"
+        write_report(chart, Report("Where the energy gap goes", about, [page], about))
     return table.as_dict() | {"steps": steps, "seeds": seeds}
 
 

@@ -20,7 +20,7 @@ from .tables import terminal
 if TYPE_CHECKING:
     from ...solver.networks.autodiff_limit import AutodiffLimit
     from ..data.dimensions import DimensionsStudy
-    from ..pages.paper_pages import Finding
+    from ..pages.paper_finding import Finding
 
 # A trained network's gap this near to a state's is there: the grid of 200 points alone shifts it by some thousandths.
 _THERE = 0.01

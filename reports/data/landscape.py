@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...solver.landscapes.landscapes import Landscape, landscape
 from ...solver.landscapes.planes import path_plane
@@ -46,7 +47,8 @@ class LandscapeStudy(Value):
         spectra: activation → kind of Hessian → its spectrum at θ*; of "exact" the planes are made.
         path: the plane of the main components of training with autodiff from θ*, with the path, by the exact energy.
         gaps: energy gap at θ*, by activation.
-        path_gaps: energy gap where the path begins and where it ends.
+        path_steps: epochs at which the path was looked at, (n,).
+        path_gaps: energy gap there, (n,).
     """
 
     problem: RitzProblem
@@ -55,7 +57,8 @@ class LandscapeStudy(Value):
     spectra: Mapping[str, Mapping[str, Spectrum]]
     path: Landscape
     gaps: Mapping[str, float]
-    path_gaps: tuple[float, float]
+    path_steps: NDArray[np.int64]
+    path_gaps: NDArray[np.float64]
 
     @property
     def grid_share(self) -> float:
@@ -153,8 +156,8 @@ def landscape_study(
     wide = {**common, "radius": 1.15 * float(np.abs(path.path).max())}
     drawn = scan("plane of the path", partial(landscape, problem, starts["relu"], [path], energy="exact", **wide))
     gaps = {a: float(start.energy_gap[0]) for a, start in starts.items()}
-    ends = (float(followed.gap_history[0, 0]), float(followed.energy_gap[0]))
-    return LandscapeStudy(problem, settings, scans, spectra, drawn, gaps, ends)
+    looked = np.asarray(followed.history.steps)
+    return LandscapeStudy(problem, settings, scans, spectra, drawn, gaps, looked, followed.gap_history[:, 0])
 
 
 def _in_range(scape: Landscape, radius: float) -> Landscape:

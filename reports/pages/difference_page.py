@@ -17,13 +17,13 @@ from ...solver.networks.differences import advise_step, central_differences
 from ...solver.networks.energies import Energy, grid_energy
 from ...verify.systems.findings import Audit
 from ...verify.systems.study import family
-from .style import BLACK, BLUE, LEAST, ORANGE, RED, Page
+from ..layout.page import Page
+from ..layout.style import BLACK, BLUE, LEAST, RED
 
 Array = NDArray[Any]
 
 _STEPS = np.logspace(-6, 0, 49)
 _POINTS = (200, 1_000)
-_COLOURS = (ORANGE, BLUE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +82,12 @@ def difference_sweep(audit: Audit) -> DifferenceSweep:
     )  # fmt: skip
 
 
-def _bottom(sweep: DifferenceSweep) -> float:
+def _limits(sweep: DifferenceSweep) -> tuple[float, float]:
     """Where the axis ends: below what the integral leaves, and below what is zero where nothing else is."""
     errors = [sweep.exact_errors, sweep.errors, sweep.autodiff]
     seen = max(float(e.max()) for e in errors) > 1e-12
-    return max(1e-12, 0.3 * float(sweep.exact_errors.min())) if seen else LEAST / 10
+    bottom = max(1e-12, 0.3 * float(sweep.exact_errors.min())) if seen else LEAST / 10
+    return bottom, 3 * max(LEAST, *(float(e.max()) for e in errors))
 
 
 def difference_page(audit: Audit) -> Page:
@@ -94,23 +95,28 @@ def difference_page(audit: Audit) -> Page:
     sweep = difference_sweep(audit)
     figure = Figure()
     axes = figure.subplots(1, len(sweep.points), sharey=True)
-    figure.subplots_adjust(left=0.075, right=0.975, top=0.86, bottom=0.27, wspace=0.1)
-    for k, (ax, n, colour) in enumerate(zip(axes, sweep.points, _COLOURS, strict=True)):
-        of_n, of_integral = np.maximum(sweep.errors[k], LEAST), np.maximum(sweep.exact_errors, LEAST)
-        ax.fill_between(sweep.steps, of_n.min(0), of_n.max(0), color=colour, alpha=0.25, linewidth=0)
-        ax.plot(sweep.steps, np.median(of_n, 0), color=colour, label="differences on the grid")
-        ax.plot(sweep.steps, of_integral, color=BLACK, linestyle="--", linewidth=1.2, label="of the integral")
-        ax.axhline(max(sweep.autodiff[k], LEAST), color=RED, linestyle=":", linewidth=1.8, label="autodiff")
-        at_advice = max(sweep.advised_errors[k], LEAST)
-        ax.plot(sweep.advised[k], at_advice, "D", color=BLACK, markersize=9, label="adviser's step")
+    figure.subplots_adjust(left=0.075, right=0.975, top=0.87, bottom=0.28, wspace=0.1)
+    for k, (ax, n) in enumerate(zip(axes, sweep.points, strict=True)):
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_ylim(bottom=_bottom(sweep))
+        # Beforehand: what is zero everywhere has no range to be chosen by.
+        ax.set_ylim(*_limits(sweep))
+        of_n, of_integral = np.maximum(sweep.errors[k], LEAST), np.maximum(sweep.exact_errors, LEAST)
+        ax.fill_between(
+            sweep.steps, of_n.min(0), of_n.max(0), color=BLUE, alpha=0.25, linewidth=0, label="all of four grids"
+        )
+        ax.plot(sweep.steps, np.median(of_n, 0), color=BLUE, label="differences on the grid, median")
+        ax.plot(
+            sweep.steps, of_integral, color=BLACK, linestyle="--", linewidth=1.2, label="differences of the integral"
+        )
+        ax.axhline(max(sweep.autodiff[k], LEAST), color=RED, linestyle=":", linewidth=1.8, label="autodiff on the grid")
+        at_advice = max(sweep.advised_errors[k], LEAST)
+        ax.plot(sweep.advised[k], at_advice, "D", color=BLACK, markersize=9, label="adviser's step")
         ax.set_xlabel(r"step $\varepsilon$")
-        ax.set_title(f"n = {n:,} ({audit.rule}); line: median, band: all of four grids")
+        ax.set_title(f"n = {n:,} points ({audit.rule})")
     axes[0].set_ylabel("relative error of the gradient")
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.52, 0.19), ncols=4)
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.52, 0.205), ncols=5)
     said = "; ".join(
         f"n = {n:,}: ε = {step:.2g}, error {error:.1e} (autodiff {autodiff:.1e})"
         for n, step, error, autodiff in zip(

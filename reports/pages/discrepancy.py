@@ -15,16 +15,20 @@ from matplotlib.ticker import LogLocator
 
 from ...verify.discrete.quadrature import quadrature_gradient
 from ...verify.errors import InputError
-from ...verify.files import require_writable, write_whole
+from ...verify.files import write_whole
 from ...verify.line.derivation import derive
 from ...verify.statement.blocks import BLOCKS
 from ...verify.systems.findings import OWN, Audit, Row
 from ...verify.systems.method import PRECISIONS
 from ..data.autodiff_end import autodiff_end
+from ..layout.blocks import Text
+from ..layout.finding import FIGURE_BOX, finding_page
+from ..layout.page import Page, Report
+from ..layout.settings_page import settings_page
+from ..layout.style import BLACK, BLUE, FAINT, GREEN, LEAST, ORANGE, QUIET, RED, look, primed
+from ..layout.verdicts import verdict_table
+from ..layout.writing import require_report_path, write_report
 from .neuron_page import compare_neuron, neuron_page
-from .settings_page import settings_page
-from .style import BLACK, BLUE, GREEN, LEAST, ORANGE, RED, Page, look, write_pdf
-from .verdict_table import draw_verdicts
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
 # Lines about what did not run, for which the table leaves room.
@@ -43,24 +47,28 @@ PICTURES = ("svg", "png")
 
 
 def discrepancy_report(audit: Audit, path: str | Path) -> Path:
-    """Write the report of one audit as a PDF.
+    """Write the report of one audit.
 
     Args:
         audit: what `kinkproof.verify.audit` returned; all its numbers are shown; computed anew are only the
             fields of the one-neuron figure and the differences against their step.
-        path: the file to write.
+        path: the file to write, .pdf or .html.
 
     Raises:
-        InputError: the path cannot be written.
+        InputError: the path cannot be written, or ends in something else.
     """
-    path = Path(path)
-    require_writable(path)
+    path = require_report_path(path)
     with look():
         neuron = neuron_page(compare_neuron(audit.problem, audit.judged_systems))
-        pages = [*_verdicts(audit), neuron, errors_page(audit), _missing(audit), *_differences(audit)]
+        pages = [_finding(audit), *_verdicts(audit), neuron, errors_page(audit), _missing(audit), *_differences(audit)]
         pages += [_equations(audit), _settings(audit)]
     title = f"Autodiff discrepancy: {audit.problem.name}"
-    write_pdf(path, pages, title, "Gradients of a Ritz energy on a ReLU network, as autodiff has them and as they are")
+    subject = "Gradients of a Ritz energy on a ReLU network, as autodiff has them and as they are"
+    about = (
+        f"problem {audit.problem.name}, {audit.network.width} neurons, {audit.rule} rule on up to "
+        f"{audit.points[-1]:,} points"
+    )
+    write_report(path, Report(title, subject, pages, about))
     return path
 
 
@@ -93,7 +101,6 @@ def _verdicts(audit: Audit) -> list[Page]:
 
 
 def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
-    figure = Figure()
     heads = ["system", "way of asking", *(f"n = {n:,}" for n in audit.points), "order", "verdict", "missing = Dirac"]
     cells, verdicts = [], []
     for row, before in zip(rows, [None, *rows], strict=False):
@@ -105,8 +112,9 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
         name = row.method or row.unavailable or "could not be loaded"
         cells.append([system, textwrap.shorten(name, _LONGEST_NAME, placeholder=" …"), *errors, order, verdict, share])
         verdicts.append(verdict)
-    widths = [0.09, 0.29, *[0.09] * len(audit.points), 0.06, 0.11, 0.13]
-    draw_verdicts(figure, heads, cells, verdicts, widths)
+    grids = len(audit.points)
+    widths = [0.09, 0.25, *[0.31 / grids] * grids, 0.06, 0.1, 0.09]
+    table = verdict_table(heads, cells, verdicts, widths, "ll" + "r" * (grids + 1) + "lr")
     precision = rows[0].precision or "float64"
     # What did not run is told in full, each once, where the pages begin.
     silent = [f"{r.label}: {r.failed or r.unavailable}" for r in audit.rows if r.total is None and number == 1]
@@ -114,22 +122,78 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
         [] if audit.judged_systems or number > 1 else ["No AD system was judged, only kinkproof's own quadratures."]
     )
     if len(silent) > _MOST_SILENT:
-        silent = [*silent[: _MOST_SILENT - 1], f"{len(silent) - _MOST_SILENT + 1} more, see `kinkproof audit --json`"]
-    for k, text in enumerate(textwrap.shorten(t, 150, placeholder=" …") for t in silent):
-        figure.text(0.05, 0.145 + 0.022 * (len(silent) - 1 - k), text, fontsize=9.5, color=RED)
+        silent = [*silent[: _MOST_SILENT - 1], f"{len(silent) - _MOST_SILENT + 1} more, see kinkproof audit --json"]
+    said = [
+        Text(textwrap.shorten(text, 150, placeholder=" …"), 0.05, 0.17 + 0.024 * (len(silent) - 1 - k), 0.9, 10.5,
+             colour=RED)
+        for k, text in enumerate(silent)
+    ]  # fmt: skip
     digits = min((a.digits for a in audit.agreements), default=0.0)
-    shares = "; ".join(f"{k}: {v:.3g}" for k, v in audit.dirac_shares.items())
     caption = (
         f"Relative error of the {precision} gradient against the exact one ({audit.rule}; the largest over n to 1.3 n "
         f"points). {len(audit.agreements) + 1} derivations agree to {digits:.0f} digits.\n"
-        f"Size of the Dirac part relative to the whole gradient: {shares}.\nAutodiff is right for the discrete sum; "
-        "limit and derivative do not commute."
+        "Missing = Dirac: how closely that which autodiff lacks is the derived Dirac part. Autodiff is right for the "
+        "discrete sum; limit and derivative do not commute."
     )
     limit = autodiff_end(audit.problem) if number == 1 else None
     if limit is not None:
         caption += f" In training {limit.sentence}."
     title = f"Which gradients of “{audit.problem.name}” are right, {precision}"
-    return Page(title if number == 1 or rows[0].precision != "float64" else f"{title}, continued", caption, figure)
+    title = title if number == 1 or rows[0].precision != "float64" else f"{title}, continued"
+    return Page(title, caption, Figure(), (table, *said))
+
+
+def _finding(audit: Audit) -> Page:
+    """What autodiff misses, here and near the solution, and which nodes mend it."""
+    figure = Figure()
+    axes = figure.add_axes(FIGURE_BOX)
+    _refinement(axes, audit)
+    groups = {colour: [r for r in rows if r.total] for _, rows, colour, _ in _groups(audit)}
+    verdicts = {colour: {r.total.verdict for r in rows if r.total} for colour, rows in groups.items()}
+    autodiff = verdicts.get(RED, set())
+    here = audit.dirac_shares.get("at this network", 0.0)
+    near = audit.dirac_shares.get("near the solution")
+    finest = max((r.total.errors[-1] for r in groups.get(RED, []) if r.total), default=0.0)
+    systems = ", ".join(dict.fromkeys(r.system for r in groups.get(RED, [])))
+    if not systems:
+        sentence = "No AD system was judged: what stands here are kinkproof's own quadratures."
+    elif autodiff == {"inconsistent"}:
+        sentence = (
+            f"Autodiff ({systems}) misses the Dirac term of this gradient: its error stays at {finest:.1e} however "
+            "fine the grid"
+        ) + (f", and near the solution it misses {near:.3g} times the whole gradient." if near is not None else ".")
+    elif "inconsistent" in autodiff:
+        sentence = f"Some ways of asking {systems} miss the Dirac term of this gradient, others do not."
+    else:
+        sentence = (
+            f"At this network the gradient that autodiff ({systems}) gives tends to that of the integral: no kink "
+            "inside the domain adds anything."
+        )
+    numbers = []
+    if near is not None:
+        numbers.append(
+            (f"{near:.3g} ×", "the size of the Dirac part relative to the whole gradient near the solution, where "
+             "training ends")
+        )  # fmt: skip
+    numbers.append((f"{here:.2%}", f"the same at the random network of {audit.network.width} neurons audited here"))
+    cured = [r.total.errors[-1] for r in groups.get(GREEN, []) if r.total]
+    cure = code = ""
+    if autodiff == {"inconsistent"} and verdicts.get(GREEN) == {"exact"}:
+        cure = (
+            f"Nodes that follow the kinks: the same autodiff, at this very network, is then exact to {max(cured):.0e} "
+            "(green). In a loop of your own:"
+        )
+        code = "from kinkproof.solver import integrate\n\nloss = integrate(energy, model, domain)"
+    caption = (
+        f"Largest relative error of the gradient over n to 1.3 n points ({audit.rule} rule), each way of asking, "
+        "against the exact gradient."
+    )
+    failed = sum(bool(row.failed) for row in audit.rows)
+    if failed:
+        caption += f"\nNot judged, for they failed: {failed} way{'s' if failed > 1 else ''} of asking (next page)."
+    title = f"The gradient of “{audit.problem.name}”: what autodiff misses"
+    bad = "inconsistent" in autodiff
+    return finding_page(title, sentence, figure, numbers, cure, code, caption, colour=RED if bad else GREEN)
 
 
 def errors_page(audit: Audit) -> Page:
@@ -138,25 +202,7 @@ def errors_page(audit: Audit) -> Page:
     axes = figure.subplots(1, 2, width_ratios=(1.25, 1))
     figure.subplots_adjust(left=0.08, right=0.97, top=0.86, bottom=0.22, wspace=0.42)
     groups = _groups(audit)
-    points = np.array(audit.points, dtype=float)
-    for label, rows, colour, marker in groups:
-        # All of them, one on the other where they agree: a program that differs would be seen beside the rest.
-        for k, row in enumerate(rows):
-            assert row.total is not None
-            name = label if k == 0 else None
-            errors = [max(e, LEAST) for e in row.total.errors]
-            axes[0].loglog(points, errors, color=colour, marker=marker, markersize=7, label=name)
-    for _, rows, colour, _ in groups:
-        total = rows[0].total
-        if colour == BLUE and total is not None and total.errors[0] > 0:
-            guide = total.errors[0] * points[0] / points
-            axes[0].loglog(points, guide * 3, color="#999999", linestyle=":", label="order 1")
-    axes[0].set_xlabel("quadrature points $n$")
-    axes[0].set_ylabel("relative error of the gradient")
-    axes[0].set_title("Refining the grid")
-    drawn = [e for _, rows, _, _ in groups for r in rows if r.total for e in r.total.errors]
-    axes[0].set_ylim(top=20 * max([*drawn, LEAST]))
-    axes[0].legend(loc="center right", bbox_to_anchor=(1.0, 0.42))
+    _refinement(axes[0], audit)
     _block_bars(axes[1], groups, audit)
     verdicts = "; ".join(
         f"{label.partition(':')[0]}: {' and '.join(dict.fromkeys(r.total.verdict for r in rows if r.total))}"
@@ -167,6 +213,30 @@ def errors_page(audit: Audit) -> Page:
     story = _STORY if found == _TOLD else f"The largest error over grids of n to 1.3 n points ({audit.rule})."
     caption = f"{story}\n{verdicts}.\n{_agreement(audit)}"
     return Page("Error against grid, and by block", caption, figure)
+
+
+def _refinement(axes: Axes, audit: Audit) -> None:
+    """Error of the gradient against the points of the grid."""
+    groups = _groups(audit)
+    points = np.array(audit.points, dtype=float)
+    for label, rows, colour, marker in groups:
+        # All of them, one on the other where they agree: a program that differs would be seen beside the rest.
+        for k, row in enumerate(rows):
+            assert row.total is not None
+            name = label if k == 0 else None
+            errors = [max(e, LEAST) for e in row.total.errors]
+            axes.loglog(points, errors, color=colour, marker=marker, markersize=7, label=name)
+    for _, rows, colour, _ in groups:
+        total = rows[0].total
+        if colour == BLUE and total is not None and total.errors[0] > 0:
+            guide = total.errors[0] * points[0] / points
+            axes.loglog(points, guide * 3, color=FAINT, linestyle=":", label="order 1")
+    axes.set_xlabel("quadrature points $n$")
+    axes.set_ylabel("relative error of the gradient")
+    axes.set_title("Refining the grid")
+    drawn = [e for _, rows, _, _ in groups for r in rows if r.total for e in r.total.errors]
+    axes.set_ylim(top=20 * max([*drawn, LEAST]))
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.42))
 
 
 _Group = tuple[str, list[Row], str, str]
@@ -258,14 +328,17 @@ def _differences(audit: Audit) -> list[Page]:
 
 def _equations(audit: Audit) -> Page:
     figure = Figure()
-    y = 0.885
     equations = derive(audit.problem).equations()
+    # All of them above the caption, as large as there is room.
+    step = min(0.056, 0.73 / len(equations))
+    size = min(17.0, 330 * step)
+    y = 0.885
     for equation in equations:
         number = "Dirac" if equation.number == "sifted" else f"({equation.number})"
-        text = equation.latex().replace(r"\left|{w_{i}}\right|", r"|w_i|")
-        figure.text(0.06, y, number, fontsize=11, color="#555555", va="center")
-        figure.text(0.13, y, f"${text}$", fontsize=12.5, va="center")
-        y -= 0.046
+        text = primed(equation.latex()).replace(r"\left|{w_{i}}\right|", r"|w_i|")
+        figure.text(0.06, y, number, fontsize=12, color=QUIET, va="center")
+        figure.text(0.13, y, f"${text}$", fontsize=size, va="center")
+        y -= step
     data = audit.problem
     caption = (
         "As SymPy derives them from the ansatz û = ℓ + D (rᵢ + cᵢ σ(zᵢ)), zᵢ = wᵢ x + bᵢ, rᵢ the other neurons; "
@@ -283,5 +356,5 @@ def _settings(audit: Audit) -> Page:
         ("distance to a place without derivative", f"{float(audit.exact.distance):.3g}"),
         *((f"{a.routes[0]} / {a.routes[1]}", f"agree to {a.digits:.0f} digits") for a in audit.agreements),
     ]
-    caption = "The parameters themselves are in the audit as JSON, which `kinkproof audit --json` prints."
+    caption = "The parameters themselves are in the audit as JSON, which kinkproof audit --json prints."
     return settings_page(audit.problem, lines, caption)

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..data.gap import LABELS, SOLVED, TANH, GapTable
-from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Page
+from ..layout.page import Page
+from ..layout.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, QUIET, RED, SKY
 
 _COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, SKY, PURPLE, GREEN, BLACK, GREY), strict=True))
 
@@ -32,7 +33,7 @@ def gap_page(table: GapTable) -> Page:
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel(r"energy gap $\Pi(\hat u) - \Pi(u)$")
     axes.grid(visible=False, axis="y")
-    axes.text(1.02, -0.6, "median", transform=axes.get_yaxis_transform(), color="#555555")
+    axes.text(1.02, -0.6, "median", transform=axes.get_yaxis_transform(), color=QUIET)
     seeds = max(len(v) for v in table.gaps.values())
     caption = (
         f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (up to {seeds}), bars their medians; "

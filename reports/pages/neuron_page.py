@@ -15,7 +15,8 @@ from ...verify.discrete.neuron import neuron_fields
 from ...verify.discrete.quadrature import grid
 from ...verify.statement.blocks import BLOCKS
 from ...verify.statement.problem import RitzProblem
-from .style import BLACK, ORANGE, Page
+from ..layout.page import Page
+from ..layout.style import BLACK, ORANGE
 
 Array = NDArray[Any]
 
@@ -93,9 +94,9 @@ def compare_neuron(problem: RitzProblem, systems: Iterable[str]) -> NeuronCompar
     mesh = grid("midpoint", _POINTS, problem.domain)
     exact = neuron_fields(problem, w, b, c, mesh)
     symbols = dict(zip(BLOCKS, "wbc", strict=True))
-    panels = [(r"$\hat u'$, Eq. (6)", exact.spatial_gradient)]
+    panels = [(r"$\hat u′$, Eq. (6)", exact.spatial_gradient)]
     panels += [(rf"$\partial \hat u/\partial {symbols[n]}$, Eq. (7)", exact.parameter_gradients[n]) for n in BLOCKS]
-    panels += [(rf"$\partial \hat u'/\partial {symbols[n]}$, Eq. (8)", exact.mixed_gradients[n]) for n in BLOCKS]
+    panels += [(rf"$\partial \hat u′/\partial {symbols[n]}$, Eq. (8)", exact.mixed_gradients[n]) for n in BLOCKS]
     system, fields = _autodiff_fields(systems)
     found: tuple[Array, ...] = ()
     if fields is not None:
@@ -144,8 +145,8 @@ def neuron_page(compared: NeuronComparison) -> Page:
     """The panels as a page of the discrepancy report."""
     w, b, c = compared.parameters
     caption = (
-        f"One neuron times $D$ on {_POINTS} midpoints, $w$ = {w:g}, $b$ = {b:g}, $c$ = {c:g} (our choice; the "
-        "paper's figure 3).\n"
+        f"One neuron times D on {_POINTS} midpoints, w = {w:g}, b = {b:g}, c = {c:g} (our choice; the paper's "
+        "figure 3).\n"
     )
     if not compared.autodiff:
         caption += "Autodiff is not drawn beside it: that takes torch or JAX among the systems audited."

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from ...solver.training.checks import Check, verdict
-from ...verify.files import require_writable
+from ...solver.training.checks import Check
 from ..data.paper import PaperStudy
+from ..layout.page import Page, Report
+from ..layout.settings_page import settings_page
+from ..layout.style import look
+from ..layout.writing import require_report_path, write_report
 from .discrepancy import errors_page
 from .gap_page import gap_page
 from .landscape_pages import NAMES, noise_page, spectrum_page
 from .neuron_page import NeuronComparison, compare_neuron, neuron_figure
-from .settings_page import settings_page
-from .style import Page, look, write_pdf
+from .paper_finding import Finding, claims_page, finding_of
 from .surfaces import surface_page
-from .training_figures import VERDICT_COLOURS, training_page, write_claim
+from .training_figures import claim_blocks, training_page
 
 # A surface is called noisy if its roughness is this many times that of a parabola at the same resolution, and the
 # noise is called gone if it is not.
@@ -50,21 +50,6 @@ _SEEN = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One figure of the paper: its claim, and what came out."""
-
-    figure: int
-    claim: str
-    checks: tuple[Check, ...]
-    judged: bool = True
-
-    @property
-    def verdict(self) -> str | None:
-        """ "borne out", "borne out in part" or "not borne out"; None of a first look."""
-        return verdict(self.checks) if self.judged else None
-
-
 def findings(study: PaperStudy) -> tuple[Finding, ...]:
     """Figures 1 to 8 with their checks, all computed from the study; judged unless it is a first look."""
     judged = not study.first_look
@@ -78,24 +63,34 @@ def findings(study: PaperStudy) -> tuple[Finding, ...]:
 
 
 def paper_report(study: PaperStudy, path: str | Path) -> Path:
-    """Write the report of one study as a PDF.
+    """Write the report of one study.
 
     Args:
         study: what `paper_study` returned; all numbers shown come from it.
-        path: the file to write.
+        path: the file to write, .pdf or .html.
 
     Raises:
-        InputError: the path cannot be written.
+        InputError: the path cannot be written, or ends in something else.
     """
-    path = Path(path)
-    require_writable(path)
+    path = require_report_path(path)
     with look():
         found = findings(study)
-        pages = [_summary(study, found), *_figures(study, found), *_beyond(study), _settings(study)]
+        pages = [
+            finding_of(study),
+            claims_page(study, found),
+            *_figures(study, found),
+            *_beyond(study),
+            _settings(study),
+        ]
     title = "On the failure of ReLU activation: the paper's figures from real runs"
     shown = "with verdicts" if not study.first_look else "at a first look"
     subject = f"arXiv 2512.11184, figures 1 to 8 {shown}, and what the paper did not show"
-    write_pdf(path, pages, title, subject, study.first_look)
+    given = study.settings
+    about = (
+        f"problem {study.audit.problem.name}, {given['width']} neurons, {given['points']} midpoints, {given['seeds']} "
+        f"seeds, {given['steps']:,} epochs of ADAM"
+    )
+    write_report(path, Report(title, subject, pages, about, study.first_look))
     return path
 
 
@@ -139,36 +134,6 @@ def _noise_of_relu_squared(study: PaperStudy) -> Iterable[Check]:
     )
 
 
-def _summary(study: PaperStudy, found: Iterable[Finding]) -> Page:
-    figure = Figure()
-    y = 0.865
-    for finding in found:
-        figure.text(0.05, y, f"Figure {finding.figure}", fontsize=11.5, weight="bold", va="top")
-        if finding.verdict is None:
-            figure.text(0.13, y, "first look", fontsize=11.5, color="#555555", va="top")
-        else:
-            colour = VERDICT_COLOURS[finding.verdict]
-            figure.text(0.13, y, finding.verdict, fontsize=11.5, weight="bold", color=colour, va="top")
-            held = [c.holds for c in finding.checks if c.papers]
-            figure.text(0.27, y, f"{sum(held)} of {len(held)}", fontsize=11, color="#555555", va="top")
-        lines = textwrap.wrap(finding.claim, 100)
-        figure.text(0.33, y, "\n".join(lines), fontsize=11, va="top", linespacing=1.3)
-        y -= 0.03 + 0.026 * max(2, len(lines))
-    counted = "the verdict counts those that hold" if not study.first_look else "a whole run judges them"
-    caption = (
-        f"The paper's claims, each taken apart into checks that are computed from this study; {counted}. Where the "
-        "paper's numbers are not legible the settings are this project's (last page). The pages after figure 8 show "
-        "what the paper did not."
-    )
-    if not study.first_look:
-        return Page("On the failure of ReLU: which claims hold", caption, figure)
-    caption += (
-        f"\nAfter {study.settings['steps']:,} epochs nothing has converged: this "
-        "shows that everything works, and says nothing about the paper."
-    )
-    return Page("On the failure of ReLU: a first look", caption, figure)
-
-
 def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
     pages = []
     for finding in found:
@@ -179,24 +144,26 @@ def _figures(study: PaperStudy, found: Iterable[Finding]) -> list[Page]:
             pages.append(training_page(title, finding.claim, finding.checks, outcome.runs, seen, finding.judged))
         elif finding.figure == 3:
             figure = neuron_figure(_neuron(study), bottom=0.38)
-            write_claim(figure, finding.claim, finding.checks, top=0.3, judged=finding.judged)
-            pages.append(Page(title, "One neuron times D on 50 midpoints; its parameters are this project's.", figure))
+            blocks = claim_blocks(finding.claim, finding.checks, top=0.31, judged=finding.judged)
+            said = "One neuron times D on 50 midpoints; its parameters are this project's."
+            pages.append(Page(title, said, figure, blocks))
         else:
             activation = "relu" if finding.figure == 7 else "relu2"
             scape = study.landscape.scans[activation, "quadrature"]
             caption = (
                 "Nine planes of eigenvectors of the Hessian around the fit to the solution; noisy is what is more than "
-                f"{_NOISY:.0f} times as rough as a parabola at this resolution."
+                f"{_NOISY:.0f} times as rough as a parabola at this resolution. Heights: energy above "
+                "the least of each plane."
             )
-            page = surface_page(scape, title, caption, bottom=0.35)
-            write_claim(page.figure, finding.claim, finding.checks, top=0.315, judged=finding.judged)
-            pages.append(page)
+            page = surface_page(scape, title, caption, 0.345, study.landscape.scans[activation, "exact"])
+            blocks = claim_blocks(finding.claim, finding.checks, top=0.33, judged=finding.judged)
+            pages.append(replace(page, blocks=blocks))
     return pages
 
 
 def _beyond(study: PaperStudy) -> list[Page]:
     """What the paper did not show."""
-    exact = study.landscape.scans["relu", "exact"]
+    grid, exact = (study.landscape.scans["relu", energy] for energy in ("quadrature", "exact"))
     rough, parabolas = _roughness(study, "relu", "exact")
     caption = (
         f"The planes of figure 7 with the integral in place of the sum: median roughness {rough:.2g}, {parabolas:.3g} "
@@ -208,7 +175,7 @@ def _beyond(study: PaperStudy) -> list[Page]:
     return [
         replace(errors_page(study.audit), title=f"Beyond the paper: {title}"),
         _gradients(study),
-        surface_page(exact, f"Beyond the paper: figure 7 for {NAMES['relu', 'exact']}", caption),
+        surface_page(exact, f"Beyond the paper: figure 7 for {NAMES['relu', 'exact']}", caption, beside=grid),
         noise_page(study.landscape),
         spectrum_page(study.landscape),
         gap_page(study.gaps),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,27 +16,30 @@ from ...solver.data.statement import data
 from ...solver.training.checks import Check, verdict
 from ...solver.training.runs import Run
 from ..data.autodiff_end import autodiff_end
-from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Page
+from ..layout.blocks import Block, Column, Text
+from ..layout.page import Page
+from ..layout.pdf import LEFT, RIGHT
+from ..layout.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, QUIET, RED, SKY
 
 Array = NDArray[Any]
 
-# Of every run of the reports: what it is called, its colour and its line.
-LOOKS: dict[str, tuple[str, str, str]] = {
+# Of every run of the reports: what it is called, its colour and its line: dashes, so that curves that lie on one
+# another are all seen.
+Line = str | tuple[float, tuple[float, ...]]
+LOOKS: dict[str, tuple[str, str, Line]] = {
     "relu-autodiff": ("ReLU, autodiff", RED, "-"),
-    "relu-dirac-nearest": ("ReLU, nearest-node delta (10)", PURPLE, "-"),
-    "relu-finite-difference": ("ReLU, finite differences", ORANGE, "-"),
-    "relu-dirac-mean": ("ReLU, mean delta", SKY, "-"),
-    "relu-exact": ("ReLU, exact gradient", BLUE, "-"),
+    "relu-dirac-nearest": ("ReLU, nearest-node delta (10)", PURPLE, (0, (9, 3))),
+    "relu-finite-difference": ("ReLU, finite differences", ORANGE, (0, (6, 2, 1.5, 2))),
+    "relu-dirac-mean": ("ReLU, mean delta", SKY, (0, (4, 4))),
+    "relu-exact": ("ReLU, exact gradient", BLUE, (0, (1.5, 1.5))),
     "relu-regression": ("ReLU, regression", GREEN, "--"),
     "relu-autodiff-after-regression": ("ReLU, regression, then autodiff", PURPLE, "-"),
-    "relu-exact-after-regression": ("ReLU, regression, then exact", BLUE, "-"),
-    "relu-exact-lbfgs-after-regression": ("ReLU, regression, then exact, L-BFGS", SKY, "-"),
-    "relu2-autodiff": ("ReLU², autodiff", ORANGE, "-"),
-    "tanh-autodiff": ("tanh, autodiff", GREY, "-"),
+    "relu-exact-after-regression": ("ReLU, regression, then exact", BLUE, (0, (6, 2))),
+    "relu-exact-lbfgs-after-regression": ("ReLU, regression, then exact, L-BFGS", SKY, (0, (2, 2))),
+    "relu2-autodiff": ("ReLU², autodiff", ORANGE, (0, (6, 2))),
+    "tanh-autodiff": ("tanh, autodiff", GREY, (0, (6, 2, 1.5, 2))),
 }
 VERDICT_COLOURS = {"borne out": GREEN, "borne out in part": ORANGE, "not borne out": RED}
-# Characters of a line of the checks at their size on the page.
-_LINE = 150
 _FIELD_POINTS = 1001
 
 
@@ -56,19 +58,18 @@ def training_page(
     """
     figure = Figure()
     axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
-    figure.subplots_adjust(left=0.085, right=0.975, top=0.88, bottom=0.49, wspace=0.27)
+    figure.subplots_adjust(left=0.1, right=0.975, top=0.88, bottom=0.49, wspace=0.27)
     history_axes(axes[0], runs)
     field_axes(axes[1], axes[2], runs)
     handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.425), ncols=4, fontsize=9.5)
-    write_claim(figure, claim, checks, top=0.335, judged=judged)
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.432), ncols=4, fontsize=11)
     limit = autodiff_end(runs["relu-autodiff"].problem) if "relu-autodiff" in runs else None
     if limit is not None:
         caption += f" Computed without training: {limit.sentence}."
     lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
     if lost:
         caption += f"\nNetworks that met NaN or inf and are shown as they last were: {'; '.join(lost)}."
-    return Page(title, caption, figure)
+    return Page(title, caption, figure, claim_blocks(claim, checks, top=0.345, judged=judged))
 
 
 def history_axes(axes: Axes, runs: Mapping[str, Run]) -> None:
@@ -114,34 +115,30 @@ def median_member(run: Run | BoxRun) -> int:
     return int(order[(len(order) - 1) // 2])
 
 
-def write_claim(figure: Figure, claim: str, checks: Iterable[Check], top: float, judged: bool = True) -> None:
+def claim_blocks(claim: str, checks: Iterable[Check], top: float, judged: bool = True) -> tuple[Block, ...]:
     """The claim with its verdict, and each check with its mark, from `top` downwards.
 
     What this project adds to the paper's own claim is set apart and does not enter the verdict. Of a first look, which
     is not judged, there are the checks' numbers alone.
     """
     checks = tuple(checks)
-    y = top
+    column = Column(LEFT, top, RIGHT - LEFT)
+
+    def beside(mark: Text, x: float, text: str, size: float) -> None:
+        said = Text(text, x, column.y, RIGHT - x, size)
+        column.blocks.append(mark)
+        column.add(said, 0.004)
+
     if claim:
         found = verdict(checks) if judged else "first look"
-        colour = VERDICT_COLOURS.get(found, GREY)
-        figure.text(0.05, y, found.upper(), fontsize=11, weight="bold", color=colour, va="top")
-        y = _paragraph(figure, 0.22, y, f"Claim: {claim}", 11, _LINE - 35) - 0.008
+        mark = Text(found.upper(), LEFT, column.y, 0.17, 12, bold=True, colour=VERDICT_COLOURS.get(found, GREY))
+        beside(mark, 0.22, f"Claim: {claim}", 12.5)
+        column.y -= 0.004
     for own in (False, True):
         part = [c for c in checks if c.papers != own]
         if own and part and claim:
-            figure.text(0.05, y - 0.006, "Not in the paper:", fontsize=9.5, color="#555555", va="top")
-            y -= 0.031
+            column.text("Not in the paper:", 11, 0.004, colour=QUIET)
         for check in part:
-            mark, colour = ("✓", GREEN) if check.holds else ("✗", RED)
-            mark, colour = (mark, colour) if judged else ("?", GREY)
-            figure.text(0.05, y, mark, fontsize=12, color=colour, va="top", family="DejaVu Sans")
-            y = _paragraph(figure, 0.07, y, check.sentence, 10, _LINE) - 0.004
-
-
-def _paragraph(figure: Figure, x: float, y: float, text: str, size: float, width: int) -> float:
-    """Write wrapped text below y; returns where it ends."""
-    lines = textwrap.wrap(text, width)
-    figure.text(x, y, "\n".join(lines), fontsize=size, va="top", linespacing=1.3)
-    # A line of 1.3 times its size, in shares of the page's height of 8.27 inches.
-    return y - len(lines) * size * 1.3 / 72 / 8.27
+            sign, colour = ("?", GREY) if not judged else ("✓", GREEN) if check.holds else ("✗", RED)
+            beside(Text(sign, LEFT, column.y, 0.02, 12, colour=colour), 0.07, check.sentence, 11.5)
+    return tuple(column.blocks)

@@ -13,8 +13,8 @@ from ...verify.errors import InputError
 from ...verify.models.seeing.eager import eagerly
 from ...verify.models.seeing.stacked import Parameters
 from ...verify.models.seeing.trace import ModelChangedError
+from ...verify.models.space.domains import as_domain
 from .crossings import crossings_of
-from .domains import as_domain
 from .fields import Fields, forget
 from .lines import Lines
 from .rectifiers import rectified

@@ -14,9 +14,9 @@ from ...verify.models.seeing.breaks import ends
 from ...verify.models.seeing.eager import eagerly, may_require_gradients
 from ...verify.models.seeing.integrand import value_and_slope
 from ...verify.models.seeing.stacked import Parameters, Stacked, stack, straight_pieces
+from ...verify.models.space.domains import Domain, as_domain
 from ..data.gauss import gauss_on_pieces
 from .conforming_quadrature import ConformingQuadrature, with_parameters
-from .domains import Domain, as_domain
 from .space import integrate_in_space
 
 # (x, u, u′) or (x, u, u′, parameters by name) → L, elementwise.

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .domains import Box, Domain
+from ...verify.models.space.domains import Box, Domain
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ...verify.errors import InputError
+from ...verify.models.space.domains import Domain, as_domain
 from .dirac_term import dirac_sample
-from .domains import Domain, as_domain
 from .fields import Fields
 from .sampling import prepared
 

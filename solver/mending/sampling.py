@@ -14,9 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from ...verify.errors import InputError
 from ...verify.models.seeing.eager import may_require_gradients
 from ...verify.models.seeing.stacked import Parameters
+from ...verify.models.space.domains import Domain
 from .crossings import Crossings
 from .density import Density, density_of
-from .domains import Domain
 from .fields import Fields, fields_of
 from .integrand import with_jumps
 from .jumps import coefficients, moving

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.models.seeing.stacked import Parameters
+from ...verify.models.space.domains import Domain, even_points
 from .dirac_term import dirac_sample
-from .domains import Domain, even_points
 from .sampling import prepared
 
 # Points in the bounding box without anything said; a power of two, as Sobol's sequence wants it.

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from kinkproof.solver import dirac_term
 from kinkproof.solver.mending.crossings import crossings_of
-from kinkproof.solver.mending.domains import as_domain
 from kinkproof.solver.mending.jumps import coefficients, moving
 from kinkproof.solver.mending.lines import Lines, axis_lines
 from kinkproof.solver.mending.noise import spread
 from kinkproof.solver.mending.sampling import prepared
+from kinkproof.verify.models.space.domains import as_domain
 from torch import Tensor
 
 from tests.bench.timing import compare, heading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -44,6 +45,7 @@ class Assessment:
     trained: Discretisation
     sizes: tuple[int, ...]
     routes: tuple[Route, ...]
+    advise: Callable[[Model, Integral, str, Wanted], str] = remedy
 
     @property
     def located(self) -> Located:
@@ -219,8 +221,8 @@ class Assessment:
         text = ""
         if verdict == "inconsistent":
             fixed = cuts.marks[1:-1][cuts.owners[1:-1] < 0]
-            wanted = Wanted(formula.total.numpy(), self._scale, fixed.numpy())
-            text = remedy(model, self.integral, self.trained.name, wanted)
+            wanted = Wanted(formula.total.numpy(), self._scale, formula.jump.numpy(), fixed.numpy())
+            text = self.advise(model, self.integral, self.trained.name, wanted)
         return ModelAudit(
             verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
             formula.energy, formula.bulk.numpy(), formula.jump.numpy(), autodiff, self.located.places.numpy(),
@@ -234,14 +236,15 @@ class Assessment:
         return max(float(formula.total.norm()), float(formula.bulk.norm()), rounding_floor(self.model, self.exact))
 
     def _profile(self) -> Array:
-        """X, u and u′, with two points beside each kink so that u′ steps."""
+        """X, u and u′ of all outputs, with two points beside each kink so that u′ steps."""
         left, right = self.integral.domain
         x = torch.linspace(left, right, _PICTURED, dtype=torch.float64)
         beside = 1e-7 * (right - left)
         kinks = self.located.places[:_PICTURED]
         x = torch.cat([x[1:-1], kinks - beside, kinks + beside]).clamp(left + beside, right - beside).sort().values
         u, du, _ = self.model.fields(x)
-        return torch.stack([x, u.detach(), du.detach()]).numpy()
+        rows = [x[None], *(f.detach().reshape(len(x), -1).T for f in (u, du))]
+        return torch.cat(rows).numpy()
 
 
 def rounding_floor(model: Model, exact: ExactSide) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
 from .telling.model_findings import ModelAudit, Route
+from .telling.remedy import remedy
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9
@@ -59,18 +61,20 @@ def audit_model(
     Args:
         model: a `torch.nn.Module` of x, a function of x such as `lambda x: x * (1 - x) * net(x)` whose network is
             found in what it holds, or with `parameters` a function of (parameters, x); piecewise smooth in x. It
-            is given x of shape (n, 1), or (n,) if it does not take that, and returns one number a point.
-        density: L(x, u, du), elementwise in torch, all of shape (n,); it may also take `ddu` and `parameters` (name →
-            tensor), by these names. Trainable tensors that it takes from elsewhere, a stiffness of the script for
-            instance, are judged like the model's parameters.
+            is given x of shape (n, 1), or (n,) if it does not take that, and returns one number a point, or m of them,
+            (n, m). In JAX a function of (parameters, x), or a pytree such as an equinox module; of all points, or of
+            one.
+        density: L(x, u, du), elementwise in torch, all of shape (n,), of m outputs u and du (n, m); it may also take
+            `ddu` and `parameters` (name → tensor), by these names. Trainable tensors that it takes from elsewhere, a
+            stiffness of the script for instance, are judged like the model's parameters.
         domain: the interval.
-        parameters: name → tensor, for a function.
+        parameters: name → tensor, for a function; in JAX any pytree of arrays, as flax has them.
         rule: the named rule that is trained on, see `quadrature.grid`.
         quadrature: instead of a rule: n → nodes and weights; where they differ from call to call (Monte Carlo), the
             mean over draws is judged.
         loss: instead of both: the whole loss of (model, n). Its value has to tend to the integral of the density.
-        ends: u, or u and u′, at both ends, each (2,) → a number that is added to the integral: a penalty, or what
-            Nitsche's method adds.
+        ends: u, or u and u′, at both ends, each (2,) or (2, m) → a number that is added to the integral: a penalty, or
+            what Nitsche's method adds.
         points: n that is trained with; the study goes on to 10 n and 100 n. Or all numbers, ascending.
         progress: called with the name of each step before it starts.
 
@@ -80,9 +84,21 @@ def audit_model(
     """
     with _refusing():
         interval = _interval(domain)
-        under_audit = trained(rule, quadrature, loss, points)
+        under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
         progress("the model")
+        if "jax" in sys.modules:
+            from .jax import functions
+
+            if functions.in_jax(model, parameters):
+                from .jax.advice import advice
+                from .jax.sums import Sums
+
+                told = functions.read(model, parameters, density, ends)
+                model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
+                under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
         prepared = prepare(model, interval, parameters)
+        if told is not None:
+            told.check(prepared, interval)
         stated, prepared = borrow(bind(density), prepared, interval)
         integral = state(check(stated, prepared, interval), prepared, interval, ends)
         progress("kinks")
@@ -100,7 +116,7 @@ def audit_model(
             )
         progress("differences of the energy")
         routes = _routes(prepared, exact)
-        study = Assessment(prepared, integral, exact, judged_sum, under_audit.sizes, tuple(routes))
+        study = Assessment(prepared, integral, exact, judged_sum, under_audit.sizes, tuple(routes), advise)
         if not all(r.passed for r in routes):
             return study.without_verdict(tuple(notes))
         progress(f"autodiff of {judged_sum.name}")

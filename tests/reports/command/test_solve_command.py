@@ -18,8 +18,8 @@ from kinkproof.reports.data.gap import (
     TANH,
     gap_table,
 )
+from kinkproof.reports.layout.style import look
 from kinkproof.reports.pages.gap_page import gap_page
-from kinkproof.reports.pages.style import look
 from kinkproof.solver import fit, solve
 from kinkproof.verify import InputError, ShallowNetwork, exact_energy, problems
 from pypdf import PdfReader

@@ -10,10 +10,11 @@ from kinkproof.reports import dimensions_report, dimensions_study
 from kinkproof.reports.data import dimensions
 from kinkproof.reports.data.cache import Cache
 from kinkproof.reports.data.dimensions import CASES, SEEDS, STEPS, DimensionsStudy, compared
+from kinkproof.reports.pages import dimensions_pages
 from kinkproof.solver import BoxRun
 from kinkproof.solver.training.checks import verdict
 
-from ..pdf import assert_whole_report
+from ..pdf import assert_pages_are_full_and_readable, assert_whole_report, report_of
 
 FEW = {n: CASES[n] for n in ("square, deep", "cube, shallow")}
 
@@ -30,6 +31,10 @@ def study(folder: Path) -> DimensionsStudy:
         return dimensions_study(steps=4, seeds=2, cache=Cache(folder / "cache"))
 
 
+def test_pages_are_full_and_readable(study: DimensionsStudy) -> None:
+    assert_pages_are_full_and_readable(report_of(dimensions_pages, dimensions_report, study))
+
+
 def with_gaps(runs: Mapping[str, BoxRun], wrong: float, right: float) -> dict[str, BoxRun]:
     """As if these had been the gaps of all seeds."""
     least = runs["relu-exact"].problem.minimum_energy()
@@ -42,10 +47,10 @@ def with_gaps(runs: Mapping[str, BoxRun], wrong: float, right: float) -> dict[st
 
 
 def test_a_report_of_a_first_look_has_a_page_a_case_and_no_verdicts(study: DimensionsStudy, tmp_path: Path) -> None:
-    texts = assert_whole_report(dimensions_report(study, tmp_path / "d.pdf"), len(FEW) + 2)
+    texts = assert_whole_report(dimensions_report(study, tmp_path / "d.pdf"), len(FEW) + 3)
     assert "First look: 4 of 4,000 steps, 2 of 8 seeds" in texts[0]
     assert not any("BORNE OUT" in t or "borne out" in t for t in texts)
-    assert "plane z = ½" in texts[2]
+    assert "plane z = ½" in texts[3]
     again = dimensions_report(study, tmp_path / "again.pdf")
     assert again.read_bytes() == (tmp_path / "d.pdf").read_bytes()
 
@@ -60,9 +65,9 @@ def test_a_whole_study_shows_its_verdicts(study: DimensionsStudy, tmp_path: Path
         },
     )
     assert whole.first_look == ""
-    texts = assert_whole_report(dimensions_report(whole, tmp_path / "d.pdf"), len(FEW) + 2)
-    assert "BORNE OUT" in texts[1]
-    assert "NOT BORNE OUT" in texts[2]
+    texts = assert_whole_report(dimensions_report(whole, tmp_path / "d.pdf"), len(FEW) + 3)
+    assert "BORNE OUT" in texts[2]
+    assert "NOT BORNE OUT" in texts[3]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinkproof.reports import discrepancy_report
+from kinkproof.reports.layout.blocks import Code
+from kinkproof.reports.pages import discrepancy
 from kinkproof.reports.pages.difference_page import difference_sweep
 from kinkproof.reports.pages.discrepancy import _missing, errors_page, finding_picture
 from kinkproof.verify import InputError, ShallowNetwork, problems
@@ -12,7 +14,9 @@ from kinkproof.verify.systems.findings import Audit
 from kinkproof.verify.systems.refinement import audit_systems
 from pypdf import PdfReader
 
-PAGES = 8
+from ..pdf import assert_pages_are_full_and_readable, report_of
+
+PAGES = 9
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,7 @@ def test_pages_bookmarks_and_metadata(report: Path) -> None:
 
 
 def test_the_numbers_of_the_audit_are_on_the_page(report: Path, paper_audit: Audit) -> None:
-    texts = {p: PdfReader(report).pages[k].extract_text() for k, p in enumerate(("float64", "float32"))}
+    texts = {p: PdfReader(report).pages[k].extract_text() for k, p in enumerate(("float64", "float32"), 1)}
     for row in paper_audit.rows:
         text = texts[row.precision]
         assert row.total is not None
@@ -47,6 +51,22 @@ def test_the_numbers_of_the_audit_are_on_the_page(report: Path, paper_audit: Aud
     settings = PdfReader(report).pages[-1].extract_text()
     assert "4*pi**2*sin(2*pi*x)" in settings
     assert "2.13.0" in settings or "torch" in settings
+
+
+def test_pages_are_full_and_readable(paper_audit: Audit) -> None:
+    assert_pages_are_full_and_readable(report_of(discrepancy, discrepancy_report, paper_audit))
+
+
+def test_the_first_page_is_the_finding(report: Path, paper_audit: Audit) -> None:
+    first = " ".join(PdfReader(report).pages[0].extract_text().split())
+    near = paper_audit.dirac_shares["near the solution"]
+    assert f"near the solution it misses {near:.3g} times the whole gradient" in first
+    assert f"{near:.3g} ×" in first
+    assert "integrate(energy, model, domain)" in first
+    # Active everywhere: nothing is missing, and nothing is advised.
+    straight = own_audit(ShallowNetwork(hidden_weights=[1], hidden_biases=[1], output_weights=[1]))
+    said = report_of(discrepancy, discrepancy_report, straight).pages[0].blocks
+    assert not any(isinstance(block, Code) for block in said)
 
 
 def test_every_font_is_embedded(report: Path) -> None:

@@ -10,15 +10,25 @@ import torch
 from kinkproof.reports import landscape_report, landscape_study
 from kinkproof.reports.data.cache import Cache
 from kinkproof.reports.data.landscape import SCANS, LandscapeStudy
-from kinkproof.reports.pages.landscape_pages import angle_page, hessian_error, noise_page, spectrum_page
-from kinkproof.reports.pages.style import look, write_pdf
-from kinkproof.reports.pages.surfaces import contour_page, cuts_page, draw_contours, path_page, surface_page
+from kinkproof.reports.layout.page import Report
+from kinkproof.reports.layout.pdf import CAPTION, write_pdf
+from kinkproof.reports.layout.style import look
+from kinkproof.reports.pages import landscape_pages
+from kinkproof.reports.pages.landscape_pages import NAMES, angle_page, hessian_error, noise_page, spectrum_page
+from kinkproof.reports.pages.surfaces import (
+    compared_surfaces,
+    contour_page,
+    cuts_page,
+    draw_contours,
+    path_page,
+    surface_page,
+)
 from kinkproof.verify import InputError, RitzProblem, exact_hessian, problems
 from matplotlib.figure import Figure
 
-from ..pdf import CAPTION, assert_whole_report, lowest_label
+from ..pdf import assert_pages_are_full_and_readable, assert_whole_report, lowest_label, report_of
 
-PAGES = 12
+PAGES = 14
 SETTINGS = {"width": 8, "resolution": 13, "points": 100}
 
 
@@ -34,8 +44,8 @@ def study(folder: Path) -> LandscapeStudy:
 
 def test_the_report_is_whole_and_says_what_it_found(study: LandscapeStudy, folder: Path) -> None:
     texts = assert_whole_report(landscape_report(study, folder / "report.pdf"), PAGES)
-    assert f"{hessian_error(study.spectra['relu'], 'autodiff'):.0%} off" in texts[9]
-    assert f"{study.roughness['relu', 'quadrature']:.1e}" in texts[0]
+    assert f"{hessian_error(study.spectra['relu'], 'autodiff'):.0%} off" in texts[11]
+    assert f"{study.roughness['relu', 'quadrature']:.1e}" in texts[1]
     assert "4*pi**2*sin(2*pi*x)" in texts[-1]
 
 
@@ -58,9 +68,8 @@ def test_the_figures_show_the_data(study: LandscapeStudy) -> None:
     for axes, spectra in zip(spectrum_page(study).figure.axes, study.spectra.values(), strict=True):
         shown = [list(np.asarray(line.get_ydata())) for line in axes.get_lines()]
         assert shown == [list(s.eigenvalues) for s in spectra.values()]
-    axes = Figure().subplots()
-    draw_contours(axes, study.path, 0, study.path.values[0] - study.path.values[0].min())
-    np.testing.assert_array_equal(axes.get_lines()[1].get_xydata(), study.path.planes[0].path)
+    page = path_page(study.path, 1.0, study.path_steps, study.path_gaps, "", "")
+    np.testing.assert_array_equal(page.figure.axes[0].get_lines()[0].get_xydata(), study.path.planes[0].path)
 
 
 def test_the_exact_hessian_of_the_report_is_that_of_verify(study: LandscapeStudy) -> None:
@@ -87,7 +96,8 @@ def test_no_label_reaches_into_the_caption(study: LandscapeStudy) -> None:
     with look():
         pages = [
             noise_page(study), surface_page(scape, "", ""), contour_page(scape, "", ""), spectrum_page(study),
-            cuts_page({"grid": (scape, "red")}, [0], "", ""), path_page(study.path, "", ""), angle_page(study),
+            cuts_page({"grid": (scape, "red")}, [0], "", ""), angle_page(study),
+            path_page(study.path, 1.0, study.path_steps, study.path_gaps, "", ""),
         ]  # fmt: skip
         assert min(map(lowest_label, pages)) > CAPTION
 
@@ -103,7 +113,41 @@ def test_a_caption_says_no_more_than_the_data(study: LandscapeStudy) -> None:
 def test_a_plane_without_relief_is_drawn(study: LandscapeStudy) -> None:
     axes = Figure().subplots()
     draw_contours(axes, study.path, 0, np.zeros_like(study.path.values[0]))
-    assert len(axes.get_lines()) == 3
+    assert len(axes.get_lines()) == 1
+    flat = replace(study.path, values=np.zeros_like(study.path.values))
+    with look():
+        page = path_page(flat, 1.0, study.path_steps, study.path_gaps, "", "")
+    assert len(page.figure.axes) == 3
+
+
+def test_the_path_shows_how_the_energy_climbs(study: LandscapeStudy) -> None:
+    page = path_page(study.path, study.gaps["relu"], study.path_steps, study.path_gaps, "", "")
+    _, climb = page.figure.axes[0], page.figure.axes[2]
+    line = climb.get_lines()[0]
+    np.testing.assert_array_equal(np.asarray(line.get_xdata()), study.path_steps)
+    np.testing.assert_array_equal(np.asarray(line.get_ydata()), study.path_gaps)
+    assert climb.get_yscale() == "log"
+    # It starts at θ*.
+    assert study.path_gaps[0] == pytest.approx(study.gaps["relu"])
+
+
+def test_grid_and_exact_surfaces_have_the_same_heights(study: LandscapeStudy) -> None:
+    page = compared_surfaces({NAMES[s]: study.scans[s] for s in SCANS[:2]}, [6, 7, 8], "", "")
+    axes: list[Any] = page.figure.axes
+    for above, below in zip(axes[:3], axes[3:], strict=True):
+        assert above.get_zlim() == below.get_zlim()
+        assert all(a.get_xlabel() and a.get_ylabel() and a.get_zlabel() for a in (above, below))
+
+
+def test_contours_are_square_and_have_a_colour_bar_each(study: LandscapeStudy) -> None:
+    scape = study.scans["relu", "quadrature"]
+    axes = contour_page(scape, "", "", study.scans["relu", "exact"]).figure.axes
+    assert len(axes) == 18
+    assert all(ax.get_aspect() == 1 for ax in axes[::2])
+
+
+def test_pages_are_full_and_readable(study: LandscapeStudy) -> None:
+    assert_pages_are_full_and_readable(report_of(landscape_pages, landscape_report, study))
 
 
 def test_what_memory_held_before_is_no_warning(
@@ -124,7 +168,8 @@ def test_what_memory_held_before_is_no_warning(
 
     monkeypatch.setattr(np, "empty", full)
     with look():
-        write_pdf(folder / "faces.pdf", [surface_page(scape, "title", "caption")], "title", "subject")
+        pages = [surface_page(scape, "title", "caption")]
+        write_pdf(folder / "faces.pdf", Report("title", "subject", pages))
 
 
 @pytest.mark.parametrize("threads", [2, 3])

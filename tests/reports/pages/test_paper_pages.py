@@ -9,18 +9,21 @@ from kinkproof.reports import paper_report, paper_study
 from kinkproof.reports.command.training_tables import findings_table
 from kinkproof.reports.data.cache import Cache
 from kinkproof.reports.data.paper import PaperStudy
+from kinkproof.reports.layout.blocks import Code, Text
+from kinkproof.reports.layout.style import look
+from kinkproof.reports.pages import paper_pages
 from kinkproof.reports.pages.neuron_page import compare_neuron, neuron_figure, neuron_page
+from kinkproof.reports.pages.paper_finding import finding_of
 from kinkproof.reports.pages.paper_pages import _beyond, _figures, findings
-from kinkproof.reports.pages.style import look
 from kinkproof.reports.pages.training_figures import training_page
 from kinkproof.solver.studies.experiments import CONVERGED
 from kinkproof.solver.training.checks import verdict
 from kinkproof.verify import InputError, problems
 from kinkproof.verify.systems.findings import OWN, Audit
 
-from ..pdf import assert_whole_report, lowest_label
+from ..pdf import assert_pages_are_full_and_readable, assert_whole_report, lowest_label, report_of
 
-PAGES = 16
+PAGES = 17
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +48,16 @@ def test_the_report_is_whole_and_has_the_figures_in_order(study: PaperStudy, fol
     texts = assert_whole_report(paper_report(converged(study), folder / "paper.pdf"), PAGES)
     found = findings(converged(study))
     assert [f.figure for f in found] == list(range(1, 9))
-    for finding, text in zip(found, texts[1:9], strict=True):
+    for finding, text in zip(found, texts[2:10], strict=True):
         assert f"Figure {finding.figure}:" in text
         assert str(finding.verdict).upper() in text
         words = " ".join(text.split())
         assert finding.claim in words
         assert all(check.sentence in words for check in finding.checks)
-        assert finding.claim.split(",")[0] in " ".join(texts[0].split())
+        assert finding.claim.split(",")[0] in " ".join(texts[1].split())
     for text in texts:
         assert "first look" not in text.lower()
-    for text in texts[9:12]:
+    for text in texts[10:13]:
         assert "Beyond the paper" in text
 
 
@@ -150,8 +153,27 @@ def test_titles_claim_nothing_that_the_data_refute(study: PaperStudy) -> None:
 def test_no_label_reaches_into_a_claim(study: PaperStudy) -> None:
     with look():
         for page in _figures(study, findings(study))[-2:]:
-            texts = [t for t in page.figure.texts if t.get_text()]
-            assert lowest_label(page) > max(t.get_position()[1] for t in texts)
+            assert lowest_label(page) > max(block.y for block in page.blocks if isinstance(block, Text))
+
+
+def test_pages_are_full_and_readable(study: PaperStudy) -> None:
+    assert_pages_are_full_and_readable(report_of(paper_pages, paper_report, converged(study)))
+    first_look = report_of(paper_pages, paper_report, study)
+    # What a first look changes stands on the first pages; the others carry its stamp, as these do.
+    assert_pages_are_full_and_readable(replace(first_look, pages=first_look.pages[:2]))
+
+
+def test_the_first_page_is_the_finding(study: PaperStudy) -> None:
+    first = finding_of(converged(study))
+    gaps = [float(np.median(study.gradients[f"relu-{g}"].energy_gap)) for g in ("autodiff", "exact")]
+    said = " ".join(block.text for block in first.blocks if isinstance(block, Text | Code))
+    assert f"{gaps[0]:.3g} → {gaps[1]:.3g}" in said
+    assert 'optimizer="varpro"' in said
+    # After fifty epochs the gradient has not made half the gap; a quick run says nothing of the kind.
+    assert "not most of the failure" in said or "does not mend it" in said
+    looked = " ".join(block.text for block in finding_of(study).blocks if isinstance(block, Text | Code))
+    assert "says nothing about the paper" in looked
+    assert "failure" not in looked
 
 
 def test_settings_that_make_no_sense_are_refused(paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:

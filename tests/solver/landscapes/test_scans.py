@@ -241,7 +241,9 @@ def test_after_ctrl_c_it_goes_on_bit_for_bit(pooled: bool, tmp_path: Path) -> No
 def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(killed_by: int, tmp_path: Path) -> None:
     file = tmp_path / "part.npz"
     code = (
-        "import time\nfrom kinkproof.solver import chosen_plane, landscape\n"
+        # What is started in the background may have been told to ignore ^C.
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from kinkproof.solver import chosen_plane, landscape\n"
         "from kinkproof.solver.landscapes import scan_checkpoint, scans\n"
         "from kinkproof.verify import ShallowNetwork, problems\nimport numpy as np\n"
         "scan_checkpoint._EVERY, scans._LARGEST_CHUNK = 0.0, 41\n"

@@ -28,6 +28,8 @@ from .seeds import seeded
 Array = NDArray[Any]
 # Nodes and weights, both (n,).
 Nodes = tuple[Tensor, Tensor]
+# Model, integral, n → nodes and weights, n → parts of the sum.
+Summed = Callable[[Model, Integral, Callable[[int], Nodes], int], Iterable[Tensor]]
 
 # What √n times the discrepancy of points is at least if they were drawn: 0.87 in the mean, and below 0.44 once in a
 # hundred. Of 1,000 evenly spread ones it is 0.02.
@@ -98,8 +100,8 @@ class Discretisation:
         return value, row.numpy()
 
 
-def on_rule(model: Model, integral: Integral, rule: str) -> Discretisation:
-    """A named rule's sum of the density, u′ by autograd, in the user's precision."""
+def on_rule(model: Model, integral: Integral, rule: str, summed: Summed) -> Discretisation:
+    """A named rule's sum of the density, in the user's precision."""
     own = model.in_own_precision()
     grid(rule, 10, integral.domain)
 
@@ -107,11 +109,11 @@ def on_rule(model: Model, integral: Integral, rule: str) -> Discretisation:
         mesh = grid(rule, points, integral.domain)
         return torch.from_numpy(mesh.nodes), torch.from_numpy(mesh.weights)
 
-    return Discretisation(f"{rule} rule", partial(_weighted, own, integral, nodes), own.tensors, own.precision, True)
+    return Discretisation(f"{rule} rule", partial(summed, own, integral, nodes), own.tensors, own.precision, True)
 
 
 def on_quadrature(
-    model: Model, integral: Integral, quadrature: Callable[[int], Any], sizes: tuple[int, ...]
+    model: Model, integral: Integral, quadrature: Callable[[int], Any], sizes: tuple[int, ...], summed: Summed
 ) -> Discretisation:
     """The user's own nodes and weights."""
     own = model.in_own_precision()
@@ -145,7 +147,7 @@ def on_quadrature(
     with seeded(0):
         uneven = not drawn and _scattered(*nodes(sizes[-1]), domain)
     return Discretisation(
-        "your quadrature", partial(_weighted, own, integral, nodes), own.tensors, own.precision, True, drawn,
+        "your quadrature", partial(summed, own, integral, nodes), own.tensors, own.precision, True, drawn,
         partial(_signed, own, integral, nodes) if uneven else None,
     )  # fmt: skip
 
@@ -168,7 +170,7 @@ def _signed(model: Model, integral: Integral, nodes: Callable[[int], Nodes], poi
         return x, weights * signs[: len(weights)]
 
     row = torch.zeros_like(model.vector(), dtype=torch.float64)
-    for part in _weighted(model, replace(integral, ends=None), flipped, points):
+    for part in weighted(model, replace(integral, ends=None), flipped, points):
         row += model.gradient(part).double()
     return row.numpy()
 
@@ -189,6 +191,8 @@ def on_loss(model: Model, integral: Integral, loss: Callable[[Any, int], Any], p
         try:
             with _default_type(dtype), lent(lendable):
                 found = loss(own.function, count)
+        except InputError:
+            raise
         except Exception as error:
             line = at(line_of_error(error) or line_of(loss))
             raise InputError(f"loss: for {count} points it raises {sentence(error)}{line}; {wanted}") from None
@@ -230,7 +234,8 @@ def _require_argument(value: Tensor, own: Model, original: Any, loss: Callable[[
         )
 
 
-def _weighted(model: Model, integral: Integral, nodes: Callable[[int], Nodes], points: int) -> Iterator[Tensor]:
+def weighted(model: Model, integral: Integral, nodes: Callable[[int], Nodes], points: int) -> Iterator[Tensor]:
+    """Parts of Σ weight·L(x, u, u′), u′ by autograd, and of what the ends add."""
     dtype = torch.float64 if model.precision == "float64" else torch.float32
     x, weights = (a.to(dtype) for a in nodes(points))
     size = at_once(model.widest)

@@ -11,7 +11,7 @@ from ...discrete.quadrature import grid
 from ...errors import InputError
 from ...systems.study import family_sizes
 from ..seeing.model import Model
-from .discretisation import Discretisation, on_loss, on_quadrature, on_rule
+from .discretisation import Discretisation, Summed, on_loss, on_quadrature, on_rule, weighted
 from .integral import Integral
 
 
@@ -24,12 +24,14 @@ class Trained:
         quadrature: n → nodes and weights.
         loss: of (model, n), the whole of it.
         sizes: numbers of points, ascending.
+        summed: how a sum over nodes is made, with its gradient.
     """
 
     rule: str
     quadrature: Callable[[int], Any] | None
     loss: Callable[[Any, int], Any] | None
     sizes: tuple[int, ...]
+    summed: Summed = weighted
 
     def of(self, model: Model, integral: Integral) -> Discretisation:
         """The sum that autodiff differentiates.
@@ -40,10 +42,10 @@ class Trained:
         if self.loss is not None:
             return on_loss(model, integral, self.loss, self.sizes[0])
         if self.quadrature is not None:
-            return on_quadrature(model, integral, self.quadrature, self.sizes)
+            return on_quadrature(model, integral, self.quadrature, self.sizes, self.summed)
         for n in {k for size in self.sizes for k in family_sizes(size)}:
             grid(self.rule, n, integral.domain)
-        return on_rule(model, integral, self.rule)
+        return on_rule(model, integral, self.rule, self.summed)
 
 
 def trained(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.solver import Polygon, Region
-from kinkproof.solver.mending.domains import as_domain, even_points
 from kinkproof.solver.mending.lines import axis_lines
 from kinkproof.verify.errors import InputError
+from kinkproof.verify.models.space.domains import as_domain, even_points
 
 SQUARE = ((0, 1), (0, 1))
 L_SHAPE = [(0, 0), (1, 0), (1, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,10 +9,15 @@ from matplotlib.figure import Figure
 
 from ...verify.statement.problem import RitzProblem
 from ...verify.systems.findings import versions
-from .style import Page
+from .blocks import Table, wrapped
+from .page import Page
+from .pdf import LEFT
+from .style import PAGE, QUIET
 
 # Where the lines begin and end, in shares of the page's height, and the most that one takes.
-_TOP, _HEIGHT, _STEP = 0.88, 0.72, 0.033
+_TOP, _HEIGHT, _STEP, _SIZE = 0.895, 0.74, 0.05, 13.0
+# Columns of names and values, of settings and of versions, in shares of the page's width.
+_SETTINGS, _VERSIONS, _BESIDE = (0.25, 0.41), (0.1, 0.13), 0.73
 
 
 def settings_page(problem: RitzProblem | None, settings: Iterable[tuple[str, Any]], caption: str) -> Page:
@@ -24,19 +28,27 @@ def settings_page(problem: RitzProblem | None, settings: Iterable[tuple[str, Any
         settings: name and value, in order.
         caption: of the page.
     """
-    lines = [*_statement(problem), *settings, *versions().items()]
-    figure = Figure()
-    wrapped = [(key, textwrap.wrap(str(value), 95) or [""]) for key, value in lines]
+    rows = _rows([*_statement(problem), *settings], _SETTINGS[1])
+    computed = _rows([(name, value) for name, value in versions().items()], _VERSIONS[1])
     # All lines above the caption, however many there are.
-    step = min(_STEP, _HEIGHT / sum(len(text) for _, text in wrapped))
-    size = min(10.5, 10.5 * step / 0.025)
-    y = _TOP
-    for key, text in wrapped:
-        figure.text(0.06, y, key, fontsize=size, color="#555555")
-        for line in text:
-            figure.text(0.40, y, line, fontsize=size)
-            y -= step
-    return Page("Settings and versions", caption, figure)
+    step = min(_STEP, _HEIGHT / max(len(rows), len(computed), 1))
+    size = min(_SIZE, _SIZE * step / 0.032)
+
+    def table(rows: list[tuple[str, str]], x: float, widths: tuple[float, float]) -> Table:
+        names = {(r, 0): QUIET for r in range(len(rows))}
+        return Table(("", ""), rows, x, _TOP, widths, "ll", size, step, names, ruled=False)
+
+    blocks = (table(rows, LEFT, _SETTINGS), table(computed, _BESIDE, _VERSIONS))
+    return Page("Settings and versions", caption, Figure(), blocks)
+
+
+def _rows(lines: Iterable[tuple[str, Any]], width: float) -> list[tuple[str, str]]:
+    """What is too long goes on in a row without a name."""
+    out = []
+    for name, value in lines:
+        for k, part in enumerate(wrapped(str(value), 0.95 * width * PAGE[0] * 72, _SIZE)):
+            out.append((name if k == 0 else "", part))
+    return out
 
 
 def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:

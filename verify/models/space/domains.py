@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...verify.errors import InputError
+from ...errors import InputError
 
 # Cells of a line in which a domain that can only say what lies inside is looked for, and halvings that place its ends:
 # down to the rounding of a float64.

@@ -1,0 +1,184 @@
+"""Models written in JAX under audit: JAX's own gradient against the exact one of the same function told in torch."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from kinkproof.verify import audit
+from kinkproof.verify.errors import InputError
+from torch import nn
+
+jax = pytest.importorskip("jax")
+import jax.numpy as jnp  # noqa: E402
+
+DOMAIN = (0.0, 1.0)
+
+
+def network(seed: int = 0, width: int = 8, dtype: str = "float64") -> dict[str, Any]:
+    """Two layers; JAX is told their precision by their arrays."""
+    generator = np.random.default_rng(seed)
+    shapes = {"w": (1, width), "b": (width,), "v": (width, width), "c": (width,), "out": (width, 1)}
+    with jax.enable_x64(dtype == "float64"):
+        return {n: jnp.asarray(generator.uniform(-1, 1, s), dtype) for n, s in shapes.items()}
+
+
+def model(p: Any, x: Any, activation: Any = jax.nn.relu) -> Any:
+    h = activation(activation(x @ p["w"] + p["b"]) @ p["v"] + p["c"])
+    return x * (1 - x) * (h @ p["out"])
+
+
+def bar(x: Any, u: Any, du: Any) -> Any:
+    return du**2 / 2 - jnp.pi**2 * jnp.sin(jnp.pi * x) * u
+
+
+class Bar(nn.Module):
+    """The same network in torch."""
+
+    def __init__(self, p: Any) -> None:
+        super().__init__()
+        for name, array in p.items():
+            self.register_parameter(name, nn.Parameter(torch.from_numpy(np.array(array))))
+
+    def forward(self, x: Any) -> Any:
+        h = torch.relu(torch.relu(x @ self.w + self.b) @ self.v + self.c)
+        return x * (1 - x) * (h @ self.out)
+
+
+def shallow(p: Any, x: Any) -> Any:
+    return x * (1 - x) * (jax.nn.relu(x * p["w"][0] + p["b"]) @ p["c"])
+
+
+def loss(p: Any, n: int) -> Any:
+    x = (jnp.arange(n) + 0.5) / n
+    u, du = jax.vmap(jax.value_and_grad(partial(shallow, p)))(x)
+    return bar(x, u, du).mean()
+
+
+def test_exact_gradient_and_verdict_are_those_of_the_same_network_in_torch() -> None:
+    p = network()
+    found, same = (
+        audit(model, bar, DOMAIN, parameters=p),
+        audit(Bar(p), lambda x, u, du: du**2 / 2 - torch.pi**2 * torch.sin(torch.pi * x) * u, DOMAIN),
+    )
+    assert found.verdict == same.verdict == "inconsistent"
+    # JAX flattens dicts in the order of their names.
+    order = [list(p).index(n) for n in sorted(p)]
+    bounds = np.cumsum([0, *(int(np.prod(a.shape)) for a in p.values())])
+    ours = np.concatenate([np.arange(bounds[k], bounds[k + 1]) for k in order])
+    for mine, theirs in ((found.bulk, same.bulk), (found.dirac, same.dirac), (found.autodiff, same.autodiff)):
+        # Sums over some hundred Gauss points in another order.
+        assert np.abs(mine - theirs[ours]).max() <= 1e-13 * np.abs(theirs).max()
+    assert found.operations == same.operations
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_smooth_network_raises_no_alarm(dtype: str) -> None:
+    assert audit(partial(model, activation=jnp.tanh), bar, parameters=network(1, dtype=dtype)).passed
+
+
+def test_the_printed_summand_is_the_missing_part() -> None:
+    p = network(2)
+    found = audit(model, bar, parameters=p)
+
+    def value(own: Any) -> Any:
+        names = {"value": 0.0, "model": model, "parameters": own, "bar": bar}
+        exec(found.remedy, names)
+        return names["value"]
+
+    with jax.enable_x64(True):
+        added = jax.jit(jax.grad(value))(p)
+    row = np.concatenate([np.ravel(added[n]) for n in sorted(p)])
+    assert np.abs(row - found.dirac).max() <= 1e-12 * np.abs(found.dirac).max()
+    assert np.abs(row).max() > 1e-3
+
+
+def test_a_whole_loss() -> None:
+    p = {n: a for n, a in network(3).items() if n in ("w", "b", "c")}
+    found = audit(shallow, bar, parameters=p, loss=loss)
+    assert found.verdict == "inconsistent"
+    # A model of one number at a time.
+    assert "jax.vmap(model, (None, 0))" in found.remedy
+
+
+@pytest.mark.long
+def test_points_drawn_anew_by_the_user() -> None:
+    p = network(3)
+    drawn = np.random.default_rng(0)
+
+    def anew(n: int) -> Any:
+        return jnp.asarray(drawn.uniform(size=n)), jnp.full(n, 1 / n)
+
+    found = audit(model, bar, parameters=p, quadrature=anew)
+    assert found.verdict == "inconsistent"
+    assert found.draws > 0
+
+
+def test_a_loss_of_the_scripts_own_parameters_is_refused() -> None:
+    p = network(4)
+    with pytest.raises(InputError, match=r"^loss: it does not depend on the parameters that it is given"):
+        audit(shallow, bar, parameters=p, loss=lambda own, n: loss(p, n))
+
+
+def test_ends_parameters_of_the_density_and_trees_of_any_depth() -> None:
+    p = {"net": network(5), "stiffness": [jnp.asarray(2.0)]}
+
+    def whole(own: Any, x: Any) -> Any:
+        return model(own["net"], x[:, None])[:, 0] + own["stiffness"][0] * x
+
+    def density(x: Any, u: Any, du: Any, parameters: Any) -> Any:
+        return parameters["stiffness"][0] * du**2 / 2
+
+    def nitsche(u: Any, du: Any) -> Any:
+        return u[1] * du[1] - u[0] * du[0] + 10 * (u**2).sum()
+
+    found = audit(whole, density, parameters=p, ends=nitsche)
+    assert found.verdict == "inconsistent"
+    assert "stiffness.0" in [t.name for t in found.tensors]
+    assert "parameters=parameters" in found.remedy
+
+
+def test_the_strong_form_is_told_that_it_is_blind() -> None:
+    found = audit(model, lambda x, u, du, ddu: (ddu + jnp.sin(x)) ** 2, parameters=network())
+    assert found.verdict == "inconsistent"
+    assert "jnp.tanh" in found.remedy
+
+
+def test_a_wrong_rule_of_differentiation_is_found() -> None:
+    @jax.custom_jvp
+    def bent(x: Any) -> Any:
+        return jnp.tanh(x)
+
+    # The planted fault: tanh′ is 1 − tanh².
+    bent.defjvp(lambda primals, tangents: (bent(primals[0]), (1 - bent(primals[0])) * tangents[0]))
+    with pytest.raises(InputError, match=r"^model: at x = 0.618034 JAX has u′ = .* its operations give .*custom_jvp"):
+        audit(partial(model, activation=bent), bar, parameters=network(7))
+
+
+def test_equinox_and_flax_modules() -> None:
+    equinox, linen = pytest.importorskip("equinox"), pytest.importorskip("flax.linen")
+    net = equinox.nn.MLP(1, 1, 8, 2, activation=jax.nn.relu, key=jax.random.key(1))
+    found = audit(net, bar)
+    assert found.verdict == "inconsistent"
+    assert found.tensors[0].name == "layers.0.weight"
+    assert "lambda model, x: jax.vmap(model)(x), model" in found.remedy
+    dense = linen.Sequential([linen.Dense(8), jnp.tanh, linen.Dense(1)])
+    weights = dense.init(jax.random.key(0), jnp.zeros((1, 1)))
+    assert audit(dense.apply, bar, parameters=weights).passed
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda p, x: x @ p["w"], r"^model: it returns shape \(7, 8\) for 7 points"),
+        (lambda p, x: jax.lax.top_k(x @ p["w"], 1)[0], r"^model: lax.top_k"),
+        (lambda p, x: (x @ p["w"]).mean() + x, r"^model: its value at a point depends on the other points"),
+        (lambda p, x: jnp.where(x @ p["w"] > 0.1, 1.0, 0.0) @ p["out"] + x * p["c"][0], "jump"),
+    ],
+)
+def test_models_that_cannot_be_judged_are_refused_in_a_sentence(function: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        audit(function, bar, parameters=network(8))

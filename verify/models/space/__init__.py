@@ -1,0 +1,1 @@
+"""The audit of a model of several inputs: exact gradients along lines, with their standard errors."""
