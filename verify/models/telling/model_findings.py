@@ -109,7 +109,7 @@ class ModelAudit:
         autodiff: gradient of the sum on the most points (or the mean over draws), (P,).
         kinks: positions, ascending, (K,).
         heights: ⟦L⟧ at each, (K,).
-        profile: x, u and u′ for a picture, (3, n).
+        profile: x, then u and u′ of each of m outputs, for a picture, (1 + 2 m, n).
         operations: what breaks, and how often.
         notes: sentences that a reader should know.
         gradcheck: what torch's own check says of the same sum.
