@@ -8,8 +8,9 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers.
-TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]")
+# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers; numba is the
+# extra `fast`.
+TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]")
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -142,5 +143,5 @@ def release(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Speed, as ratios measured in one run, in processor time; `nox -s bench -- gradients` is one subject."""
-    install(session)
+    install(session, "numba")
     session.run("python", "-m", "tests.bench", *session.posargs)
