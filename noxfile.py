@@ -131,6 +131,17 @@ def typecheck(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """Wheel and source into build/release/dist, with links to the address given: `nox -s release -- URL`."""
+    if len(session.posargs) != 1:
+        session.error("the address where the project lies is wanted: nox -s release -- https://example.org/kinkproof")
+    session.install("-q", "build", "twine")
+    session.run("python", "docs/release.py", *session.posargs, "build/release/source")
+    session.run("python", "-m", "build", "--outdir", "build/release/dist", "build/release/source")
+    session.run("twine", "check", "--strict", *map(str, Path("build/release/dist").glob("*")))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed, as ratios measured in one run, in processor time; `nox -s bench -- gradients` is one subject."""
     install(session, "numba")
