@@ -8,8 +8,8 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files; landscapes and sweeps are computed on a cluster of two workers; numba is
-# the extra `fast`, pyarrow the extra `parquet`.
+# ruff and mypy judge the generated source files; landscapes and sweeps are computed on a cluster of two workers; numba
+# is the extra `fast`, pyarrow the extra `parquet`.
 TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
            "pyarrow")  # fmt: skip
 # A process for each core, each with one thread; a file stays together, for what its tests share.
