@@ -8,7 +8,7 @@ import numpy as np
 from rich.table import Table
 
 from ...solver.studies.sweeps import SweepTable
-from .tables import terminal
+from .terminal import terminal
 
 
 def sweep_table(table: SweepTable) -> None:
