@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from ..pdf import assert_pages_are_full_and_readable, report_of
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 PAGES = 5
 
 
