@@ -232,7 +232,7 @@ def stated(
     for k, pair in enumerate(terms):
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not callable(pair[0]):
             raise InputError(f"terms: number {k} is no density with a piece; {_WANTED}")
-        found.append(_term(*pair, domain, k))
+        found.append(_term(pair[0], pair[1], domain, k))
     if all(t.points is not None for t in found):
         raise InputError(
             "terms: nothing is integrated, so that there is nothing to compare with; a density of an integral over the "

@@ -90,7 +90,7 @@ class Density:
         )
 
 
-def bind(density: Callable[..., Any]) -> Density:
+def bind(density: Any) -> Density:
     """Read from the names of its arguments what a density wants.
 
     Raises:

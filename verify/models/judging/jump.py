@@ -109,8 +109,8 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     x = pieces.marks[1:-1]
     u = model.value(x).detach()
     # u′, and u″ if L depends on it, in the shapes of the model's.
-    rows = slice(1 + m, 1 + (3 if density.second else 2) * m)
-    given = [[f.reshape(u.shape) for f in torch.split(s[rows].T, m, 1)] for s in (after[:, 1:], before[:, :-1])]
+    taken = slice(1 + m, 1 + (3 if density.second else 2) * m)
+    given = [[f.reshape(u.shape) for f in torch.split(s[taken].T, m, 1)] for s in (after[:, 1:], before[:, :-1])]
     high, low = (density.at(model, x, u, *side).detach() for side in given)
     height = torch.zeros_like(jumps[0])
     height[1:-1] = high - low
