@@ -8,9 +8,10 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers; numba is the
-# extra `fast`.
-TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]")
+# ruff and mypy judge the generated source files; landscapes and sweeps are computed on a cluster of two workers; numba
+# is the extra `fast`, pyarrow the extra `parquet`.
+TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
+           "pyarrow")  # fmt: skip
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import mesh
+from ..executors import one_thread
 from ..networks.architecture import Architecture
 from ..networks.closed_form import closed_form
 from ..networks.conforming import ORDER
@@ -65,17 +64,6 @@ class ScannedEnergy:
                 # A copy, in memory aligned as torch aligns it, which BLAS looks at.
                 out[start : start + len(part)] = self.energy(torch.tensor(full)).numpy()[: len(part)]
         return out
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Have torch work on one thread: how several share a sum shows in its last bit."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _compiled(problem: RitzProblem, architecture: Architecture) -> Energy | None:
