@@ -18,7 +18,7 @@ from .assessment import Assessment, rounding_floor
 from .each_integral import of_each
 from .judging.composition import stated
 from .judging.density import bind, borrow, check
-from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate, weighed
+from .judging.exact_side import ExactSide, Located, by_differences, degenerate, exact_side, locate, weighed
 from .judging.gradcheck import gradcheck
 from .judging.integral import Ends, Integral, compose, state
 from .judging.preparation import prepare, probes
@@ -37,8 +37,9 @@ _CONTINUITY = 1e-5
 _DIFFERENCES = 1e-3
 # Where the energy has no derivative, one is taken beside: parameters displaced by this share of their size.
 DISPLACEMENT = 1e-2
-# Kinks up to which an audit is about as fast as its grids; it goes on beyond.
-MANY_KINKS = 1_000
+# Kinks up to which an audit is about as fast as its grids, of a model that is straight between them and of others; it
+# goes on beyond.
+MANY_STRAIGHT, MANY_KINKS = 10_000, 1_000
 
 
 @torch.enable_grad()  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
@@ -127,9 +128,9 @@ def audit_model(
         double = partial(under_audit.of, prepared.double(), integral)
         progress("exact gradient by two routes")
         exact = exact_side(prepared, located, moving)
-        if len(exact.ranked) == MOST_RANKED:
+        if len(exact.ranked) < int((exact.heights != 0).sum()):
             notes.append(
-                f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked"
+                f"of {len(located.places):,} kinks the {len(exact.ranked):,} with the largest jumps of L were ranked"
             )
         progress("differences of the energy")
         routes = _routes(prepared, exact)
@@ -194,8 +195,9 @@ def _notes_on_breaks(located: Located) -> list[str]:
         notes.append(f"{names}: not known to be smooth or how they break, so that jumps of u′ were searched for")
     if not located.breaks.settled:
         notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
-    if count > MANY_KINKS:
-        notes.append(f"{count:,} kinks are more than the {MANY_KINKS:,} that this is fast for; it takes its time")
+    many = MANY_STRAIGHT if located.integral.straight else MANY_KINKS
+    if count > many:
+        notes.append(f"{count:,} kinks are more than the {many:,} that this is fast for; it takes its time")
     return notes
 
 
