@@ -18,11 +18,12 @@ from .judging.density import bind, borrow, check
 from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
 from .judging.gradcheck import gradcheck
 from .judging.integral import Ends, Integral, state
-from .judging.preparation import prepare
+from .judging.preparation import prepare, probes
 from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
+from .space.audit import audit_in_space, in_several_inputs
 from .telling.model_findings import ModelAudit, Route
 from .telling.remedy import remedy
 
@@ -82,8 +83,13 @@ def audit_model(
             is raised, whatever the user's own code does.
     """
     with _refusing():
-        interval = _interval(domain)
+        several = in_several_inputs(domain)
+        interval = (0.0, 1.0) if several else _interval(domain)
         under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
+        if several:
+            if ends is not None:
+                raise InputError("ends: in several inputs there are none; a density alone would be right")
+            return audit_in_space(model, density, domain, parameters, under_audit, progress)
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
@@ -98,7 +104,7 @@ def audit_model(
         prepared = prepare(model, interval, parameters)
         if told is not None:
             told.check(prepared, interval)
-        stated, prepared = borrow(bind(density), prepared, interval)
+        stated, prepared = borrow(bind(density), prepared, probes(interval))
         integral = state(check(stated, prepared, interval), prepared, interval, ends)
         progress("kinks")
         notes = _notes_on_precision(prepared)

@@ -73,7 +73,7 @@ class Density:
             raise self._raised(error) from None
         except Exception as error:
             raise self._raised(error) from None
-        if not isinstance(found, Tensor) or found.shape != x.shape:
+        if not isinstance(found, Tensor) or found.shape != x.shape[:1]:
             what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise InputError(
                 f"density: it returns {what} for {len(x)} points{at(line_of(self.function))}; one number a point, "
@@ -165,16 +165,20 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> Densit
     return replace(density, uses_second=used) if len(arguments) == 3 else density
 
 
-def borrow(density: Density, model: Model, domain: tuple[float, float]) -> tuple[Density, Model]:
+def borrow(density: Density, model: Model, x: Tensor) -> tuple[Density, Model]:
     """Find trainable tensors that a density takes from elsewhere, and make them parameters of the model.
 
     A stiffness that is a parameter of the user's own model is the same parameter of its copy; a tensor of the script,
     or of another module, becomes one more.
 
+    Args:
+        density: L.
+        model: of which it is a function.
+        x: some points.
+
     Raises:
         InputError: a tensor of the graph is kept where it cannot be found.
     """
-    x = probes(domain)
     u, du, ddu = (f if f is None else f.detach().requires_grad_() for f in model.fields(x, density.second))
     assert u is not None
     assert du is not None
