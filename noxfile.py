@@ -33,17 +33,17 @@ def install(session: nox.Session, *extra: str) -> None:
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Audit torch, JAX and HIPS autograd: a table, build/verify/audit.json and build/verify/discrepancy.pdf."""
+    """Audit torch, JAX and HIPS autograd: a table, audit.json, discrepancy.pdf and .html into build/verify."""
     install(session)
     session.run("kinkproof", "audit", "--save", "build/verify", *session.posargs)
 
 
 @nox.session
 def reports(session: nox.Session) -> None:
-    """The three PDFs into build/reports: discrepancy, landscape and paper; some minutes, from a cache some seconds."""
+    """Discrepancy, landscape and paper into build/reports, as PDF and HTML; some minutes, from a cache some seconds."""
     install(session)
     for name in ("discrepancy", "landscape", "paper"):
-        session.run("kinkproof", "report", name, *session.posargs)
+        session.run("kinkproof", "report", name, "--html", *session.posargs)
 
 
 @nox.session

@@ -103,10 +103,10 @@ def test_every_named_problem_is_listed() -> None:
 
 def test_what_solve_reaches_is_what_it_says() -> None:
     best = solve(problems["sine-2"], width=20)
-    # How many steps it is depends on how a processor rounds: 10 to 12 were seen.
-    assert abs(best.iterations - 12) <= 4
+    # How many steps it is depends on how a processor rounds: 8 were seen.
+    assert 5 <= best.iterations < 12
     for path in ("docs/howto/best-network.md", "docs/results.md"):
-        assert f"energy gap {best.energy_gap:.3g} in a dozen Newton steps" in Page(path).text
+        assert f"energy gap {best.energy_gap:.3g} in under a dozen Newton steps" in Page(path).text
     for command in re.findall(r"`kinkproof (solve[^`]*)`", Page("docs/howto/best-network.md").text):
         # The chart trains for minutes; its command has a test of its own.
         if "--chart" in command:

@@ -38,7 +38,7 @@ def refuse_others(context: typer.Context) -> None:
 
 
 def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as_json: bool) -> None:
-    """Run the file, audit its model, print the report and write the PDF.
+    """Run the file, audit its model, print the report and write it as PDF or HTML.
 
     Args:
         subject: FILE.py:DENSITY.
@@ -52,15 +52,14 @@ def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as
         typer.Exit: with 1 if autodiff's gradient is not that of the integral, 2 if there is no verdict.
     """
     from ...verify.errors import InputError
-    from ...verify.files import require_writable
 
     path, colon, name = subject.rpartition(":")
     if not colon or not path.endswith(".py") or not name:
         raise InputError(f"audit: {subject!r} is not FILE.py:DENSITY; something like model.py:loss would be right")
     if pdf is not None:
-        if pdf.suffix != ".pdf":
-            raise InputError(f"{pdf}: a report ends in .pdf; {pdf.with_suffix('.pdf')} would be right")
-        require_writable(pdf)
+        from ..layout.writing import require_report_path
+
+        require_report_path(pdf)
     with steps(STEPS + (pdf is not None)) as progress:
         progress(f"running {path}")
         # What the user's own code prints must not get in between the lines of the result.

@@ -1,10 +1,11 @@
-"""`kinkproof report`: the four PDF reports."""
+"""`kinkproof report`: the four reports, as PDF and HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
     from ..data.cache import Cache
 
-app = typer.Typer(help="Write a report as a PDF: discrepancy, landscape, paper or dimensions.", no_args_is_help=True)
+app = typer.Typer(
+    help="Write a report as PDF or HTML: discrepancy, landscape, paper or dimensions.", no_args_is_help=True
+)
 
 # Of a quick report: it shows that everything works, its runs have not converged.
 _QUICK_STEPS, _QUICK_SEEDS, _QUICK_RESOLUTION = 300, 4, 41
@@ -22,7 +25,11 @@ _QUICK_BOX_STEPS, _QUICK_BOX_SEEDS = 60, 2
 # About so many steps a progress line shows.
 _DISCREPANCY_STEPS, _LANDSCAPE_STEPS, _PAPER_STEPS, _DIMENSIONS_STEPS = 34, 10, 65, 33
 
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The PDF; by default build/reports/<report>.pdf.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="The file, .pdf or .html; by default build/reports/<report>.pdf."),
+]
+Html = Annotated[bool, typer.Option("--html", help="Also as one self-contained HTML file, beside the PDF.")]
 Kept = Annotated[
     Path | None,
     typer.Option("--cache", help="Folder that keeps computed data, safe to delete; by default `cache` beside the PDF."),
@@ -30,21 +37,35 @@ Kept = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Coarse and short, for a first look.")]
 
 
-def _places(name: str, output: Path | None, cache: Path | None) -> tuple[Path, Cache]:
+def _places(name: str, output: Path | None, html: bool, cache: Path | None) -> tuple[list[Path], Cache]:
+    """The files to write, and where data are kept."""
     from ...verify.errors import InputError
     from ...verify.files import require_writable
     from ..data.cache import Cache
     from ..layout.page import creation_date
+    from ..layout.writing import require_report_path
 
     path = output or Path("build/reports") / f"{name}.pdf"
     folder = cache or path.parent / "cache"
     # Said before minutes of work, not after them.
-    require_writable(path)
     require_writable(folder / "data")
     if path.absolute() in (folder.absolute(), *folder.absolute().parents):
         raise InputError(f"output: {path} is where the cache lies; another name, such as {name}.pdf, would be right")
+    paths = [require_report_path(path)]
+    if html:
+        if path.suffix.lower() == ".html":
+            raise InputError(f"html: it does nothing beside --output {path}; one of the two would be right")
+        paths.append(require_report_path(path.with_suffix(".html")))
     creation_date()
-    return path, Cache(folder)
+    return paths, Cache(folder)
+
+
+def _write(kept: Cache, settings: Mapping[str, Any], write: Callable[[Path], object], paths: list[Path]) -> None:
+    """Write the files, or copy what the same settings gave before."""
+    from ..data.cache import recall_report
+
+    for path in paths:
+        recall_report(kept, settings, write, path)
 
 
 @app.command()
@@ -59,6 +80,7 @@ def discrepancy(
     ] = None,
     quick: Quick = False,
     output: Output = None,
+    html: Html = False,
     cache: Kept = None,
 ) -> None:
     """Where autodiff deviates from the gradient of the integral, by how much, and why.
@@ -68,19 +90,18 @@ def discrepancy(
     """
     from ...verify.errors import InputError
     from ..data.audit import audit_study
-    from ..data.cache import recall_pdf
     from ..pages.discrepancy import discrepancy_report
     from .tables import nothing_judged, steps
 
-    path, kept = _places("discrepancy", output, cache)
+    paths, kept = _places("discrepancy", output, html, cache)
     with steps(_DISCREPANCY_STEPS) as progress:
         found = audit_study(problem, width, seed, rule, backend, quick=quick, cache=kept, progress=progress)
         if found.routes_agree:
             progress("writing the report")
             settings = {"report": "discrepancy", "audit": found.as_dict()}
-            recall_pdf(kept, settings, partial(discrepancy_report, found), path)
+            _write(kept, settings, partial(discrepancy_report, found), paths)
     if found.routes_agree:
-        typer.echo(f"Written: {path}")
+        typer.echo(f"Written: {', '.join(map(str, paths))}")
     else:
         typer.echo("kinkproof: the independent derivations disagree: nothing was judged, no report written", err=True)
     if not found.passed:
@@ -105,14 +126,14 @@ def landscape(
     ] = None,
     quick: Quick = False,
     output: Output = None,
+    html: Html = False,
     cache: Kept = None,
 ) -> None:
     """What the energy around the fit to the solution looks like, and whose the noise is."""
     # First: what is imported below reads SOURCE_DATE_EPOCH too, and not every package says what is wrong with it.
-    path, kept = _places("landscape", output, cache)
+    paths, kept = _places("landscape", output, html, cache)
     if resolution is not None:
         refuse_idle(context, ["quick"], "beside --resolution, which it would choose; one of the two would be right")
-    from ..data.cache import recall_pdf
     from ..data.landscape import landscape_study
     from ..pages.landscape_pages import landscape_report
     from .tables import steps
@@ -124,8 +145,8 @@ def landscape(
             progress=progress,
         )  # fmt: skip
         progress("writing the report")
-        recall_pdf(kept, {"report": "landscape", **study.settings}, partial(landscape_report, study), path)
-    typer.echo(f"Written: {path}")
+        _write(kept, {"report": "landscape", **study.settings}, partial(landscape_report, study), paths)
+    typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 
 @app.command()
@@ -139,13 +160,13 @@ def paper(
     ] = None,
     quick: Quick = False,
     output: Output = None,
+    html: Html = False,
     cache: Kept = None,
 ) -> None:
     """The paper's figures 1 to 8 from real runs, a verdict on each claim, and what the paper did not show."""
     with one_sentence(context):
-        path, kept = _places("paper", output, cache)
+        paths, kept = _places("paper", output, html, cache)
         from ...verify.errors import InputError
-        from ..data.cache import recall_pdf
         from ..data.paper import paper_study
         from ..pages.paper_pages import findings, paper_report
         from .tables import steps
@@ -163,9 +184,9 @@ def paper(
                 progress=progress,
             )
             progress("writing the report")
-            recall_pdf(kept, {"report": "paper", **study.settings}, partial(paper_report, study), path)
+            _write(kept, {"report": "paper", **study.settings}, partial(paper_report, study), paths)
         findings_table(findings(study), study.first_look)
-        typer.echo(f"Written: {path}")
+        typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 
 @app.command()
@@ -177,6 +198,7 @@ def dimensions(
     ] = None,
     quick: Quick = False,
     output: Output = None,
+    html: Html = False,
     cache: Kept = None,
 ) -> None:
     """Deep Ritz in two and three inputs: autodiff, autodiff with the missing term, and tanh at the same points.
@@ -184,9 +206,8 @@ def dimensions(
     A whole run takes an hour or so; it goes on where it was interrupted.
     """
     with one_sentence(context):
-        path, kept = _places("dimensions", output, cache)
+        paths, kept = _places("dimensions", output, html, cache)
         from ...verify.errors import InputError
-        from ..data.cache import recall_pdf
         from ..data.dimensions import SEEDS, STEPS, dimensions_study
         from ..pages.dimensions_pages import dimensions_report
         from .tables import steps as progress_line
@@ -202,6 +223,6 @@ def dimensions(
                 progress=progress,
             )
             progress("writing the report")
-            recall_pdf(kept, {"report": "dimensions", **study.settings}, partial(dimensions_report, study), path)
+            _write(kept, {"report": "dimensions", **study.settings}, partial(dimensions_report, study), paths)
         verdicts_table(study)
-        typer.echo(f"Written: {path}")
+        typer.echo(f"Written: {', '.join(map(str, paths))}")

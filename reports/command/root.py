@@ -62,7 +62,9 @@ def audit(
     backend: Annotated[
         list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Folder for audit.json and discrepancy.pdf.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder for audit.json, discrepancy.pdf and discrepancy.html.")
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="File for the error-against-grid figure, .svg or .png.")] = None,
     points: Annotated[
         int | None,
@@ -112,7 +114,8 @@ def audit(
 
             progress("writing the report")
             if result.routes_agree:
-                discrepancy_report(result, save / "discrepancy.pdf")
+                for ending in ("pdf", "html"):
+                    discrepancy_report(result, save / f"discrepancy.{ending}")
             write_whole(save / "audit.json", text.encode())
         if picture is not None and result.routes_agree:
             from ..pages.discrepancy import finding_picture

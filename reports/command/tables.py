@@ -94,7 +94,7 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     if audit.passed and audit.judged_systems:
         console.print("All verdicts are the expected ones.")
     if saved is not None:
-        console.print(f"Written: {saved / 'audit.json'}, {saved / 'discrepancy.pdf'}", soft_wrap=True)
+        console.print(f"Written: {saved / 'audit.json'}, {saved / 'discrepancy.pdf'} and .html", soft_wrap=True)
 
 
 def nothing_judged(audit: Audit) -> str:

@@ -103,14 +103,14 @@ def recall_run(cache: Cache, settings: Mapping[str, Any], make: Callable[[], Run
     return cache.recall("run", settings, make, Run.load, lambda run, path: run.save(path))
 
 
-def recall_pdf(cache: Cache, settings: Mapping[str, Any], write: Callable[[Path], object], path: Path) -> None:
+def recall_report(cache: Cache, settings: Mapping[str, Any], write: Callable[[Path], object], path: Path) -> None:
     """Write a report, or copy the one that the same settings and the same program gave before.
 
     Args:
         cache: where reports are kept.
         settings: all that determines the report.
         write: writes it to a file.
-        path: where it shall lie.
+        path: where it shall lie; its ending names the format.
 
     Raises:
         InputError: the path or the folder cannot be written.
@@ -123,7 +123,8 @@ def recall_pdf(cache: Cache, settings: Mapping[str, Any], write: Callable[[Path]
             return file.read_bytes()
 
     named = {**settings, "date": os.environ.get("SOURCE_DATE_EPOCH"), "pages": _source(SHOWING)}
-    write_whole(path, cache.recall("pdf", named, make, read_sealed, lambda content, kept: write_sealed(kept, content)))
+    kind = path.suffix.removeprefix(".").lower()
+    write_whole(path, cache.recall(kind, named, make, read_sealed, lambda content, kept: write_sealed(kept, content)))
 
 
 def _key(kind: str, settings: Mapping[str, Any]) -> str:

@@ -188,6 +188,9 @@ def _finding(audit: Audit) -> Page:
         f"Largest relative error of the gradient over n to 1.3 n points ({audit.rule} rule), each way of asking, "
         "against the exact gradient."
     )
+    failed = sum(bool(row.failed) for row in audit.rows)
+    if failed:
+        caption += f"\nNot judged, for they failed: {failed} way{'s' if failed > 1 else ''} of asking (next page)."
     title = f"The gradient of “{audit.problem.name}”: what autodiff misses"
     bad = "inconsistent" in autodiff
     return finding_page(title, sentence, figure, numbers, cure, code, caption, colour=RED if bad else GREEN)

@@ -125,7 +125,9 @@ class ReducedEnergy:
 
     @cached_property
     def _data(self) -> dict[int, Data]:
-        return {side: self.solution.at(self.kinks, side) for side in (-1, 1)}
+        right = self.solution.at(self.kinks)
+        # Both sides are one except on an interface.
+        return {1: right, -1: self.solution.at(self.kinks, -1) if len(self.solution.halves) > 2 else right}
 
     @cached_property
     def _slopes(self) -> DataSlopes:

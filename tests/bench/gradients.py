@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kinkproof.verify.discrete.quadrature import grid
 from kinkproof.verify.oracles.standalone.standalone import standalone_text
 from kinkproof.verify.systems.pytorch import methods
 
+from tests.bench.anchors import jax_jit, numpy_by_hand, torch_by_autograd, torch_by_hand
 from tests.bench.timing import Call, compare, heading
 
 
@@ -25,10 +27,12 @@ def rows() -> None:
     """One hidden layer, several layers, a generated file."""
     problem = problems["sine-2"]
     heading("Exact energy and gradient ÷ torch autograd on 1,000 points")
-    for width, wanted in ((8, ""), (20, "≤ 1.0"), (200, ""), (10_000, "≤ 0.05")):
+    for width, wanted in ((8, ""), (20, "≤ 0.3"), (200, ""), (10_000, "≤ 0.006")):
         vector = ShallowNetwork.random(width, seed=0).ravel()
         compare(f"width {width:,}", lambda v=vector: exact_gradient(problem, ShallowNetwork.from_vector(v)),
-                _autograd(problem, vector), wanted)  # fmt: skip
+                torch_by_autograd(vector), wanted)  # fmt: skip
+    anchors(problem)
+    growth(problem)
     for widths in ((20, 20), (32, 32, 32, 32), (64, 64, 64)):
         network = DeepNetwork.random(widths, seed=0)
         energy = objective(problem, Architecture.of(widths, "relu"), points=1000).energy
@@ -44,6 +48,36 @@ def rows() -> None:
         vector = ShallowNetwork.random(width, seed=0).ravel()
         compare(f"generated NumPy file, width {width:,}", lambda v=vector: module.exact_gradient(*np.split(v, 3)),
                 _autograd(problem, vector), wanted)  # fmt: skip
+
+
+def anchors(problem: RitzProblem) -> None:
+    """What else there is, by the exact gradient in NumPy: all on 1,000 points and 20 neurons."""
+    vector = ShallowNetwork.random(20, seed=0).ravel()
+    ways = {
+        "torch, u′ by autograd": torch_by_autograd(vector),
+        "torch, u′ by hand": torch_by_hand(vector),
+        "torch.compile, u′ by hand": torch_by_hand(vector, compiled=True),
+        "JAX, jit, u′ by hand": jax_jit(vector),
+        "NumPy by hand": numpy_by_hand(vector),
+        "torch, the audit's own row, which computes the data anew": _autograd(problem, vector),
+    }
+    print("\nAnchors ÷ exact energy and gradient, width 20")
+    for name, ask in ways.items():
+        compare(name, ask, lambda: exact_gradient(problem, ShallowNetwork.from_vector(vector)))
+
+
+def growth(problem: RitzProblem) -> None:
+    """From 10⁴ to 10⁵ neurons: exponent of the time, memory a neuron."""
+    vectors = [ShallowNetwork.random(n, seed=0).ravel() for n in (10_000, 100_000)]
+    small, large = (lambda v=v: exact_gradient(problem, ShallowNetwork.from_vector(v)) for v in vectors)
+    compare("width 100,000 ÷ width 10,000 (exponent 1.05 is 11.2)", large, small, "≤ 11.2", rounds=9)
+    tracemalloc.start()
+    large()
+    print(f"memory a neuron at 100,000: {tracemalloc.get_traced_memory()[1] / 1e5:.0f} bytes  wanted ≤ 500")
+    tracemalloc.stop()
+    network = ShallowNetwork.random(20, seed=0)
+    compare("digits=50 ÷ float64, width 20", lambda: exact_gradient(problem, network, 50),
+            lambda: exact_gradient(problem, network), "first ≤ 15 ms")  # fmt: skip
 
 
 def _autograd(problem: RitzProblem, vector: np.ndarray[Any, Any]) -> Call:

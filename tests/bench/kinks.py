@@ -23,6 +23,10 @@ def rows() -> None:
         lambda: solve(problem, 1_000), "≤ 15", rounds=3,
     )  # fmt: skip
     compare("width 20 ÷ one exact gradient", lambda: solve(problem, 20), _gradient, rounds=5)
+    compare(
+        "width 20 ÷ the thorough search", lambda: solve(problem, 20), lambda: solve(problem, 20, thorough=True),
+        "first ≤ 60 ms", rounds=5,
+    )  # fmt: skip
     solved, trained = after_a_second_of_solving(), after_a_second_of_training()
     print(f"gap after a second ÷ ADAM's with the exact gradient, median of 5 seeds: {solved / trained:.3f}  ≤ 0.25")
     peak = peak_memory(

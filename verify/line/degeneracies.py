@@ -22,7 +22,9 @@ Array = NDArray[Any]
 SUSPICIOUS = 8 * float(np.finfo(np.float64).eps)
 
 
-def clearance(problem: RitzProblem, network: ShallowNetwork, inside: Array, order: int = 1) -> Array:
+def clearance(
+    problem: RitzProblem, network: ShallowNetwork, inside: Array, order: int = 1, placed: Array | None = None
+) -> Array:
     """Distance to the nearest place where the energy lacks a derivative of the given order, (...); inf if none.
 
     In units of x, except for dead neurons, for which it is √(w² + b²). Zero to rounding is settled by `degeneracies`.
@@ -32,14 +34,20 @@ def clearance(problem: RitzProblem, network: ShallowNetwork, inside: Array, orde
         network: of any batch shape (...).
         inside: is each neuron's kink strictly inside the domain? (..., N).
         order: of the derivative.
+        placed: neurons by ascending kink (..., N), where that is known: a sort less.
     """
     w, b, c = network.floats
     heard = c != 0 if order == 1 else np.ones_like(c, dtype=bool)
     kinked = heard & (w != 0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         kinks = np.where(kinked, -b / w, np.nan)
-        # One sort serves all gaps: silent neurons are nan, and nan sorts last.
-        gaps = np.diff(np.sort(np.where(inside, kinks, np.nan), axis=-1), axis=-1)
+        seen = np.where(inside, kinks, np.nan)
+        if placed is None or placed.ndim > 1 or (inside & ~kinked).any():
+            # One sort serves all gaps: silent neurons are nan, and nan sorts last.
+            ascending = np.sort(seen, axis=-1)
+        else:
+            ascending = seen[placed]
+        gaps = ascending[..., 1:] - ascending[..., :-1]
         out = np.fmin.reduce(gaps, axis=-1, initial=np.inf)
         for place in fixed_places(problem, order):
             out = np.fmin(out, np.fmin.reduce(np.abs(kinks - float(place[1])), axis=-1, initial=np.inf))
@@ -51,9 +59,9 @@ def degeneracies(
     problem: RitzProblem, network: ShallowNetwork, distance: Array, order: int = 1
 ) -> tuple[Degeneracy, ...]:
     """All exact degeneracies of a batch; `distance` is its `clearance`, by which the harmless ones are passed over."""
-    if not (distance <= SUSPICIOUS * max(1.0, *(abs(float(e)) for e in problem.domain))).any():
+    scale = max(1.0, *map(abs, problem.ends))
+    if not (distance <= SUSPICIOUS * scale).any():
         return ()
-    scale = max(1.0, *(abs(float(e)) for e in problem.domain))
     out: list[Degeneracy] = []
     for index in np.ndindex(*network.batch):
         if distance[index] <= SUSPICIOUS * scale:

@@ -16,7 +16,7 @@ from ..statement.blocks import BLOCKS
 from ..statement.expressions import X, to_mpf
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
-from .kinks import Arrangement, arrange, arrange_exact
+from .kinks import Arrangement, arrange, arrange_exact, by_neuron, by_position
 from .moments import Moments, moments
 
 Array = NDArray[Any]
@@ -31,45 +31,47 @@ class Sweep:
 
     Attributes:
         arrangement: positions and order of the kinks.
-        slope, intercept: (a, g) of the network on each piece, (..., P).
+        affine: slope a and intercept g of the network on each piece, (2, ..., P).
         increments: the six moments integrated over each piece, (6, ..., P).
     """
 
     arrangement: Arrangement
-    slope: Array
-    intercept: Array
+    affine: Array
     increments: Array
+
+    @property
+    def slope(self) -> Array:
+        """a, (..., P)."""
+        return np.asarray(self.affine[0])
+
+    @property
+    def intercept(self) -> Array:
+        """g, (..., P)."""
+        return np.asarray(self.affine[1])
 
     def energy(self) -> Array:
         """Σ over the pieces of the density polynomial in (a, g), (...)."""
         a, g, m = self.slope, self.intercept, self.increments
         return np.asarray(((m[0] * a + m[1] * g + m[3]) * a + (m[2] * g + m[4]) * g + m[5]).sum(axis=-1))
 
-    def forces(self) -> tuple[Array, Array]:
-        """∫ ∂L/∂a and ∫ ∂L/∂g over each neuron's active interval, (..., N) in the order of the neurons."""
+    def forces(self) -> Array:
+        """∫ ∂L/∂a and ∫ ∂L/∂g over each neuron's active interval, (2, ..., N) in the order of the neurons."""
         a, g, m = self.slope, self.intercept, self.increments
-        return (
-            self.active_sum(2 * m[0] * a + m[1] * g + m[3]),
-            self.active_sum(m[1] * a + 2 * m[2] * g + m[4]),
-        )
+        return self.active_sum(np.stack([2 * m[0] * a + m[1] * g + m[3], m[1] * a + 2 * m[2] * g + m[4]]))
 
     def active_sum(self, per_piece: Array) -> Array:
-        """Sum of a quantity over the pieces on which each neuron is active, (..., N)."""
+        """Sum of quantities (K, ..., P) over the pieces on which each neuron is active, (K, ..., N)."""
         # From the end at which the neuron is active: a difference from the whole would cancel for short intervals.
-        from_left = np.cumsum(per_piece, axis=-1)[..., :-1]
-        from_right = np.cumsum(per_piece[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+        from_left = per_piece.cumsum(axis=-1)[..., :-1]
+        from_right = per_piece[..., ::-1].cumsum(axis=-1)[..., -2::-1]
         order = self.arrangement.order
-        rising = np.take_along_axis(self.arrangement.orientations, order, -1) > 0
-        out = np.empty_like(self.arrangement.positions)
-        np.put_along_axis(out, order, np.where(rising, from_right, from_left), -1)
-        return out
+        rising = by_position(self.arrangement.orientations, order) > 0
+        return by_neuron(np.where(rising, from_right, from_left), order)
 
     def at_kinks(self, per_piece: Array) -> tuple[Array, Array]:
-        """A piecewise quantity left and right of each neuron's kink, both (..., N)."""
-        left, right = np.empty_like(self.arrangement.positions), np.empty_like(self.arrangement.positions)
-        np.put_along_axis(left, self.arrangement.order, per_piece[..., :-1], -1)
-        np.put_along_axis(right, self.arrangement.order, per_piece[..., 1:], -1)
-        return left, right
+        """Piecewise quantities (K, ..., P) left and right of each neuron's kink, both (K, ..., N)."""
+        order = self.arrangement.order
+        return by_neuron(per_piece[..., :-1], order), by_neuron(per_piece[..., 1:], order)
 
 
 def sweep(arrangement: Arrangement, w: Array, b: Array, c: Array, increments: Callable[[Array], Array]) -> Sweep:
@@ -83,18 +85,12 @@ def sweep(arrangement: Arrangement, w: Array, b: Array, c: Array, increments: Ca
         increments: order of the neurons (..., N) → the six moments over each piece, (6, ..., N + 1).
     """
     order, orientations = arrangement.order, arrangement.orientations
-    slopes, intercepts = c * w, c * b
-    falling = orientations < 0
-    slope = _running_affine(slopes, falling, orientations, order)
-    intercept = _running_affine(intercepts, falling, orientations, order)
-    return Sweep(arrangement, slope, intercept, increments(order))
-
-
-def _running_affine(amount: Array, falling: Array, orientations: Array, order: Array) -> Array:
-    """Σ over the active neurons on each piece, (..., N + 1): a neuron of orientation −1 is active from the left."""
-    start = np.where(falling, amount, 0 * amount).sum(axis=-1, keepdims=True)
-    steps = np.take_along_axis(orientations * amount, order, -1)
-    return np.concatenate([start, start + np.cumsum(steps, axis=-1)], axis=-1)
+    amount = np.stack([c * w, c * b])
+    # Σ over the active neurons on each piece: one of orientation −1 is active from the left.
+    start = (amount * (orientations < 0)).sum(axis=-1, keepdims=True)
+    steps = by_position(orientations * amount, order)
+    affine = np.concatenate([start, start + steps.cumsum(axis=-1)], axis=-1)
+    return Sweep(arrangement, affine, increments(order))
 
 
 def lebesgue_sweep(
@@ -120,7 +116,7 @@ def lebesgue_sweep(
         positions = arrangement.positions
 
         def increments(order: Array) -> Array:
-            return table.increments(np.take_along_axis(positions, order, -1))
+            return table.increments(by_position(positions, order))
 
         return sweep(arrangement, w, b, c, increments), table, (w, b, c)
     w, b, c = (np.array([to_mpf(f) for f in network.rational(n)], dtype=object) for n in BLOCKS)

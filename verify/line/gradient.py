@@ -15,7 +15,7 @@ from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
 from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
-from .kinks import Arrangement, arrange_exact
+from .kinks import Arrangement, arrange_exact, by_position
 from .moments import Moments
 
 Array = NDArray[Any]
@@ -65,9 +65,11 @@ def _differentiable(problem: RitzProblem, network: ShallowNetwork, exact: bool) 
 
 def _assemble(problem: RitzProblem, swept: Sweep, table: Moments, parameters: tuple[Array, Array, Array]) -> Gradient:
     w, b, c = parameters
-    by_slope, by_intercept = swept.forces()
+    forces = swept.forces()
     ends = end_terms(problem, w, b, c, swept.arrangement)
-    bulk = np.stack([c * by_slope, c * by_intercept, w * by_slope + b * by_intercept])
+    bulk = np.empty((3, *w.shape), dtype=w.dtype)
+    bulk[:2] = c * forces
+    bulk[2] = w * forces[0] + b * forces[1]
     energy = swept.energy()
     if ends is not None:
         bulk, energy = bulk + ends.forces, energy + ends.energy
@@ -82,18 +84,21 @@ def dirac_terms(swept: Sweep, table: Moments, parameters: tuple[Array, Array, Ar
     """The derived Dirac terms at all kinks inside the domain, (3, ..., N); 0 for neurons without one."""
     w, _, c = parameters
     arrangement = swept.arrangement
-    x = arrangement.positions
-    slope_left, slope_right = swept.at_kinks(swept.slope)
-    intercept_left, _ = swept.at_kinks(swept.intercept)
+    order = arrangement.order
+    # Half of the kinks and more may lie outside.
+    placed: Any = np.nonzero(by_position(arrangement.inside, order))
+    beyond: Any = (*placed[:-1], placed[-1] + 1)
+    at: Any = (*placed[:-1], order[placed])
+    slope_left, intercept_left = (v[placed] for v in swept.affine)
+    slope_right = swept.slope[beyond]
+    x, weights, outputs = arrangement.positions[at], w[at], c[at]
     # The neuron itself vanishes at its kink, so the network's value there is that of the others; its own slope c·w is
     # in one of the two one-sided slopes.
     value = slope_left * x + intercept_left
-    inside = arrangement.inside
-    other_slope = (slope_left + slope_right - c * w) / 2
-    # A neuron without weight has no kink; any number but zero keeps its |w| harmless.
-    weights = np.where(inside, w, 1 + 0 * w)
-    terms = table.dirac(x, weights, c, value, other_slope, arrangement.sides)
-    return np.asarray(np.where(inside, terms, 0 * terms))
+    other_slope = (slope_left + slope_right - outputs * weights) / 2
+    out = np.zeros((3, *w.shape)) if w.dtype == float else np.stack([0 * w] * 3)
+    out[(slice(None), *at)] = table.dirac(x, weights, outputs, value, other_slope, arrangement.sides[at])
+    return out
 
 
 def refuse_degenerate(

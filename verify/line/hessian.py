@@ -133,7 +133,7 @@ def _jumps(swept: Sweep, table: Moments, by_slope: Array, by_intercept: Array) -
     # A kink moved to an end may sit on a pole of the source; what is read at its stead is not used.
     number = to_mpf if arrangement.positions.dtype == object else float
     x = np.where(inside, arrangement.positions, number(sum(table.problem.domain) / 2))
-    (a0, a1), (g0, g1) = swept.at_kinks(swept.slope), swept.at_kinks(swept.intercept)
+    (a0, g0), (a1, g1) = swept.at_kinks(swept.affine)
     density, change = table.density(x), table.slope(x)
     zero = 0 * x
 

@@ -19,6 +19,7 @@ from .network import ShallowNetwork, rational_array
 from .problem import RitzProblem
 
 
+@lru_cache(maxsize=256)
 def centre(domain: tuple[Any, Any]) -> Fraction:
     """About where to expand: 0 for a domain no farther from 0 than it is long, else its middle, a float64 number.
 

@@ -45,9 +45,9 @@ class ShallowNetwork(Value):
     def __post_init__(self) -> None:
         for name in BLOCKS:
             object.__setattr__(self, name, exact_array(getattr(self, name), name))
-        shapes = {name: getattr(self, name).shape for name in BLOCKS}
-        if len(set(shapes.values())) > 1:
-            listed = ", ".join(f"{n} {s}" for n, s in shapes.items())
+        shapes = [getattr(self, name).shape for name in BLOCKS]
+        if not shapes[0] == shapes[1] == shapes[2]:
+            listed = ", ".join(f"{n} {s}" for n, s in zip(BLOCKS, shapes, strict=True))
             raise InputError(f"network: the blocks differ in shape ({listed}); one shape (..., N) would be right")
         shape = self.hidden_weights.shape
         if not shape or shape[-1] == 0:
@@ -63,7 +63,8 @@ class ShallowNetwork(Value):
         vector = np.asarray(parameters)
         if not vector.ndim or vector.shape[-1] % 3:
             raise InputError(f"network: {vector.shape} parameters are not three blocks; (..., 3N) would be right")
-        return cls(*np.split(vector, 3, axis=-1))
+        width = vector.shape[-1] // 3
+        return cls(*(vector[..., k * width : (k + 1) * width] for k in range(3)))
 
     @classmethod
     def random(cls, width: int, seed: int, batch: tuple[int, ...] = ()) -> Self:

@@ -132,6 +132,11 @@ class RitzProblem:
         self.__dict__.update(state | views)
 
     @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The domain in float64."""
+        return float(self.domain[0]), float(self.domain[1])
+
+    @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:
         """Places inside the domain where some part of the data is not smooth, ascending."""
         data = [self.coefficient, self.source, self.distance, self.lift]

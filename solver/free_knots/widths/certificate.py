@@ -16,9 +16,10 @@ from ..dynamic_programming import MOST_KINKS
 from ..hat_functions import Fit, on_knots
 from ..reduced_energy import EXACT, ReducedEnergy
 from .facing import FacedEnergy
+from .minima import SAME_MINIMUM
 from .polish import least_curvature
 from .reading import energy_of
-from .search import SAME_MINIMUM, global_gap, least_known
+from .search import global_gap, least_known
 
 Array = NDArray[np.float64]
 

@@ -26,6 +26,8 @@ _POSITIONS = 60
 # Neurons that are flipped in all ways in the end, none whose flip is so many times the median, and how many neighbours
 # of each half's sum are kept.
 _FLIPPED, _LARGEST, _NEIGHBOURS = 32, 4.0, 4
+# Rises are differences of lines; of their digits so many are lost.
+_SAME = 1e-6
 
 
 def facings(found: Descent, count: int) -> list[tuple[float, Booleans]]:
@@ -50,6 +52,9 @@ def facings(found: Descent, count: int) -> list[tuple[float, Booleans]]:
     rests = alternation(falling) @ lines
     rises = np.einsum("fi,fij,fj->f", rests, _stiffness(found, factors, falling), rests) / 2
     order = np.argsort(rises, kind="stable")[:count]
+    # Mirror images promise the same: which comes first a rule decides, not rounding.
+    group = np.cumsum(np.diff(rises[order], prepend=rises[order[0]]) > _SAME * rises[order] + fit.rounding)
+    order = order[np.lexsort((*falling[order].T[::-1], group))]
     return [(float(rises[k]), falling[k]) for k in order]
 
 

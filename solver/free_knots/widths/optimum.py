@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ....verify.values import Value
 from ...data.strong_solution import strong_solution
 from ..dynamic_programming import MOST_KINKS
 from .certificate import Certificate, certificate_of
-from .search import Search, least_known
+from .search import Found, Search, least_known
 
 Array = NDArray[np.float64]
 
@@ -68,6 +68,7 @@ def solve(
     kinks: int | None = None,
     tolerance: float | None = None,
     start: ArrayLike | None = None,
+    thorough: bool = False,
     random_starts: int = 4,
     seed: int = 0,
     max_iterations: int = 200,
@@ -85,7 +86,9 @@ def solve(
         tolerance: the energy gap below which the network may stop growing.
         start: kinks to start from instead of the project's own starts, not with a tolerance; those outside the
             domain and those that coincide are moved to where they help.
-        random_starts: how many beside the equidistributing, the uniform and the dynamic programming one.
+        thorough: search from all starts in any case.
+        random_starts: how many a thorough search has beside the equidistributing, the uniform and the dynamic
+            programming one.
         seed: of the random starts.
         max_iterations: Newton steps of one start.
 
@@ -105,20 +108,10 @@ def solve(
     require_problem(problem)
     _check(width, kinks, tolerance, random_starts, max_iterations, seed)
     solution = strong_solution(problem)
-    search = Search(solution, start, random_starts, seed, max_iterations)
-    if width is not None:
-        found = search.of_width(width)
-        reference, bound = None, found.bound
-        if width <= MOST_KINKS:
-            reference = found.energy_gap
-            if start is not None or not found.last.converged:
-                reference, bound = least_known(solution, width)
-    else:
-        found, reference = search.of_kinks(kinks) if kinks is not None else search.grown(float(tolerance or 0))
-        bound = found.bound
-    certificate = certificate_of(
-        solution, found.network, reference, bound, compared="kinks" if bound is None else "width"
-    )
+    search = Search(solution, start, random_starts, seed, max_iterations, thorough)
+    found, certificate = _looked(search, width, kinks, tolerance)
+    if not (thorough or (found.enough and found.last.converged and certificate.holds)):
+        found, certificate = _looked(replace(search, thorough=True), width, kinks, tolerance)
     last = found.last
     best = BestNetwork(
         found.network,
@@ -136,6 +129,22 @@ def solve(
         said = certificate.failures or (short,)
         warnings.warn(f"solve: {'; '.join(said)}; this is the best so far", ConvergenceWarning, stacklevel=2)
     return best
+
+
+def _looked(search: Search, width: int | None, kinks: int | None, tolerance: float | None) -> tuple[Found, Certificate]:
+    """One search, and what can be said of what it found."""
+    if width is not None:
+        found = search.of_width(width)
+        reference, bound = None, found.bound
+        if width <= MOST_KINKS:
+            reference = found.energy_gap
+            if search.start is not None or not found.last.converged:
+                reference, bound = least_known(search.solution, width)
+    else:
+        found, reference = search.of_kinks(kinks) if kinks is not None else search.grown(float(tolerance or 0))
+        bound = found.bound
+    compared = "kinks" if bound is None else "width"
+    return found, certificate_of(search.solution, found.network, reference, bound, compared)
 
 
 def _check(width: Any, kinks: Any, tolerance: Any, random_starts: Any, max_iterations: Any, seed: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ....verify.errors import InputError
 from ....verify.statement.network import ShallowNetwork
@@ -19,20 +19,19 @@ from ..dynamic_programming import MOST_KINKS, global_kinks
 from ..growth import grown
 from ..neurons import PiecewiseLinear, network_of
 from ..newton import Descent, minimise
-from ..relocation import relocate
-from ..starts import MULTISTART_KINKS, given, starts
+from ..starts import MULTISTART_KINKS
 from .facing import FacedEnergy, faced_energy
 from .facings import facings
+from .minima import SAME_MINIMUM, Minima, distinct, place_of, same_as_first
 from .polish import polished
 
 Array = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 
-# Two minima whose energies differ by less than this share are one.
-SAME_MINIMUM = 1e-6
 # A network so near to the bound of free kinks needs no comparison with those that have fewer.
 _NEAR_BOUND = 1e-3
-# Facings that are polished, of so many minima.
-_FACINGS, _MINIMA = 8, 3
+# Facings that are polished, of each minimum.
+_FACINGS = 8
 # Dynamic programming's own start, where few iterations asked for are no reason to think less of what is possible.
 _REFERENCE_ITERATIONS = 100
 # Lines whose neuron's kink is tried inside the domain, none nearer than this to another knot, in its lengths.
@@ -49,12 +48,14 @@ class Found:
         faced: the descent with given facings that followed; None where neurons carry a line of their own.
         bound: energy gap of as many free kinks as it has neurons, which no network of its width goes below; None where
             the number of kinks was given.
+        enough: that nothing suggests that other starts would lead lower.
     """
 
     network: ShallowNetwork
     free: Descent
     faced: Descent | None = None
     bound: float | None = None
+    enough: bool = True
 
     @property
     def last(self) -> Descent:
@@ -68,14 +69,8 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Minima):
     """The arguments of `solve`, see there."""
-
-    solution: StrongSolution
-    start: ArrayLike | None
-    random_starts: int
-    seed: int
-    max_iterations: int
 
     def of_width(self, width: int) -> Found:
         """The best network of so many neurons."""
@@ -85,11 +80,18 @@ class Search:
             )
         minima = self.minima(width)
         bound = minima[0].energy.energy_gap
-        faced = [f for m in minima[:_MINIMA] for f in self._faced(m, bound)]
+        promising, faced = False, []
+        for free in self.candidates(minima, width):
+            candidates = self._facings(free, bound)
+            promising = promising or bool(candidates)
+            faced += self._faced(free, candidates, bound)
+            if _at(bound, faced):
+                break
         found = [_first(faced)] if faced else []
         if not found or found[0].energy_gap > (1 + _NEAR_BOUND) * bound or minima[0].energy.settled:
             found += self._with_lines(width)
-        return replace(_first(found), bound=bound)
+        lowest = _first(found)
+        return replace(lowest, bound=bound, enough=not promising or _at(bound, [lowest]))
 
     def of_kinks(self, count: int) -> tuple[Found, float | None]:
         """The best network of so many kinks, with one neuron more or two, and what dynamic programming led to."""
@@ -114,56 +116,46 @@ class Search:
             return faced, faced.energy_gap if count <= MOST_KINKS else None
         return self._completed(distinct([found, *self.minima(count)])[0]), self.reference(count)
 
-    def minima(self, count: int) -> list[Descent]:
-        """Minima over so many free kinks from all starts, the lowest first; one of each kind, the lowest relocated."""
-        if self.start is not None:
-            found = [self._minimise(given(self.solution, self.start, count))]
-        else:
-            found = [self._minimise(k) for k in starts(self.solution, count, self.random_starts, self.seed)]
-            if 0 < count <= MOST_KINKS:
-                found.append(self._minimise(global_kinks(self.solution, count)))
-        lowest, *others = distinct(found)
-        return distinct([relocate(lowest, self.max_iterations) if count else lowest, *others])
-
-    def _minimise(self, kinks: Array) -> Descent:
-        return minimise(self.solution, kinks, self.max_iterations)
-
-    def _fewer(self, count: int) -> Descent:
-        """The lowest minimum over fewer kinks than neurons; of a given start the first ones."""
+    def _fewer(self, count: int) -> list[Descent]:
+        """The lowest minima over fewer kinks than neurons; of a given start the first ones."""
         start = None if self.start is None else np.ravel(self.start)[:count]
-        return replace(self, start=start).minima(count)[0]
+        search = replace(self, start=start)
+        return search.candidates(search.minima(count)[:1], count)
 
-    def _faced(self, free: Descent, bound: float) -> list[Found]:
-        """The networks that a minimum over free kinks leads to, each kink a neuron's."""
+    def _facings(self, free: Descent, bound: float) -> list[Booleans]:
+        """Facings with which a minimum over free kinks promises a good network, each kink a neuron's."""
         kinks = len(free.energy.kinks)
         # A kink less costs about two of N parts of the gap: what promises to cost three is no candidate.
         most = bound * (1 + 1.5 / max(kinks, 1)) ** 2
         if not kinks or free.energy.settled or free.energy.energy_gap > most:
             return []
-        out = []
-        for rise, falling in facings(free, _FACINGS):
-            if free.energy.energy_gap + rise <= most:
-                out += self._polished(free, free.energy.kinks, falling)
-            if kinks > MULTISTART_KINKS and out and out[-1].energy_gap <= bound * (1 + SAME_MINIMUM):
+        return [falling for rise, falling in facings(free, _FACINGS) if free.energy.energy_gap + rise <= most]
+
+    def _faced(self, free: Descent, candidates: list[Booleans], bound: float) -> list[Found]:
+        """The networks that they lead to, until one is as low as any can be."""
+        out: list[Found] = []
+        for falling in candidates:
+            out += self._polished(free, free.energy.kinks, falling)
+            if _at(bound, out):
                 break
         return out
 
     def _with_lines(self, width: int) -> list[Found]:
         """Networks of which one neuron or two carry a line, or one whose kink is next to an end."""
-        free = self._fewer(width - 1)
-        at_end = self._with_a_kink_at_an_end(free)
-        network = _as_network(free, 1)
+        fewer = self._fewer(width - 1)
+        found = [f for free in fewer for f in self._with_a_kink_at_an_end(free)]
+        network = _as_network(fewer[0], 1)
         if network is not None:
-            return [Found(network, free), *at_end]
+            return [Found(network, fewer[0]), *found]
         if width == 1:
             raise InputError(
                 f"width: 1 neuron cannot carry {self.solution.problem.name}'s affine part, which changes sign inside "
                 "the domain; at least 2 would be right"
             )
-        fewer = self._fewer(width - 2)
-        network = _as_network(fewer, 2)
+        free = self._fewer(width - 2)[0]
+        network = _as_network(free, 2)
         assert network is not None
-        return [Found(network, fewer), *at_end]
+        return [Found(network, free), *found]
 
     def _with_a_kink_at_an_end(self, free: Descent) -> list[Found]:
         """Where a line has its zero inside the domain, but near an end, its neuron's kink is put there."""
@@ -186,12 +178,15 @@ class Search:
                 out += self._polished(free, np.insert(free.energy.kinks, place - 1, kink), falling)
         return out
 
-    def _polished(self, free: Descent, kinks: Array, falling: NDArray[np.bool_]) -> list[Found]:
-        try:
-            faced = polished(faced_energy(self.solution, kinks, falling), self.max_iterations)
-        except InputError:
-            # Kinks that run into an end at which D vanishes: what these neurons should carry they carry only there.
-            return []
+    def _polished(self, free: Descent, kinks: Array, falling: Booleans) -> list[Found]:
+        key = (kinks.tobytes(), falling.tobytes())
+        if key not in self.known:
+            try:
+                self.known[key] = polished(faced_energy(self.solution, kinks, falling), self.max_iterations)
+            except InputError:
+                # Kinks that run into an end at which D vanishes: what these neurons should carry they carry only there.
+                self.known[key] = None
+        faced = self.known[key]
         return [] if faced is None else [Found(_of_facings(faced), free, faced)]
 
     def _completed(self, found: Descent) -> Found:
@@ -200,33 +195,16 @@ class Search:
         return Found(network, found)
 
 
-def distinct(found: list[Descent]) -> list[Descent]:
-    """One descent of each minimum, the lowest first; which one a rule decides, not rounding."""
-    out: list[Descent] = []
-    rest = sorted(found, key=lambda f: f.energy.energy_gap)
-    while rest:
-        same = _same([f.energy.energy_gap for f in rest], rest[0].energy.fit.rounding)
-        out.append(min(rest[:same], key=lambda f: (not f.converged, _place(f))))
-        rest = rest[same:]
-    return out
+def _at(bound: float, found: list[Found]) -> bool:
+    """Is one as low as any can be?"""
+    return any(f.energy_gap <= (1 + SAME_MINIMUM) * bound for f in found)
 
 
 def _first(found: list[Found]) -> Found:
     """The lowest; of those that are one to rounding a converged one, and that whose kinks come first."""
     ordered = sorted(found, key=lambda f: f.energy_gap)
-    same = _same([f.energy_gap for f in ordered], ordered[0].last.energy.fit.rounding)
-    return min(ordered[:same], key=lambda f: (not f.last.converged, _place(f.last)))
-
-
-def _same(gaps: list[float], rounding: float) -> int:
-    """How many of the ascending gaps are the first one up to rounding."""
-    return int(np.searchsorted(gaps, gaps[0] * (1 + 1e-3 * SAME_MINIMUM) + rounding, side="right"))
-
-
-def _place(found: Descent) -> tuple[float, ...]:
-    """The kinks in lengths of the domain, to nine digits: what comes after is Newton's own error."""
-    left, right = found.energy.solution.domain
-    return tuple(np.round((found.energy.kinks - left) / (right - left), 9).tolist())
+    same = same_as_first([f.energy_gap for f in ordered], ordered[0].last.energy.fit.rounding)
+    return min(ordered[:same], key=lambda f: (not f.last.converged, place_of(f.last)))
 
 
 def global_gap(solution: StrongSolution, kinks: int) -> float:
@@ -237,7 +215,7 @@ def global_gap(solution: StrongSolution, kinks: int) -> float:
 def least_known(solution: StrongSolution, width: int) -> tuple[float, float]:
     """What is known of a width without any random start: the least energy gap found, and its bound."""
     start = None if width <= MOST_KINKS else kink_density(solution).equidistributed(width)
-    found = Search(solution, start, 0, 0, _REFERENCE_ITERATIONS).of_width(width)
+    found = Search(solution, start, 0, 0, _REFERENCE_ITERATIONS, thorough=True).of_width(width)
     assert found.bound is not None
     return found.energy_gap, found.bound
 

@@ -71,7 +71,7 @@ def test_an_audit_prints_its_table_and_writes_both_files(tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     for text in ("inconsistent", "exact", "50 digits", "All verdicts are the expected ones"):
         assert text in done.output
-    assert sorted(p.name for p in out.iterdir()) == ["audit.json", "discrepancy.pdf"]
+    assert sorted(p.name for p in out.iterdir()) == ["audit.json", "discrepancy.html", "discrepancy.pdf"]
     assert json.loads((out / "audit.json").read_text(encoding="utf-8"))["passed"] is True
     assert picture.read_bytes().startswith(b"\x89PNG")
 

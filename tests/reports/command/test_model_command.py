@@ -85,7 +85,7 @@ def test_json_and_pdf(tmp_path: Path) -> None:
     assert found["verdict"] == "inconsistent"
     assert {t["name"] for t in found["tensors"]} == {"net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias"}
     assert found["gradcheck"]["passed"] is None or found["gradcheck"]["passed"] is True
-    assert len(PdfReader(pdf).pages) == 6
+    assert len(PdfReader(pdf).pages) == 5
 
 
 def test_the_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:

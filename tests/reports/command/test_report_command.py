@@ -31,6 +31,21 @@ def test_a_landscape_report_is_written_and_the_second_is_the_same(tmp_path: Path
     assert len(PdfReader(tmp_path / "l.pdf").pages) == 14
 
 
+def test_an_html_report_lies_beside_the_pdf_or_alone(tmp_path: Path) -> None:
+    code, said = landscape(tmp_path, "--html")
+    assert code == 0, said
+    assert "l.html" in said
+    page = (tmp_path / "l.html").read_text(encoding="utf-8")
+    assert page.count("<section") == 14
+    assert (tmp_path / "l.pdf").exists()
+    done = RUNNER.invoke(app, ["report", "landscape", *SMALL, "-o", str(tmp_path / "alone.html"), "--cache",
+                               str(tmp_path / "cache")])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    # The same page, from the same settings.
+    assert (tmp_path / "alone.html").read_text(encoding="utf-8") == page
+    assert not (tmp_path / "alone.pdf").exists()
+
+
 def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kinkproof.reports.data.audit.audit_systems", lambda *_: paper_audit)
     command = ["report", "discrepancy", "-o", str(tmp_path / "d.pdf")]
@@ -56,6 +71,8 @@ def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, mon
         (["discrepancy", "--width", "0"], "width"),
         (["discrepancy", "--seed", "-1"], "seed"),
         (["discrepancy", "--backend", "tensorflux"], "backend"),
+        (["landscape", "-o", "report.png"], "a report ends in .pdf or .html; report.pdf would be right"),
+        (["landscape", "--html", "-o", "report.html"], "--html: it does nothing beside --output report.html"),
         (["paper", "--seeds", "0"], "--seeds: 0"),
         (["paper", "--steps", "0"], "--steps: 0"),
         (["dimensions", "--seeds", "0"], "--seeds: 0"),
@@ -66,7 +83,8 @@ def test_bad_input_is_one_sentence_and_no_file(
     tmp_path: Path, options: list[str], named: str, monkeypatch: pytest.MonkeyPatch, paper_audit: Audit
 ) -> None:
     monkeypatch.setattr("kinkproof.reports.data.paper.audit_study", lambda *_, **__: paper_audit)
-    done = RUNNER.invoke(app, ["report", *options, "-o", str(tmp_path / "out.pdf")])
+    options = options if "-o" in options else [*options, "-o", str(tmp_path / "out.pdf")]
+    done = RUNNER.invoke(app, ["report", *options])
     assert done.exit_code == 2, done.output
     assert named in done.output
     assert done.output.count("kinkproof:") == 1

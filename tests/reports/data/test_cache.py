@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from kinkproof.reports.data import cache as module
-from kinkproof.reports.data.cache import Cache, recall_pdf
+from kinkproof.reports.data.cache import Cache, recall_report
 from kinkproof.verify import InputError
 
 
@@ -108,14 +108,14 @@ def test_a_pdf_is_written_once_and_then_copied(tmp_path: Path, monkeypatch: pyte
 
     cache, target = Cache(tmp_path / "cache"), tmp_path / "out.pdf"
     for _ in range(2):
-        recall_pdf(cache, {"report": "x"}, write, target)
+        recall_report(cache, {"report": "x"}, write, target)
         assert target.read_bytes() == b"%PDF-1.4 page %%EOF\n"
     assert len(written) == 1
     (kept,) = (tmp_path / "cache").iterdir()
     # Whole to look at, with a hole in the middle.
     kept.write_bytes(kept.read_bytes().replace(b"page", b"\0\0\0\0"))
-    recall_pdf(cache, {"report": "x"}, write, target)
+    recall_report(cache, {"report": "x"}, write, target)
     # The date is on the page's metadata: another one, another file.
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    recall_pdf(cache, {"report": "x"}, write, target)
+    recall_report(cache, {"report": "x"}, write, target)
     assert len(written) == 3

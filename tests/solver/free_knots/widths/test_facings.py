@@ -10,7 +10,7 @@ from kinkproof.solver.free_knots.newton import minimise
 from kinkproof.solver.free_knots.widths.facing import faced_energy
 from kinkproof.solver.free_knots.widths.facings import facings
 from kinkproof.solver.free_knots.widths.polish import polished
-from kinkproof.verify import problems
+from kinkproof.verify import RitzProblem, problems
 
 
 def test_the_facing_of_least_energy_is_among_the_first_of_few_neurons() -> None:
@@ -39,3 +39,17 @@ def test_the_promised_rise_is_what_the_polish_costs(kinks: int) -> None:
     # Second order in the rest; the gaps themselves round.
     expected = pytest.approx(rise, rel=0.05, abs=4 * free.energy.fit.rounding)
     assert found.energy.energy_gap - free.energy.energy_gap == expected
+
+
+@pytest.mark.parametrize("kinks", [9, 21])
+def test_of_mirror_images_a_rule_says_which_is_first(kinks: int) -> None:
+    # Even about ½, and the middle one of an odd number of neurons faces one way: no facing is its own mirror image.
+    solution = strong_solution(RitzProblem(source="9*pi**2*sin(3*pi*x)", distance="1", essential={0: 0, 1: 0}))
+    random = np.random.default_rng(0)
+    firsts = set()
+    for _ in range(6):
+        start = kink_density(solution).equidistributed(kinks) * (1 + 1e-9 * random.normal(size=kinks))
+        found = facings(minimise(solution, start, 100), 2)
+        assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+        firsts.add(tuple(found[0][1].tolist()))
+    assert len(firsts) == 1

@@ -90,6 +90,44 @@ def test_the_papers_problem_at_its_width() -> None:
     assert oracle_gap(problems["sine-2"], best.network) == pytest.approx(best.energy_gap, rel=1e-9)
 
 
+def test_one_start_is_enough_where_its_network_is_as_low_as_any_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinkproof.solver.free_knots.widths import minima
+
+    followed = []
+    right = minima.minimise
+    monkeypatch.setattr(minima, "minimise", lambda *a: followed.append(len(a[1])) or right(*a))
+    quick = solve(problems["sine-2"], 20)
+    assert followed == [20]
+    long = solve(problems["sine-2"], 20, thorough=True)
+    assert len(followed) >= 7
+    assert quick.energy_gap == pytest.approx(long.energy_gap, rel=1e-9)
+
+
+# Each with what the first start alone leads to, as a multiple of what all lead to, measured.
+@pytest.mark.parametrize(("name", "width", "multiple"), [("sine-6-sine-distance", 3, 1.27), ("sine-2", 4, 1.0)])
+def test_above_the_bound_all_starts_are_tried(
+    name: str, width: int, multiple: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kinkproof.solver.free_knots.widths import optimum
+
+    long = solve(problems[name], width, thorough=True)
+    assert solve(problems[name], width).energy_gap == pytest.approx(long.energy_gap, rel=1e-9)
+    monkeypatch.setattr(optimum, "replace", lambda search, thorough: search)
+    first = solve(problems[name], width)
+    assert first.energy_gap == pytest.approx(multiple * long.energy_gap, rel=1e-2)
+
+
+def test_a_first_start_that_leads_nowhere_is_followed_by_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinkproof.solver.free_knots.widths import minima
+
+    honest = solve(problems["sine-2"], 12)
+    crowded = lambda solution, count: np.linspace(1e-3, 2e-3, count)  # noqa: E731
+    monkeypatch.setattr(minima, "global_kinks", crowded)
+    best = solve(problems["sine-2"], 12, max_iterations=20)
+    assert best.certificate.holds
+    assert best.energy_gap == pytest.approx(honest.energy_gap, rel=1e-9)
+
+
 # The oracle integrates the front's data for a quarter of a minute.
 @pytest.mark.parametrize(
     "problem", [pytest.param(p, marks=pytest.mark.long) if p is FRONT else p for p in ALL], ids=names
