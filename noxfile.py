@@ -1,5 +1,7 @@
 """Sessions: `nox -s verify` is the main job, `nox -s tests` the tests. All install the package as a user gets it."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
@@ -7,7 +9,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
 # ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers.
-TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "ruff", "mypy", "dask[distributed]")
+TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]")
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -68,6 +70,15 @@ def docs(session: nox.Session) -> None:
     # Links to other sites are followed on request, since they need the network: `nox -s docs -- -b linkcheck`.
     builder = session.posargs or ["-b", "html"]
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", *builder, "docs", "build/docs")
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """The notebooks of docs/notebooks from top to bottom, some minutes; what they assert has to hold."""
+    install(session, "nbclient", "ipykernel")
+    chosen = session.posargs or sorted(str(path) for path in Path("docs/notebooks").glob("*.ipynb"))
+    for notebook in chosen:
+        session.run("jupyter", "execute", notebook, env=ONE_THREAD)
 
 
 @nox.session

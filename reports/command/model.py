@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from .options import run_file
-from .tables import steps
+from .terminal import steps
 
 # What the file may define, and the argument of `audit` that it is.
 OPTIONAL = {"quadrature": "quadrature", "training_loss": "loss", "ends": "ends", "parameters": "parameters"}

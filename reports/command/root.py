@@ -90,7 +90,8 @@ def audit(
     from ...verify.errors import InputError
     from ...verify.statement.network import ShallowNetwork
     from ...verify.systems.discovery import discover
-    from .tables import AUDIT_STEPS, audit_tables, nothing_judged, steps
+    from .tables import AUDIT_STEPS, audit_tables, nothing_judged
+    from .terminal import steps
 
     if points is not None:
         raise InputError("points: they are those of a model of yours, FILE.py:DENSITY; leaving --points out is right")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -142,13 +143,9 @@ def _verdicts(audit: ModelAudit) -> list[Page]:
         below.text(paragraph, 12.5, 0.014)
     if below.y >= _BOTTOM:
         if beside:
-            x, u, slope = audit.profile
             axes = last.figure.subplots(2, 1, sharex=True)
             last.figure.subplots_adjust(left=0.65, right=0.95, top=top, bottom=0.24, hspace=0.15)
-            axes[0].plot(x, u, color=BLACK)
-            axes[0].set_ylabel("$u$")
-            axes[1].plot(x, slope, color=BLACK)
-            axes[1].set_ylabel("$u′$")
+            _profile(axes, audit)
             axes[1].set_xlabel("$x$")
         pages[-1] = Page(last.title, last.caption, last.figure, (*last.blocks, *below.blocks))
         return pages
@@ -314,11 +311,7 @@ def _kinks(audit: ModelAudit) -> Page:
     figure = Figure()
     axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.2))
     figure.subplots_adjust(left=0.09, right=0.97, top=0.87, bottom=0.22, hspace=0.25)
-    x, u, slope = audit.profile
-    axes[0].plot(x, u, color=BLACK)
-    axes[0].set_ylabel("$u$")
-    axes[1].plot(x, slope, color=BLACK, linewidth=1.2)
-    axes[1].set_ylabel("$u′$")
+    _profile(axes, audit)
     axes[2].vlines(audit.kinks, 0, np.abs(audit.heights), color=ORANGE, linewidth=1.5)
     axes[2].axhline(0, color=FAINT, linewidth=0.8)
     axes[2].set_ylabel("size of the jump of $L$")
@@ -341,6 +334,17 @@ def _kinks(audit: ModelAudit) -> Page:
             "missing (terms may cancel in part, so that shares need not add up to 100 %)."
         )
     return Page("The kinks, and who is to blame" if offenders else "The kinks", caption, figure)
+
+
+def _profile(axes: Any, audit: ModelAudit) -> None:
+    """u and u′; where there are several outputs, a curve of its own for each."""
+    x, *rows = audit.profile
+    m = len(rows) // 2
+    colours = [BLACK] if m == 1 else [BLACK, BLUE, ORANGE, GREEN]
+    for ax, curves, name in zip(axes, (rows[:m], rows[m:]), ("$u$", "$u′$"), strict=False):
+        ax.set_prop_cycle(color=colours)
+        ax.plot(x, np.transpose(curves), linewidth=1.2)
+        ax.set_ylabel(name)
 
 
 def _settings(audit: ModelAudit) -> Page:

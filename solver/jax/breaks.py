@@ -23,7 +23,8 @@ LINEAR = {
     "reduce_sum", "convert_element_type", "copy", "copy_p", "dynamic_slice", "gather", "rev", "pad", "expand_dims",
     "select_n", "stop_gradient", "split", "cumsum",
 }  # fmt: skip
-BILINEAR = {"mul", "dot_general", "conv_general_dilated"}
+SUMS = {"dot_general", "conv_general_dilated"}
+BILINEAR = {"mul", *SUMS}
 
 
 @dataclass
@@ -32,23 +33,37 @@ class Tape:
 
     Attributes:
         pattern: (K,) which side each break is on; `None`: that of its own z.
+        push: (K,) added to what each break gives; `None`: nothing.
         z: of each break, flat; positive on one side, negative on the other.
         depths: how many breaks lie before each, itself included.
         curved: whether some z is not linear between the breaks before it.
+        factors: what the slope of each break gains where its z becomes positive, as a multiple of ∇z.
+        bent: whether that is known of all, and no two of them break at the same place.
     """
 
     pattern: jax.Array | None = None
+    push: jax.Array | None = None
     z: list[jax.Array] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
     curved: bool = False
+    factors: list[float] = field(default_factory=list)
+    bent: bool = True
 
-    def side(self, z: jax.Array, value: Value) -> jax.Array:
+    def side(self, z: jax.Array, value: Value, factor: float | None = None) -> jax.Array:
         """Where z counts as positive."""
         start, size = len(self.depths), prod(z.shape)
+        # Of relu(z) and relu(−z), or of abs(relu(z)), one is not seen to break without the other.
+        self.bent &= factor is not None and value.mixed and value.depth + 1 not in self.depths
+        self.factors += [factor or 0.0] * size
         self.z.append(z.ravel())
         self.depths += [value.depth + 1] * size
         self.curved |= not value.linear
         return z > 0 if self.pattern is None else self.pattern[start : start + size].reshape(z.shape)
+
+    def pushed(self, array: jax.Array) -> jax.Array:
+        """What the last break gives."""
+        size = prod(array.shape)
+        return array if self.push is None else array + self.push[len(self.depths) - size :][:size].reshape(array.shape)
 
     @property
     def column(self) -> jax.Array:
@@ -58,11 +73,15 @@ class Tape:
 
 @dataclass(frozen=True)
 class Value:
-    """An array, with the number of breaks before it (-1: it does not depend on x), and whether it is linear between."""
+    """An array, with the number of breaks before it (-1: it does not depend on x), and whether it is linear between.
+
+    It is mixed if since the last break a matrix has made sums of it, so that it is not nought where that break is.
+    """
 
     array: Any
     depth: int = -1
     linear: bool = True
+    mixed: bool = True
 
 
 def evaluate(closed: Any, arguments: Sequence[Value], tape: Tape) -> list[Value]:
@@ -92,14 +111,15 @@ def _applied(equation: Any, given: list[Value], tape: Tape) -> list[Value]:
         return evaluate(inner, given, tape)
     depends = [v for v in given if v.depth >= 0]
     if not depends:
-        return _plain(equation, given, -1, True)
+        return _plain(equation, given, -1, True, True)
     depth, linear = max(v.depth for v in depends), all(v.linear for v in depends)
-    whole = Value(None, depth, linear)
+    mixed = all(v.mixed for v in depends)
+    whole = Value(None, depth, linear, mixed)
     floats = jnp.issubdtype(jnp.result_type(given[0].array), jnp.floating)
     out = Value(None, depth + 1, linear)
 
     def bear(array: Any) -> list[Value]:
-        return [Value(array, out.depth, linear)]
+        return [Value(array, out.depth, linear, mixed=False)]
 
     if name == "scan":
         return _unrolled(params, given, tape)
@@ -110,16 +130,17 @@ def _applied(equation: Any, given: list[Value], tape: Tape) -> list[Value]:
     arrays = [v.array for v in given]
     if name in ("max", "min") and floats:
         a, b = jnp.broadcast_arrays(*arrays)
-        first = tape.side(a - b, whole)
-        return bear(jnp.where(first, a, b) if name == "max" else jnp.where(first, b, a))
+        first = tape.side(a - b, whole, 1 if name == "max" else -1)
+        return bear(tape.pushed(jnp.where(first, a, b) if name == "max" else jnp.where(first, b, a)))
     if name == "abs" and floats:
-        return bear(jnp.where(tape.side(arrays[0], whole), arrays[0], -arrays[0]))
+        return bear(tape.pushed(jnp.where(tape.side(arrays[0], whole, 2), arrays[0], -arrays[0])))
     if name == "sign" and floats:
         return bear(jnp.where(tape.side(arrays[0], whole), 1, -1).astype(arrays[0].dtype))
     if name == "clamp" and floats:
         low, x, high = jnp.broadcast_arrays(*arrays)
-        x = jnp.where(tape.side(x - low, whole), x, low)
-        return bear(jnp.where(tape.side(x - high, out), high, x))
+        x = tape.pushed(jnp.where(tape.side(x - low, whole, 1), x, low))
+        # The two bounds are apart.
+        return bear(tape.pushed(jnp.where(tape.side(x - high, out, -1), high, x)))
     if name in COMPARISONS and floats:
         a, b = jnp.broadcast_arrays(*arrays)
         return bear(tape.side(COMPARISONS[name] * (a - b), whole))
@@ -137,13 +158,13 @@ def _applied(equation: Any, given: list[Value], tape: Tape) -> list[Value]:
         linear &= params["y"] == 1
     else:
         linear &= name in LINEAR
-    return _plain(equation, given, depth, linear)
+    return _plain(equation, given, depth, linear, mixed or name in SUMS)
 
 
-def _plain(equation: Any, given: list[Value], depth: int, linear: bool) -> list[Value]:
+def _plain(equation: Any, given: list[Value], depth: int, linear: bool, mixed: bool) -> list[Value]:
     found = equation.primitive.bind(*(v.array for v in given), **equation.params)
     found = found if equation.primitive.multiple_results else [found]
-    return [Value(array, depth, linear) for array in found]
+    return [Value(array, depth, linear, mixed) for array in found]
 
 
 def _unrolled(params: dict[str, Any], given: list[Value], tape: Tape) -> list[Value]:
@@ -152,11 +173,16 @@ def _unrolled(params: dict[str, Any], given: list[Value], tape: Tape) -> list[Va
     steps = range(params["length"])
     kept: dict[int, list[Value]] = {}
     for k in reversed(steps) if params["reverse"] else steps:
-        row = [Value(v.array[k], v.depth, v.linear) for v in rows]
+        row = [Value(v.array[k], v.depth, v.linear, v.mixed) for v in rows]
         found = evaluate(params["jaxpr"], [*constants, *carry, *row], tape)
         carry, kept[k] = found[:carried], found[carried:]
     stacked = [
-        Value(jnp.stack([v.array for v in values]), max(v.depth for v in values), all(v.linear for v in values))
+        Value(
+            jnp.stack([v.array for v in values]),
+            max(v.depth for v in values),
+            all(v.linear for v in values),
+            all(v.mixed for v in values),
+        )
         for values in zip(*(kept[k] for k in steps), strict=True)
     ]
     return [*carry, *stacked]
@@ -169,8 +195,8 @@ def _largest(x: jax.Array, axes: Sequence[int], sign: int, tape: Tape, value: Va
     flat = jnp.transpose(x, order).reshape(*(x.shape[a] for a in order[:kept]), -1)
     best = flat[..., 0]
     for k in range(1, flat.shape[-1]):
-        best = jnp.where(tape.side(sign * (best - flat[..., k]), value), best, flat[..., k])
-        value = Value(None, value.depth + 1, value.linear)
+        best = tape.pushed(jnp.where(tape.side(sign * (best - flat[..., k]), value, sign), best, flat[..., k]))
+        value = Value(None, value.depth + 1, value.linear, value.mixed)
     return best
 
 

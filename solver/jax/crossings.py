@@ -37,9 +37,10 @@ def axis_lines(box: np.ndarray[Any, Any], count: int, key: jax.Array | None, dty
     inputs, sides = len(box), box[:, 1] - box[:, 0]
     if inputs == 1:
         return Lines(jnp.asarray(box[:, :1].T, dtype), jnp.asarray(sides[None], dtype), jnp.ones(1, dtype))
-    # Steps of the generalised golden ratio fill a cube of d − 1 sides evenly; in one they are whole parts.
-    ratio = max(np.roots([1.0, *[0.0] * (inputs - 2), -1.0, -1.0]).real)
-    step = 1 / ratio ** np.arange(1, inputs) if inputs > 2 else np.array([1 / count])
+    # The first side is filled at whole parts, the others at multiples of irrational numbers: in two sides that is
+    # Fibonacci's lattice.
+    ratio = max(np.roots([1.0, *[0.0] * max(inputs - 3, 1), -1.0, -1.0]).real)
+    step = np.array([1 / count, *(1 / ratio**k for k in range(1, inputs - 1))])
     shift = jax.random.uniform(jnp.asarray(key), (inputs, 1, inputs - 1), dtype)
     places = (jnp.asarray(np.arange(count)[:, None] * step, dtype) + shift) % 1
     starts, directions = [], []

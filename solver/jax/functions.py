@@ -28,6 +28,7 @@ class Functions:
         curved: whether breaks are to be looked for on a grid, too.
         dtype: of x.
         arrays: the parameters.
+        factors: of each break, see `Tape`; none where they do not tell all.
     """
 
     model: Any
@@ -37,6 +38,7 @@ class Functions:
     curved: bool
     dtype: Any
     arrays: Sequence[jax.Array]
+    factors: tuple[float, ...] = ()
 
     def _model(self, parameters: Any, x: jax.Array, tape: Tape) -> jax.Array:
         leaves = [Value(leaf) for leaf in jax.tree.leaves(parameters)]
@@ -62,6 +64,28 @@ class Functions:
         tape = Tape()
         u = self._model(parameters, x, tape)
         return u, tape.column
+
+    def sides(self, parameters: Any, x: jax.Array, column: jax.Array) -> tuple[jax.Array, ...]:
+        """L where z of a break is positive, and where it is negative, at a place where it is nought; z, and ∇z (d,).
+
+        From one evaluation: ∇u on the other side is known from what the break itself gives, ∂u/∂h times what its slope
+        gains there.
+        """
+        factors = jnp.asarray(self.factors, self.dtype)
+
+        def of(y: jax.Array, push: jax.Array) -> tuple[jax.Array, jax.Array]:
+            tape = Tape(push=push)
+            u = self._model(parameters, y, tape)
+            return u, tape.column
+
+        (u, z), back = jax.vjp(of, x, jnp.zeros(len(factors), self.dtype))
+        slope, gain = jax.vmap(lambda row: back((row, jnp.zeros_like(z))))(jnp.eye(len(u), dtype=u.dtype))
+        normal, _ = back((jnp.zeros_like(u), jnp.zeros_like(z).at[column].set(1)))
+        bend = (factors[column] * gain[:, column])[:, None] * normal
+        on = z[column] > 0
+        above = self._density(x, u, slope + jnp.where(on, 0, bend), Tape())
+        below = self._density(x, u, slope - jnp.where(on, bend, 0), Tape())
+        return above, below, z[column], normal
 
     def energy(self, parameters: Any, x: jax.Array, pattern: jax.Array) -> jax.Array:
         """The density at x with every break on the side that the pattern says (K,)."""
@@ -119,9 +143,17 @@ def read(energy: Callable[..., Any], model: Callable[..., Any], parameters: Any,
     jax.eval_shape(lambda p, x: blank._model(p, x, found[0]), arrays, point)
     jax.eval_shape(lambda x, u, du: blank._density(x, u, du, found[1]), point, u, slope)
     last = max(found[0].depths, default=0)
+    factors = tuple(found[0].factors) if found[0].bent and not found[1].depths else ()
     depths = (*found[0].depths, *(last + depth for depth in found[1].depths))
     return Functions(
-        jaxpr, written, len(found[0].depths), depths, found[0].curved or bool(found[1].depths), dtype, arrays
+        jaxpr,
+        written,
+        len(found[0].depths),
+        depths,
+        found[0].curved or bool(found[1].depths),
+        dtype,
+        arrays,
+        factors,
     )
 
 

@@ -18,8 +18,11 @@ except ModuleNotFoundError as error:
 from .crossings import Crossings, axis_lines, crossings
 from .functions import Functions, read
 
-# Places with room for each break and line, without anything said: in one input, where all are needed, more.
-ROOM, ROOM_IN_ONE = 1, 4
+# Without anything said, so many lines along each axis, fewer for more breaks.
+MOST_LINES, FEWEST_LINES, UNITS = 32, 4, 480
+# Places with room for each break and line, without anything said: in one input, where all are needed, more. In several
+# a line meets a fifth of the breaks or so; of more than there is room for some stand for the others.
+ROOM, ROOM_IN_ONE = 0.25, 4
 
 
 class DiracSample(NamedTuple):
@@ -63,7 +66,7 @@ def dirac_term(
         parameters: a pytree, as flax and equinox have them.
         domain: (a, b), ((a, b), (c, d), …), or an object with `bbox` and an `inside(x)` (n, d) → (n,) in JAX.
         key: of random numbers; not needed in one input.
-        lines: how many in all, at least one along each axis; by default 2 to 32 along each, fewer for more breaks.
+        lines: how many in all, at least one along each axis; by default 4 to 32 along each, fewer for more breaks.
         crossings: how many of the places where lines cross breaks there is room for.
 
     Raises:
@@ -117,11 +120,10 @@ def dirac_sample(
     if not breaks:
         nil = sum(jnp.sum(a) for a in functions.arrays if jnp.issubdtype(a.dtype, jnp.floating))
         return DiracSample(jax.lax.stop_gradient(nil) * 0, jnp.array(0), jnp.array(0), jnp.array(0))
-    along = lines // len(box) if lines else round(160 / breaks)
-    along = max(along, 1) if lines else min(max(along, 2), 32)
+    along = max(lines // len(box), 1) if lines else min(max(UNITS // breaks, FEWEST_LINES), MOST_LINES)
     drawing, choosing = (None, None) if key is None else jax.random.split(key)
     drawn = axis_lines(box, along, drawing, functions.dtype)
-    room = crossings or max(16, breaks * len(drawn.weight) * (ROOM_IN_ONE if len(box) == 1 else ROOM))
+    room = crossings or max(16, round(breaks * len(drawn.weight) * (ROOM_IN_ONE if len(box) == 1 else ROOM)))
     return _sampled(functions, drawn, room, choosing, inside)
 
 
@@ -145,6 +147,15 @@ def _coefficients(functions: Functions, found: Crossings, weight: Any) -> Any:
     # Rounding of z along a line, with some room.
     tie = 64 * float(np.finfo(np.dtype(functions.dtype)).eps)
 
+    def bent(x: Any, direction: Any, column: Any) -> Any:
+        above, below, _, normal = functions.sides(arrays, x, column)
+        return weighted(above - below, normal, direction)
+
+    def weighted(jump: Any, normal: Any, direction: Any) -> Any:
+        square = jnp.sum(normal**2)
+        flux = jnp.abs(normal @ direction) / jnp.linalg.norm(direction)
+        return jnp.where(square > 0, jump * flux / jnp.where(square > 0, square, 1), 0)
+
     def at(x: Any, direction: Any, column: Any) -> Any:
         def z_of(y: Any) -> Any:
             return functions.z(arrays, y)
@@ -157,12 +168,10 @@ def _coefficients(functions: Functions, found: Crossings, weight: Any) -> Any:
         forward = along * jnp.sign(along[column]) > 0
         above = functions.energy(arrays, x, jnp.where(tied, forward, z > 0))
         below = functions.energy(arrays, x, jnp.where(tied, ~forward, z > 0))
-        square = jnp.sum(normal**2)
-        flux = jnp.abs(normal @ direction) / jnp.linalg.norm(direction)
         first = jnp.argmax(tied) == column
-        return jnp.where(first & (square > 0), (above - below) * flux / jnp.where(square > 0, square, 1), 0)
+        return jnp.where(first, weighted(above - below, normal, direction), 0)
 
-    jump = jax.vmap(at)(found.x, found.direction, found.column)
+    jump = jax.vmap(bent if functions.factors else at)(found.x, found.direction, found.column)
     return jnp.where(weight > 0, jump * weight, 0)
 
 

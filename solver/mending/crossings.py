@@ -27,7 +27,7 @@ class Crossings:
         place: (K, d), of the model's type.
         direction: of the line, of length one, (K, d).
         weight: of the line, (K,).
-        room: distance along the line to the next kink or end, (K,).
+        room: distance along the line to the next kink or end, (K,); None where nobody asks.
         column: which branch and unit of it, (K,).
         counts: how many there are in each layer.
     """
@@ -35,7 +35,7 @@ class Crossings:
     place: Tensor
     direction: Tensor
     weight: Tensor
-    room: Tensor
+    room: Tensor | None
     column: Tensor
     counts: tuple[int, ...]
 
@@ -51,15 +51,19 @@ class Crossings:
     def chosen(self, which: Tensor | slice) -> Crossings:
         """Some of them, by ascending indices."""
         counts = torch.bincount(self.layer[which], minlength=len(self.counts)).tolist()
-        place, direction, weight, room, column = (
-            a[which] for a in (self.place, self.direction, self.weight, self.room, self.column)
-        )
+        place, direction, weight, column = (a[which] for a in (self.place, self.direction, self.weight, self.column))
+        room = None if self.room is None else self.room[which]
         return Crossings(place, direction, weight, room, column, tuple(counts))
 
 
 @torch.no_grad()
-def crossings_of(fields: Fields, lines: Lines) -> Crossings:
+def crossings_of(fields: Fields, lines: Lines, room: bool = True) -> Crossings:
     """All crossings of lines with kinks, line by line in each layer.
+
+    Args:
+        fields: the model.
+        lines: through the domain.
+        room: whether their distances are asked for.
 
     Raises:
         InputError: see `zeros`; or operations whose breakpoints are not known.
@@ -70,23 +74,28 @@ def crossings_of(fields: Fields, lines: Lines) -> Crossings:
             f"model: {seen.unknown[0]} may break smoothness in ways that are not known, and in several inputs nothing "
             "shows where; operations that torch has for relu, abs, max, clamp or comparisons would be right"
         )
-    lines = lines.on(seen.device)
     if fields.layers is not None:
-        row, share, column, counts = layered_zeros(fields.layers, lines.start, lines.end)
-    else:
+        *arrays, counts = layered_zeros(fields.layers, lines.start.cpu().numpy(), lines.end.cpu().numpy())
+        row, share, column = (torch.from_numpy(a).to(seen.device) for a in arrays)
+    lines = lines.on(seen.device)
+    if fields.layers is None:
         row, share, column, counts = _zeros(fields, lines)
     length = lines.length[row]
     along, direction = share * length, lines.direction[row]
     place = torch.addcmul(lines.start[row], direction, along[:, None])
+    at, direction, weight = (a.to(seen.dtype) for a in (place, direction, lines.weight[row]))
+    apart = (_apart(row, share) * length).to(seen.dtype) if room else None
+    return Crossings(at, direction, weight, apart, column, counts)
+
+
+def _apart(row: Tensor, share: Tensor) -> Tensor:
+    """How far each is from the next one on its line, or from an end, (K,)."""
     # In order along all lines, between which there is room enough.
     ranked, order = (2 * row + share).sort()
     gap = ranked.diff()
     room = torch.empty_like(share)
     room[order] = torch.minimum(pad(gap, (1, 0), value=1.0), pad(gap, (0, 1), value=1.0))[: len(share)]
-    room = torch.minimum(room, torch.minimum(share, 1 - share)) * length
-    kinds = place, direction, lines.weight[row], room
-    at, direction, weight, room = (a.to(seen.dtype) for a in kinds)
-    return Crossings(at, direction, weight, room, column, counts)
+    return torch.minimum(room, torch.minimum(share, 1 - share))
 
 
 def _zeros(fields: Fields, lines: Lines) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:

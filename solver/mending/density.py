@@ -128,8 +128,8 @@ def elementwise(density: Density, fields: Fields, given: Sequence[Tensor], whole
     Args:
         density: L.
         fields: the model.
-        given: x, u, du and what else it was handed, (K, 2, …).
-        whole: what it made of these, (K, 2).
+        given: x, u, du and what else it was handed, (K, …).
+        whole: what it made of these, (K,).
 
     Raises:
         InputError: it does.
@@ -137,9 +137,9 @@ def elementwise(density: Density, fields: Fields, given: Sequence[Tensor], whole
     text = getattr(density.function, "__code__", None)
     if text in _SEEN or not len(whole):
         return
-    given, whole = [a.flatten(0, 1) for a in given], whole.flatten()
-    half = len(whole) // 2
-    apart = torch.cat([density.at(fields, *(a[part] for a in given)) for part in (slice(half), slice(half, None))])
+    # The two sides of a kink may be far apart: what one quarter holds, two do not.
+    quarters = zip(*(a.chunk(4) for a in given), strict=True)
+    apart = torch.cat([density.at(fields, *quarter) for quarter in quarters])
     # The order of sums may differ.
     allowed = 2**10 * torch.finfo(whole.dtype).eps * whole.abs().max()
     if bool(((whole - apart).abs() > allowed).any()):

@@ -17,7 +17,8 @@ from ...verify.models.space.domains import as_domain
 from .crossings import crossings_of
 from .fields import Fields, forget
 from .lines import Lines
-from .sampling import lines_of, moving_in_parts, prepared, some_of, stacked, weights_of
+from .rectifiers import rectified
+from .sampling import lines_of, prepared, sampled, some_of, stacked
 
 
 @eagerly
@@ -37,7 +38,7 @@ def dirac_term(
 
     sampled along lines parallel to the axes, drawn anew at each call. In one input it is exact and draws nothing. How
     the rest of the loss chooses its points does not matter, but it must be an integral: a mean over points of the
-    domain times its volume.
+    domain times its volume. First derivatives only.
 
     Args:
         energy: the density L of x (n, d), u (n,) or (n, m) and du (n, d) or (n, m, d), elementwise in n, in one input
@@ -45,7 +46,7 @@ def dirac_term(
             handed second derivatives too, for models without jumps of the first.
         model: a module or any function of x (n, d).
         domain: (a, b), ((a, b), (c, d), …), `Polygon`, `Region`, or an object with `inside(x)` and `bbox`.
-        lines: how many in all, at least one along each axis; by default 2 to 32 along each,
+        lines: how many in all, at least one along each axis; by default 4 to 32 along each,
             fewer for models of more units.
         crossings: of the places where lines cross kinks take no more than so many, at random, with a weight that keeps
             the mean.
@@ -138,14 +139,14 @@ def dirac_sample(
         fields, density = prepared(energy, model, where, parameters)
         drawn = lines_of(fields, where, lines, generator)
         try:
-            found = crossings_of(fields, drawn)
+            found = crossings_of(fields, drawn, room=not rectified(fields, density))
             kept, share = some_of(found, crossings, generator)
-            weights = weights_of(fields, density, kept, where) * share
-            unproven = weights.isnan()
-            if fields.layers is None or 2 * int(unproven.sum()) <= len(kept):
+            weights, term = sampled(fields, density, kept, where, share)
+            unproven = int(weights.isnan().sum())
+            if fields.layers is None or 2 * unproven <= len(kept):
                 break
             raise ModelChangedError(
-                f"model: at {int(unproven.sum())} of {len(kept)} places where its layers change their signs its own "
+                f"model: at {unproven} of {len(kept)} places where its layers change their signs its own "
                 "pre-activations do not; a model that does not change from call to call would be right"
             )
         except ModelChangedError:
@@ -153,14 +154,7 @@ def dirac_sample(
             forget(model)
             if last:
                 raise
-    weights, met = torch.where(unproven, 0, weights), len(found)
-    jumps = int(weights.count_nonzero())
-    if not len(kept):
-        # Nil as well, with a gradient of nought.
-        some = where.box.mean(1).to(fields.trace.device, fields.trace.dtype)[None]
-        term = 0 * fields.asked(some, kept.column, [])[1].sum()
-    else:
-        term = moving_in_parts(fields, kept, weights)
+    met, jumps = len(found), int(weights.count_nonzero()) - unproven
     return DiracSample(term, len(drawn.weight), met, jumps, "" if jumps else _reason(fields, drawn, met))
 
 

@@ -34,6 +34,7 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
         InputError: u itself jumps; or see `Density.at`.
     """
     count, d = crossings.place.shape
+    assert crossings.room is not None
     # A step of the power 0.6 leaves z above its rounding and what is smooth about ∇u, which a difference of the two
     # sides holds as well, below what matters; what is extrapolated takes a longer one.
     many, power = (6, 1 / 3) if d == 1 else (2, 0.6)
@@ -68,7 +69,7 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
         if density.second:
             given.append(sides(fields.second(x)))
         found = density.at(fields, *given)
-        elementwise(density, fields, given, found)
+        elementwise(density, fields, [a.flatten(0, 1) for a in given], found.flatten())
     heights = z.reshape(count, 2, many // 2)
     proven = (heights[:, 0] * heights[:, 1] < 0).all(1)
     jump = (found[:, 0] - found[:, 1]) * crossings.weight
@@ -80,12 +81,8 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
     else:
         normal = sides(fields.normals(x, columns, counts)).mean(1)
         found = jump * (normal * crossings.direction).sum(1) / normal.square().sum(1)
-    return _proven(found, proven)
-
-
-def _proven(found: Tensor, signs: Tensor) -> Tensor:
     # Where nothing bends it is nought by nought.
-    return torch.where(signs, torch.where(found.isfinite(), found, 0), torch.nan)
+    return torch.where(proven, torch.where(found.isfinite(), found, 0), torch.nan)
 
 
 def _continuous(

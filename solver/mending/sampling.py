@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ...verify.errors import InputError
+from ...verify.models.seeing.eager import may_require_gradients
 from ...verify.models.seeing.stacked import Parameters
 from ...verify.models.space.domains import Domain
 from .crossings import Crossings
@@ -19,9 +21,10 @@ from .fields import Fields, fields_of
 from .integrand import with_jumps
 from .jumps import coefficients, moving
 from .lines import Lines, axis_lines
+from .rectifiers import bends
 
 # Without anything said, so many lines a step along each axis: each meets about a third of a model's units.
-_MOST_LINES, _FEWEST_LINES, _UNITS = 32, 2, 320
+_MOST_LINES, _FEWEST_LINES, _UNITS = 32, 4, 480
 # Crossings whose sides are looked at at a time.
 _HELD = 2**15
 # Lines along each axis that have to miss a domain until it is taken for empty.
@@ -69,6 +72,9 @@ def prepared(
         given = dict(parameters)
         fields = fields_of(lambda x: torch.func.functional_call(module, given, (x,)), domain.box, module)
         density = density_of(energy, parameters)
+    if not may_require_gradients():
+        # Within a transform of torch.func tensors do not tell their numbers.
+        fields = replace(fields, layers=None)
     return with_jumps(fields, density, domain.box), density
 
 
@@ -115,21 +121,30 @@ def some_of(found: Crossings, most: int | None, generator: torch.Generator | Non
     return found.chosen(places.to(found.place.device)), share
 
 
-def weights_of(fields: Fields, density: Density, found: Crossings, domain: Domain) -> Tensor:
-    """Those of ∂z/∂θ, (K,), so many at a time as memory holds; NaN where z does not show its two signs."""
+def sampled(fields: Fields, density: Density, found: Crossings, domain: Domain, share: float) -> tuple[Tensor, Tensor]:
+    """The weights of ∂z/∂θ, (K,), NaN where z does not show its two signs, and share · Σ weight (z − its value).
+
+    As many at a time as memory holds.
+    """
     size = max(max(abs(low), abs(high), high - low) for low, high in domain.box.tolist())
     if not len(found):
-        return found.weight
-    if len(found) <= _HELD:
-        return coefficients(fields, density, found, size)
-    parts = [found.chosen(slice(k, k + _HELD)) for k in range(0, len(found), _HELD)]
-    return torch.cat([coefficients(fields, density, part, size) for part in parts])
-
-
-def moving_in_parts(fields: Fields, found: Crossings, weights: Tensor) -> Tensor:
-    """`moving`, of so many as memory holds; what is more is evaluated once more when the gradient is asked for."""
-    if len(found) <= _HELD:
-        return moving(fields, found, weights)
+        # Nil as well, with a gradient of nought.
+        middle = domain.box.mean(1).to(fields.trace.device, fields.trace.dtype)[None]
+        return found.weight, 0 * fields.asked(middle, found.column, [])[1].sum()
     parts = [slice(k, k + _HELD) for k in range(0, len(found), _HELD)]
+    some = [found] if len(parts) == 1 else [found.chosen(part) for part in parts]
+    if found.room is None:
+        rows, terms = [], []
+        for each in some:
+            bent = bends(fields, each)
+            rows.append(torch.from_numpy(bent.weights(density, each, size)).to(each.place.device))
+            terms.append(bent.moving(share * rows[-1].nan_to_num()))
+        return torch.cat(rows), terms[0] if len(terms) == 1 else torch.stack(terms).sum()
+    weights = torch.cat([coefficients(fields, density, each, size) for each in some])
+    factors = share * weights.nan_to_num()
+    if len(some) == 1:
+        return weights, moving(fields, found, factors)
+    # What is more than memory holds is evaluated once more when the gradient is asked for.
     again: Any = partial(checkpoint, moving, fields, use_reentrant=False, preserve_rng_state=False)
-    return torch.stack([again(found.chosen(part), weights[part]) for part in parts]).sum()
+    terms = [again(each, factors[part]) for each, part in zip(some, parts, strict=True)]
+    return weights, torch.stack(terms).sum()

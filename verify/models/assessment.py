@@ -236,14 +236,15 @@ class Assessment:
         return max(float(formula.total.norm()), float(formula.bulk.norm()), rounding_floor(self.model, self.exact))
 
     def _profile(self) -> Array:
-        """X, u and u′, with two points beside each kink so that u′ steps."""
+        """X, u and u′ of all outputs, with two points beside each kink so that u′ steps."""
         left, right = self.integral.domain
         x = torch.linspace(left, right, _PICTURED, dtype=torch.float64)
         beside = 1e-7 * (right - left)
         kinks = self.located.places[:_PICTURED]
         x = torch.cat([x[1:-1], kinks - beside, kinks + beside]).clamp(left + beside, right - beside).sort().values
         u, du, _ = self.model.fields(x)
-        return torch.stack([x, u.detach(), du.detach()]).numpy()
+        rows = [x[None], *(f.detach().reshape(len(x), -1).T for f in (u, du))]
+        return torch.cat(rows).numpy()
 
 
 def rounding_floor(model: Model, exact: ExactSide) -> float:

@@ -62,19 +62,20 @@ def audit_model(
     Args:
         model: a `torch.nn.Module` of x, a function of x such as `lambda x: x * (1 - x) * net(x)` whose network is
             found in what it holds, or with `parameters` a function of (parameters, x); piecewise smooth in x. It
-            is given x of shape (n, 1), or (n,) if it does not take that, and returns one number a point. In JAX a
-            function of (parameters, x), or a pytree such as an equinox module; of all points, or of one.
-        density: L(x, u, du), elementwise in torch, all of shape (n,); it may also take `ddu` and `parameters` (name →
-            tensor), by these names. Trainable tensors that it takes from elsewhere, a stiffness of the script for
-            instance, are judged like the model's parameters.
+            is given x of shape (n, 1), or (n,) if it does not take that, and returns one number a point, or m of them,
+            (n, m). In JAX a function of (parameters, x), or a pytree such as an equinox module; of all points, or of
+            one.
+        density: L(x, u, du), elementwise in torch, all of shape (n,), of m outputs u and du (n, m); it may also take
+            `ddu` and `parameters` (name → tensor), by these names. Trainable tensors that it takes from elsewhere, a
+            stiffness of the script for instance, are judged like the model's parameters.
         domain: the interval.
         parameters: name → tensor, for a function; in JAX any pytree of arrays, as flax has them.
         rule: the named rule that is trained on, see `quadrature.grid`.
         quadrature: instead of a rule: n → nodes and weights; where they differ from call to call (Monte Carlo), the
             mean over draws is judged.
         loss: instead of both: the whole loss of (model, n). Its value has to tend to the integral of the density.
-        ends: u, or u and u′, at both ends, each (2,) → a number that is added to the integral: a penalty, or what
-            Nitsche's method adds.
+        ends: u, or u and u′, at both ends, each (2,) or (2, m) → a number that is added to the integral: a penalty, or
+            what Nitsche's method adds.
         points: n that is trained with; the study goes on to 10 n and 100 n. Or all numbers, ascending.
         progress: called with the name of each step before it starts.
 

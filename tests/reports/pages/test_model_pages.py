@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from ..pdf import assert_pages_are_full_and_readable, report_of
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 PAGES = 5
 
 
@@ -128,3 +128,13 @@ def test_long_names_stay_where_they_belong() -> None:
         assert box.x0 > 0
         assert box.x1 < kinks.bbox.x1
     assert_pages_are_full_and_readable(report_of(model_pages, model_report, found))
+
+
+def test_each_of_several_outputs_has_its_curve(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    net = torch.nn.Sequential(torch.nn.Linear(1, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).double()
+    found = audit(net, lambda x, u, du: (du**2).sum(1) / 2 - u[:, 2], (-1, 1))
+    curves = [[line for line in axes.lines if len(line.get_xdata()) > 2] for axes in _kinks(found).figure.axes]
+    assert [len(c) for c in curves[:2]] == [3, 3]
+    np.testing.assert_array_equal(curves[1][2].get_ydata(), found.profile[6])
+    assert model_report(found, tmp_path / "outputs.pdf").exists()

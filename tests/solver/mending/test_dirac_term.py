@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.solver import ConformingQuadrature, Polygon, dirac_sample, dirac_term, integrate, term_noise
-from kinkproof.solver.mending import jumps, sampling
+from kinkproof.solver.mending import dirac_term as module
+from kinkproof.solver.mending import rectifiers, sampling
 from kinkproof.verify.errors import InputError
 from torch import Tensor
 
@@ -236,33 +237,68 @@ def test_in_one_input_it_is_what_integrate_adds(density: str) -> None:
     assert np.linalg.norm(whole - bulk) > 1e-3 * np.linalg.norm(whole)
 
 
-def _sign(found: Tensor, *_: Any) -> Tensor:
+def _sign(found: reference.Array, *_: Any) -> reference.Array:
     return -found
 
 
-def _no_weight(found: Tensor, fields: Any, crossings: Any) -> Tensor:
-    normal = fields.normals(crossings.place, crossings.column, crossings.counts)
-    return found * (normal**2).sum(1) / (normal * crossings.direction).sum(1) ** 2
+def _no_weight(found: reference.Array, normals: reference.Array, crossings: Any) -> reference.Array:
+    return found * (normals**2).sum(1) / (normals * crossings.direction.numpy()).sum(1) ** 2
 
 
 @pytest.mark.parametrize("fault", [_sign, _no_weight])
 def test_a_wrong_sign_and_a_missing_weight_are_caught(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = jumps.coefficients
-    monkeypatch.setattr(sampling, "coefficients", lambda f, l, c, s: fault(right(f, l, c, s), f, c))
+    right = rectifiers.Bends.weights
+    monkeypatch.setattr(rectifiers.Bends, "weights", lambda b, l, c, s: fault(right(b, l, c, s), b.normals, c))
     assert compared(CASES[0], 60)[0] > 4
 
 
-def test_both_sides_on_one_side_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = jumps.coefficients
+@pytest.mark.parametrize("way", ["bends", "coefficients"])
+def test_both_sides_on_one_side_are_caught(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(sampling, way)
 
-    def beside(fields: Any, density: Any, crossings: Any, size: float) -> Tensor:
+    def beside(fields: Any, *given: Any) -> Any:
         # False position leaves a bracket of which the middle is no zero: here it is a hundred steps aside.
+        crossings = next(g for g in given if hasattr(g, "place"))
         crossings.place.add_(1e-6 * crossings.direction)
-        return right(fields, density, crossings, size)
+        return right(fields, *given)
 
-    monkeypatch.setattr(sampling, "coefficients", beside)
+    monkeypatch.setattr(sampling, way, beside)
+    if way == "coefficients":
+        monkeypatch.setattr(module, "rectified", lambda *_: False)
     with pytest.raises(InputError, match="its own pre-activations do not"):
         CASES[0].drawn(1)
+
+
+def _leaky(case: Case) -> Case:
+    """The same network, some of its activations leaky, some at work in place."""
+    modules = list(case.network)
+    modules[1] = torch.nn.LeakyReLU(0.2)
+    modules[3::2] = [torch.nn.ReLU(inplace=True) for _ in modules[3::2]]
+    out = copy.copy(case)
+    out.network = torch.nn.Sequential(*modules)
+    out.parameters = list(out.network.parameters())
+    return out
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[2], CASES[3], _leaky(CASES[3])], ids=named)
+def test_from_one_side_with_its_bend_and_from_both_sides_it_is_the_same(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    one = case.flat(dirac_term(case.energy, case.model, case.domain, generator=generators[0]))
+    monkeypatch.setattr(module, "rectified", lambda *_: False)
+    other = case.flat(dirac_term(case.energy, case.model, case.domain, generator=generators[1]))
+    # Rounding of ∇u over the step of 4e-10 at which both sides are seen.
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-6 * np.linalg.norm(other))
+    assert np.linalg.norm(other) > 0
+
+
+def test_a_frozen_layer_gets_no_gradient() -> None:
+    case = copy.deepcopy(CASES[1])
+    case.network[0].weight.requires_grad_(False)
+    dirac_term(case.energy, case.model, case.domain).backward()
+    assert case.parameters[0].grad is None
+    assert case.parameters[1].grad.any()
 
 
 def test_kinks_that_do_not_show_add_nothing() -> None:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from .preparation import probes
 
 _WANTED = "density(x, u, du), and by name ddu and parameters, elementwise in torch, would be right"
 _OPTIONAL = ("ddu", "parameters")
+_NAMES = ("u", "du", "ddu")
 # Step of the differences, the cube root of float64's rounding, and what they may be off by at a point. A derivative
 # that is missing altogether is off by all of it.
 _STEP, _OFF = 6e-6, 1e-3
@@ -27,7 +29,7 @@ _STEP, _OFF = 6e-6, 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """L, and what it is a function of beyond x, u and u′.
+    """L, and what it is a function of beyond x, (n,), and u and u′, each (n,), or of m outputs (n, m).
 
     Attributes:
         function: the user's.
@@ -133,36 +135,42 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> Densit
     where = at(line_of(density.function))
     if not torch.isfinite(found).all():
         k = int((~torch.isfinite(found)).nonzero()[0])
+        u, du = (", ".join(f"{v:.6g}" for v in a[k].reshape(-1).tolist()) for a in arguments[:2])
         raise InputError(
-            f"density: it is {found[k].item()} at x = {x[k].item():.6g}, u = {arguments[0][k].item():.6g}, du = "
-            f"{arguments[1][k].item():.6g}{where}; finite numbers would be right"
+            f"density: it is {found[k].item()} at x = {x[k].item():.6g}, u = {u}, du = {du}{where}; finite numbers "
+            "would be right"
         )
     if not torch.equal(found, again):
         raise InputError(f"density: its values change from call to call{where}; a function of x, u, du would be right")
     own: tuple[Tensor | None, ...] = (None,) * len(arguments)
     if found.requires_grad:
         own = torch.autograd.grad(found.sum(), arguments, allow_unused=True)
-    used = False
-    for k, name in enumerate(("u", "du", "ddu")[: len(arguments)]):
+    used: set[int] = set()
+    for k, output in product(range(len(arguments)), range(model.outputs)):
         step = _STEP * size[k]
-        moved = [[a.detach() + (s * step if k == j else 0) for j, a in enumerate(arguments)] for s in (1, -1)]
+        # One output at a time.
+        aside = torch.zeros(model.outputs, dtype=x.dtype)
+        aside[output] = step
+        by = aside if model.outputs > 1 else aside[0]
+        moved = [[a.detach() + s * by if k == j else a.detach() for j, a in enumerate(arguments)] for s in (1, -1)]
         high, low = (density.at(model, x, *values).detach() for values in moved)
         difference = (high - low) / (2 * step)
-        slope = torch.zeros_like(x) if (g := own[k]) is None else g
+        slope = torch.zeros_like(x) if (g := own[k]) is None else g.reshape(len(x), -1)[:, output]
         # What rounding leaves of a difference of two large numbers.
         noise = 1e-15 * found.detach().abs() / step
         off = (difference - slope).abs() > _OFF * difference.abs() + 10 * noise
-        used = bool(difference.any() or slope.any())
+        if difference.any() or slope.any():
+            used.add(k)
         # A break of the density may lie between the two points, but not at most places.
         if off.sum() > len(x) // 2:
             j = int(off.nonzero()[0])
             raise InputError(
-                f"density: its derivative in {name} is {slope[j].item():.6g} as autograd sees it and "
+                f"density: its derivative in {_NAMES[k]} is {slope[j].item():.6g} as autograd sees it and "
                 f"{difference[j].item():.6g} by differences{where}; a density without detach, numpy or no_grad would "
                 "be right"
             )
     # The last of three is u″.
-    return replace(density, uses_second=used) if len(arguments) == 3 else density
+    return replace(density, uses_second=2 in used) if len(arguments) == 3 else density
 
 
 def borrow(density: Density, model: Model, x: Tensor) -> tuple[Density, Model]:

@@ -215,7 +215,7 @@ def _bends_on_end(model: Model, end: float, domain: tuple[float, float]) -> bool
         return True
     du, inside = du.detach(), inside.detach()
     scale = max(float(inside.abs().max()), float(du.abs().max()))
-    return not bool(torch.isfinite(du).all()) or float((du[1] - du[0]).abs()) > _BENDS * scale
+    return not bool(torch.isfinite(du).all()) or float((du[1] - du[0]).abs().max()) > _BENDS * scale
 
 
 def still(model: Model, length: float) -> float:

@@ -17,7 +17,7 @@ from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from ..seeing.trace import Function, trace
 from .density import Density
 
-# u, or u and u′, at both ends, each (2,) → a number.
+# u, or u and u′, at both ends, each (2,), or (2, m) → a number.
 Ends = Callable[..., Tensor]
 
 _WANTED = "one number from u, or from u and u′, at both ends, each (2,), would be right"
@@ -47,18 +47,18 @@ class Integral:
     def searched(self, model: Model) -> Function:
         """What is searched for breaks: the model, or L along it where that breaks by itself."""
         if not self.breaking:
-            return model.function
+            return model.alone
         held = model.function if isinstance(model.function, torch.nn.Module) else None
-        return Integrand(model.value, lambda x, u, du: self.density.at(model, x, u, du), held)
+        return Integrand(model.value, lambda x, u, du: self.density.at(model, x, u, du), held, model.outputs)
 
     def fields(self, model: Model) -> Callable[[Tensor], Tensor]:
-        """Points (n,) → L, u, u′ (and u″ if L depends on it), (3 or 4, n), without graphs."""
+        """Points (n,) → L, u, u′ (and u″ if L depends on it), (1 + 2 m or 3 m, n), without graphs."""
 
         def rows(x: Tensor) -> Tensor:
             x = x.detach().requires_grad_()
             u, du, ddu = model.fields(x, self.density.second)
             found = [self.density.at(model, x, u, du, ddu), u, du, *([] if ddu is None else [ddu])]
-            return torch.stack([f.detach() for f in found])
+            return torch.cat([f.detach().reshape(len(x), -1).T for f in found])
 
         return rows
 
@@ -94,7 +94,7 @@ def state(density: Density, model: Model, domain: tuple[float, float], ends: End
     if density.second:
         # u″ of a model with kinks is no function there; what breaks in it is not followed.
         return plain
-    own = trace(model.function, domain, torch.float64)
+    own = trace(model.alone, domain, torch.float64)
     along: Any = Integral(density, domain, ends, True)
     try:
         seen = trace(along.searched(model), domain, torch.float64)

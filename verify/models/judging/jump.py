@@ -28,15 +28,17 @@ class Sides:
 
     Attributes:
         height: ⟦L⟧ = L(ξ⁺) − L(ξ⁻).
-        bend: ⟦u′⟧.
+        bend: ⟦u′⟧, of several outputs that of the one which bends most there, as a share of its steepest slope.
+        output: which one that is.
         curved: ∫|u″| as autograd has it, over ∫|u″| + Σ|⟦u′⟧|; None if L does not depend on u″.
-        steepest: the largest |u′|.
+        steepest: the largest |u′| of that output.
     """
 
     height: Tensor
     bend: Tensor
+    output: Tensor
     curved: float | None
-    steepest: float
+    steepest: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     Raises:
         InputError: u itself jumps.
     """
-    density = integral.density
+    density, m = integral.density, model.outputs
     x, weights = pieces.nodes()
     rows = [integral.fields(model)(x[k].reshape(-1)) for k in pieces.chunks()]
     values = torch.cat([v.reshape(len(v), -1, pieces.order) for v in rows], dim=1)
@@ -88,9 +90,10 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     after, before = values @ to_left, values @ to_right
     jumps = torch.zeros(len(values), len(pieces.marks), dtype=x.dtype)
     jumps[:, 1:-1] = after[:, 1:] - before[:, :-1]
-    size, steepest = float(values[1].abs().max()), float(values[2].abs().max())
+    # L in the first row, then u, u′ and u″, each of all outputs.
+    size, steepest = (values[k : k + m].abs().amax((1, 2)) for k in (1, 1 + m))
     length = float(pieces.marks[-1] - pieces.marks[0])
-    leaps = jumps[1].abs() > _CONTINUOUS * (size + steepest * length)
+    leaps = (jumps[1 : 1 + m].abs() > (_CONTINUOUS * (size + steepest * length))[:, None]).any(0)
     if leaps.any():
         where = float(pieces.marks[leaps][0])
         raise InputError(
@@ -99,13 +102,16 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
         )
     curved = None
     if density.second:
-        smooth = float((values[3].abs() * weights).sum())
-        whole = smooth + float(jumps[2].abs().sum())
+        smooth = float((values[1 + 2 * m :].abs() * weights).sum())
+        whole = smooth + float(jumps[1 + m : 1 + 2 * m].abs().sum())
         curved = smooth / whole if whole else 1.0
     # With x and u the same on both sides, what L has in common there cancels exactly.
     x = pieces.marks[1:-1]
     u = model.value(x).detach()
-    high, low = (density.at(model, x, u, *side[2:]).detach() for side in (after[:, 1:], before[:, :-1]))
+    high, low = (
+        density.at(model, x, u, *(f if m > 1 else f[:, 0] for f in torch.split(side[1 + m :].T, m, 1))).detach()
+        for side in (after[:, 1:], before[:, :-1])
+    )
     height = torch.zeros_like(jumps[0])
     height[1:-1] = high - low
     least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
@@ -114,7 +120,10 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     own[held] = torn[pieces.owners[held]]
     leap = torch.where(jumps[0].abs() > _LEAST_LEAP * values[0].abs().max(), jumps[0], 0.0)
     height = torch.where(own, leap, height)
-    return Sides(height, jumps[2], curved, steepest)
+    bends = jumps[1 + m : 1 + 2 * m]
+    # An output that is constant bends nowhere.
+    output = (bends.abs() / steepest.clamp(min=torch.finfo(x.dtype).tiny)[:, None]).argmax(0)
+    return Sides(height, bends.gather(0, output[None])[0], output, curved, steepest[output])
 
 
 def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Sides, places: Tensor) -> JumpGradient:
@@ -135,8 +144,10 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
     # ⟦L⟧/⟦u′⟧ at each mark, which ⟦∂u/∂θ⟧ is to be multiplied by.
     ratio = torch.where(bends, limits.height / torch.where(bends, limits.bend, torch.ones_like(limits.bend)), 0.0)
     ratio = torch.where(pieces.owners >= 0, ratio, torch.zeros_like(ratio))
-    to_left, to_right = to_ends(pieces.order)
-    continuity = ratio[:-1, None] * to_left - ratio[1:, None] * to_right
+    ends = to_ends(pieces.order)
+    chosen = torch.nn.functional.one_hot(limits.output, model.outputs) * ratio[:, None]
+    to_left, to_right = (e[:, None] * side[:, None] for e, side in zip(ends, (chosen[:-1], chosen[1:]), strict=True))
+    continuity = (to_left - to_right).flatten(0, 1)
     size = len(model.vector())
     energy, magnitude = 0.0, 0.0
     bulk, continued, signed = (torch.zeros(size, dtype=x.dtype) for _ in range(3))
@@ -151,7 +162,8 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
         bulk += model.gradient(terms.sum(), keep=True)
         signed += model.gradient((terms * signs[k].reshape(-1)).sum(), keep=True)
         if ratio.any():
-            continued += model.gradient((u * continuity[k].reshape(-1)).sum())
+            rows = slice(k.start * pieces.order, k.stop * pieces.order)
+            continued += model.gradient((u.reshape(-1, model.outputs) * continuity[rows]).sum())
     added = integral.at_ends(model)
     if added is not None:
         energy += float(added.detach())

@@ -19,7 +19,7 @@ from .copies import of_closure, of_function, of_module, require_visible, trainab
 from .seeds import seeded
 
 # Two sizes of batch, at fractions of the domain that no grid and no kink of a simple model meets.
-_PROBES = 7
+_PROBES, _FEWER = 7, 3
 # A batch and a part of it are summed in different orders.
 _SAME = 1e-6
 # Step of differences, the cube root of float64's rounding, and what they may be off by, of the largest.
@@ -35,18 +35,19 @@ def prepare(
 
     Args:
         model: a `torch.nn.Module` of x, or with `parameters` a function of (parameters, x). It is called with x of
-            shape (n, 1), or (n,) if that fails, and returns one number a point.
+            shape (n, 1), or (n,) if that fails, and returns one number a point, or several, (n, m).
         domain: its points are taken from here.
         parameters: name → tensor, for a function.
 
     Raises:
-        InputError: no parameters; not scalar in and out; NaN; it changes from call to call, or with the other points
-            of a batch; an in-place operation that breaks its derivative; it takes its parameters or x out of
-            autograd's sight.
+        InputError: no parameters; it takes no numbers x, or returns none; NaN; it changes from call to call, or with
+            the other points of a batch; an in-place operation that breaks its derivative; it takes its parameters or x
+            out of autograd's sight.
     """
     rebuild, given, dtype = copied(model, parameters)
     function, leaves = rebuild(given, torch.float64)
-    shaped = Model(function, leaves, _takes_columns(function, domain, model), dtype, model, rebuild)
+    column, outputs = _shapes(function, domain, model)
+    shaped = Model(function, leaves, column, dtype, model, rebuild, outputs)
     _check(shaped, domain)
     return shaped
 
@@ -110,15 +111,15 @@ def probes(domain: tuple[float, float]) -> Tensor:
     return domain[0] + (domain[1] - domain[0]) * fractions
 
 
-def _takes_columns(function: Callable[[Tensor], Tensor], domain: tuple[float, float], model: Any) -> bool:
-    """Does it take (n, 1), or else (n,)?"""
+def _shapes(function: Callable[[Tensor], Tensor], domain: tuple[float, float], model: Any) -> tuple[bool, int]:
+    """Does it take (n, 1), or else (n,)? And how many numbers does it return a point?"""
     x = probes(domain)
     failures: list[str] = []
     errors: list[Exception] = []
     for column in (True, False):
         try:
             with seeded(0):
-                found = function(x[:, None].clone() if column else x.clone())
+                found, few = (function(p[:, None].clone() if column else p.clone()) for p in (x, x[:_FEWER]))
         except InputError:
             raise
         except Exception as error:
@@ -126,7 +127,10 @@ def _takes_columns(function: Callable[[Tensor], Tensor], domain: tuple[float, fl
             errors.append(error)
             continue
         if isinstance(found, Tensor) and found.shape in ((_PROBES,), (_PROBES, 1)):
-            return column
+            return column, 1
+        # (n, 1) times (n,) is (n, n) by accident, and no n outputs.
+        if isinstance(found, Tensor) and found.ndim == 2 and few.shape == (_FEWER, found.shape[1]):
+            return column, found.shape[1]
         what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
         failures.append(f"it returns {what} for {_PROBES} points{at(line_of(model))}")
     if any("same dtype" in str(e) for e in errors):
@@ -141,7 +145,7 @@ def _takes_columns(function: Callable[[Tensor], Tensor], domain: tuple[float, fl
             f"model: it takes a dict and returns one{at(line_of(model))}; wrapped as "
             f'lambda x: model({{"{into}": x}})["{out}"] it would be right'
         )
-    raise InputError(f"model: {failures[0]}; one number in and one number out, (n, 1) to (n, 1), would be right")
+    raise InputError(f"model: {failures[0]}; one number in and one or m out, (n, 1) to (n, m), would be right")
 
 
 class _Asked(dict[str, Tensor]):
@@ -176,7 +180,7 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
     with seeded(0):
         first, again = model.value(x).detach(), model.value(x).detach()
     if not torch.isfinite(first).all():
-        where = x[~torch.isfinite(first)][0].item()
+        where = x[~torch.isfinite(first.reshape(_PROBES, -1)).all(1)][0].item()
         raise InputError(
             f"model: it is {first[~torch.isfinite(first)][0].item()} at x = {where:.6g}{at(line_of(original))}; "
             "finite numbers in the whole domain would be right"
@@ -189,8 +193,8 @@ def _check(model: Model, domain: tuple[float, float]) -> None:
         )
     if not torch.equal(first, again):
         raise InputError(f"model: its values change from call to call, {_why_random(original)}")
-    few = model.value(x[:3]).detach()
-    if (few - first[:3]).abs().max() > _SAME * first.abs().max():
+    few = model.value(x[:_FEWER]).detach()
+    if (few - first[:_FEWER]).abs().max() > _SAME * first.abs().max():
         raise InputError(
             f"model: its value at a point depends on the other points of the batch{at(line_of(original))}; a model "
             "without batch statistics (model.eval() where there is BatchNorm) would be right"
@@ -230,20 +234,23 @@ def _check_differences(model: Model, domain: tuple[float, float]) -> None:
     direction *= (float(vector.norm()) or 1.0) / direction.norm()
     steps = [(model.value(x.detach() + s * _STEP * length)).detach() for s in (1, -1)]
     moved = [model.at(model.split(vector + s * _STEP * direction)).value(x.detach()).detach() for s in (1, -1)]
-    by_parameters = torch.stack([model.gradient(value, keep=True) @ direction for value in u])
+    by_parameters = torch.stack([model.gradient(value, keep=True) @ direction for value in u.flatten()])
     compared = (
         ("x", du.detach(), (steps[0] - steps[1]) / (2 * _STEP * length)),
-        ("its parameters", by_parameters, (moved[0] - moved[1]) / (2 * _STEP)),
+        ("its parameters", by_parameters.reshape(u.shape), (moved[0] - moved[1]) / (2 * _STEP)),
     )
     for name, own, difference in compared:
         # What rounding leaves of a difference of two values; a kink may lie between some of them, but not at most.
         rounding = 1e-15 * float(u.detach().abs().max()) / _STEP / (length if name == "x" else 1.0)
         off = (own - difference).abs() > _OFF * float(difference.abs().max()) + 10 * rounding
-        if off.sum() > len(x) // 2:
-            k = int(off.nonzero()[0])
+        many = off.reshape(len(x), -1).sum(0)
+        if many.max() > len(x) // 2:
+            column = int(many.argmax())
+            k = int(off.reshape(len(x), -1)[:, column].nonzero()[0])
+            seen, right = (a.reshape(len(x), -1)[k, column].item() for a in (own, difference))
             raise InputError(
-                f"model: at x = {x[k].item():.6g} its derivative in {name} is {own[k].item():.6g} as autograd sees it "
-                f"and {difference[k].item():.6g} by differences{at(line_of(model.original))}; a model without detach, "
+                f"model: at x = {x[k].item():.6g} its derivative in {name} is {seen:.6g} as autograd sees it "
+                f"and {right:.6g} by differences{at(line_of(model.original))}; a model without detach, "
                 "numpy or no_grad between x, its parameters and u would be right"
             )
 

@@ -91,7 +91,8 @@ def find_breaks(
     model: Function = function
     if isinstance(function, Integrand):
         # Jumps of L are looked for where its own operations break, those of u and u′ where the model's do.
-        model, own = function.model, trace(function.model, (left, right), dtype, device)
+        model = function.alone
+        own = trace(model, (left, right), dtype, device)
         seen = replace(seen, slopes_from=len(own.calls), unknown=own.unknown)
     found = zeros(
         lambda x, layer: seen.preactivations(function, x[0], layer)[None],
@@ -161,7 +162,7 @@ def attach(function: Function, breaks: Breaks) -> Tensor:
         step = torch.where(moves, own - own.detach(), 0) / torch.where(moves, slope, 1)
         moved = moved.index_put((order,), places[order] - step)
     if not bool(known.all()):
-        model = function.model if isinstance(function, Integrand) else function
+        model = function.alone if isinstance(function, Integrand) else function
         step = jump_motion(lambda x: seen.value(model, x), breaks.places, ~known, seen.dtype)
         moved = moved.index_put((~known,), places[~known] - step)
     return moved

@@ -1,4 +1,4 @@
-"""A density along a model, x ↦ L(x, u(x), u′(x)): a function of x whose own breaks are searched for like a model's."""
+"""Functions of x whose breaks are searched for like a model's: a density along a model, or several outputs as one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,49 @@ from .operations import Interception
 
 
 @dataclass(frozen=True, eq=False)
+class Combined:
+    """Σ √(k + 2) uₖ: no jump of one output is another's, times a number that a user would write down.
+
+    Attributes:
+        function: of x, (n, 1) or (n,) → (n, m).
+        outputs: m.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    outputs: int
+
+    @property
+    def held(self) -> Any:
+        """The module behind the model, or what it holds, for the names of its parts."""
+        return self.function if isinstance(self.function, torch.nn.Module) else getattr(self.function, "held", ())
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """One number a point, (n,)."""
+        found = self.function(x).reshape(len(x), self.outputs)
+        weights = torch.arange(2, self.outputs + 2, dtype=found.dtype, device=found.device).sqrt()
+        return torch.nn.functional.linear(found, weights[None])[:, 0]
+
+
+@dataclass(frozen=True, eq=False)
 class Integrand:
     """What is integrated, as a function of x alone.
 
     Attributes:
-        model: x, (n,) → u, (n,).
-        density: (x, u, u′), each (n,) → L, (n,).
+        model: x, (n,) → u, (n,) or (n, m).
+        density: (x, u, u′), u and u′ of one shape → L, (n,).
         held: the module behind the model, if there is one, for its parameters and the names of its parts.
+        outputs: m.
     """
 
     model: Callable[[Tensor], Tensor]
     density: Callable[[Tensor, Tensor, Tensor], Tensor]
     held: Any = None
+    outputs: int = 1
+
+    @property
+    def alone(self) -> Callable[[Tensor], Tensor]:
+        """The model without the density, with one number a point."""
+        return self.model if self.outputs == 1 else Combined(self.model, self.outputs)
 
     def __call__(self, x: Tensor) -> Tensor:
         """L at points (n,) or (n, 1), (n,), with its graph in the parameters and in x."""
@@ -41,7 +72,9 @@ class Integrand:
 
 
 def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """u and u′ at points, each of the shape of x, to be differentiated once more by the parameters and by x.
+    """u and u′ at points, to be differentiated once more by the parameters and by x.
+
+    Each is of the shape of x; of a model of several outputs these are a further axis.
 
     By reverse mode twice; forward mode, which needs no second graph, took half as long again. Inside the transforms of
     torch.func, which do not see through `torch.autograd.grad`, it is forward mode.
@@ -61,5 +94,6 @@ def value_and_slope(model: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tenso
         u = model(points)
         if not u.requires_grad:
             return u, torch.zeros_like(u)
-        (slope,) = torch.autograd.grad(u.sum(), points, create_graph=True, materialize_grads=True)
-    return u, slope
+        columns = u.unbind(-1) if u.ndim > x.ndim else (u,)
+        slopes = [torch.autograd.grad(c.sum(), points, create_graph=True, materialize_grads=True)[0] for c in columns]
+    return u, torch.stack(slopes, -1) if u.ndim > x.ndim else slopes[0]

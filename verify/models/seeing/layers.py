@@ -6,17 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .operations import breakpoints
 from .trace import Function, Trace
 
+Array = NDArray[Any]
+
 # Elementwise and piecewise linear, by breakpoints that `operations` knows.
 _ACTIVATIONS = frozenset(
     "relu leaky_relu prelu abs absolute hardtanh relu6 hardsigmoid clamp clamp_min clamp_max".split()  # noqa: SIM905
 )
+# Of these with one breakpoint at 0 and the slope 1 above it; at 0 itself torch takes the slope below.
+_RECTIFIERS = frozenset(("relu", "leaky_relu"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +35,7 @@ class Layer:
         breaks: pre-activations (…, N) → what changes its sign, one tensor (…, N) a breakpoint.
         activation: pre-activations → activations.
         branches: number of breakpoints.
+        operation: the activation's name.
     """
 
     weight: Tensor
@@ -36,6 +43,17 @@ class Layer:
     breaks: Callable[[Tensor], list[Tensor]]
     activation: Callable[[Tensor], Tensor]
     branches: int
+    operation: str
+
+    @property
+    def rectifies(self) -> bool:
+        """Has it the slope 1 above 0 and another one, of no parameter, below?"""
+        return self.operation in _RECTIFIERS
+
+    @torch.no_grad()
+    def slope_below(self) -> float:
+        """Of an activation that rectifies that below 0."""
+        return 0.0 if self.operation == "relu" else -float(self.activation(-torch.ones(1)))
 
 
 def layers_of(function: Function, points: Tensor, seen: Trace) -> tuple[Layer, ...] | None:
@@ -91,7 +109,7 @@ class _Following(TorchFunctionMode):
                 return value
 
             self.layers.append(
-                Layer(*self._linear, lambda z: breakpoints(name, z, *more, **rest), activation, len(found))
+                Layer(*self._linear, lambda z: breakpoints(name, z, *more, **rest), activation, len(found), name)
             )
             self._linear, self._at = None, func(*args, **kwargs)
             return self._at
@@ -107,12 +125,11 @@ def _still(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
 
 
 @torch.no_grad()
-def layered_zeros(
-    layers: tuple[Layer, ...], start: Tensor, end: Tensor
-) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:
+def layered_zeros(layers: tuple[Layer, ...], start: Array, end: Array) -> tuple[Array, Array, Array, tuple[int, ...]]:
     """Where pre-activations change their signs along segments: layer by layer, and how many in each.
 
-    Between the breaks of earlier layers they are linear, so that their values there tell what lies between.
+    Between the breaks of earlier layers they are linear, so that their values there tell what lies between. All but
+    the layers themselves is NumPy, whose calls on a few lines take a fraction of torch's.
 
     Args:
         layers: from `layers_of`.
@@ -122,33 +139,45 @@ def layered_zeros(
     Returns:
         segment, place on it from 0 to 1, branch and unit, each (K,); of each layer how many of these.
     """
-    first = layers[0]
-    ends = torch.cat([start, end]).to(first.weight.dtype)
-    at_start, at_end = _joined(first.breaks(torch.nn.functional.linear(ends, first.weight, first.bias))).chunk(2)
-    row, column = (at_start * at_end < 0).nonzero(as_tuple=True)
-    before, after = at_start[row, column].double(), at_end[row, column].double()
-    place = before / (before - after)
-    found = [(row, place, column)]
-    # All segments' ends, and the breaks found so far, in order along each.
-    rows, shares = torch.arange(len(start), device=start.device).repeat(2), torch.zeros_like(start[:, 0]).repeat(2)
-    shares[len(start) :] = 1
-    for depth, layer in enumerate(layers[1:], 1):
-        rows, shares = torch.cat([rows, row]), torch.cat([shares, place])
-        order = (2 * rows + shares).argsort(stable=True)
-        rows, shares = rows[order], shares[order]
-        h = torch.lerp(start[rows], end[rows], shares[:, None]).to(layer.weight.dtype)
-        for earlier in layers[:depth]:
-            h = earlier.activation(torch.nn.functional.linear(h, earlier.weight, earlier.bias))
-        z = _joined(layer.breaks(torch.nn.functional.linear(h, layer.weight, layer.bias)))
-        apart = z[:-1] * z[1:] < 0
+    count = len(start)
+    # Pre-activations at all segments' ends, and later at the breaks found so far, too; in order along each segment.
+    every = np.arange(2 * count)
+    rows, shares = every // 2, every % 2.0
+    ends = np.empty((2 * count, start.shape[1]))
+    ends[::2], ends[1::2] = start, end
+    z, broken = _evaluated(layers[0], ends)
+    found: list[tuple[Array, Array, Array]] = []
+    for k, layer in enumerate(layers):
+        apart = broken[:-1] * broken[1:] < 0
         apart &= (rows[:-1] == rows[1:])[:, None]
-        mark, column = apart.nonzero(as_tuple=True)
-        before, after = z[mark, column].double(), z[mark + 1, column].double()
-        row, place = rows[mark], torch.lerp(shares[mark], shares[mark + 1], before / (before - after))
+        mark, column = apart.nonzero()
+        before, after = broken[mark, column].astype(float), broken[mark + 1, column].astype(float)
+        share = before / (before - after)
+        row, place = rows[mark], shares[mark] + share * (shares[mark + 1] - shares[mark])
         found.append((row, place, column))
+        if k == len(layers) - 1:
+            break
+        # What is linear between two marks need not be evaluated there.
+        first = z[mark]
+        new = first + share.astype(z.dtype)[:, None] * (z[mark + 1] - first)
+        rows, shares = np.concatenate([rows, row]), np.concatenate([shares, place])
+        order = (2 * rows + shares).argsort(kind="stable")
+        rows, shares = rows[order], shares[order]
+        h = layer.activation(torch.from_numpy(np.concatenate([z, new])[order]).to(layer.weight.device))
+        z, broken = _evaluated(layers[k + 1], h)
     counts = tuple(len(r) for r, _, _ in found)
-    row, place, column = found[0] if len(found) == 1 else (torch.cat(p) for p in zip(*found, strict=True))
+    if len(found) > 1:
+        row, place, column = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return row, place, column, counts
+
+
+def _evaluated(layer: Layer, h: Tensor | Array) -> tuple[Array, Array]:
+    """Pre-activations, (n, N), and what changes its sign, (n, branches · N)."""
+    h = h if isinstance(h, Tensor) else torch.from_numpy(h).to(layer.weight.device, layer.weight.dtype)
+    z = torch.nn.functional.linear(h, layer.weight, layer.bias)
+    parts = layer.breaks(z)
+    own: Array = z.cpu().numpy()
+    return own, own if len(parts) == 1 and parts[0] is z else _joined(parts).cpu().numpy()
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

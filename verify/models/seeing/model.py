@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from .integrand import Combined
 from .source_lines import at, line_of_backward, sentence
 
 Function = Callable[[Tensor], Tensor]
@@ -23,13 +24,16 @@ _INPLACE = "modified by an inplace operation"
 class Model:
     """A function of x whose parameters carry gradients.
 
+    Of one output u and its derivatives are (n,), of several (n, m).
+
     Attributes:
-        function: of x, (n, 1) if `column`, else (n,), with one number a point.
+        function: of x, (n, 1) if `column`, else (n,), with one number a point, or with `outputs` numbers.
         parameters: name → leaf tensor that `function` uses.
         column: see `function`.
         dtype: of the user's own parameters.
         original: what the user gave.
         rebuild: parameters and their type → the same model with those, and its own leaves.
+        outputs: m.
     """
 
     function: Callable[[Tensor], Tensor]
@@ -38,6 +42,7 @@ class Model:
     dtype: torch.dtype
     original: Callable[..., Any]
     rebuild: Rebuild
+    outputs: int = 1
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -55,8 +60,14 @@ class Model:
         return "float64" if self.dtype == torch.float64 else "float32"
 
     def value(self, x: Tensor) -> Tensor:
-        """U at points (n,), (n,)."""
-        return self.function(x[:, None] if self.column else x).reshape(x.shape)
+        """U at points (n,), (n,) or (n, m)."""
+        found = self.function(x[:, None] if self.column else x)
+        return found.reshape(x.shape if self.outputs == 1 else (len(x), self.outputs))
+
+    @property
+    def alone(self) -> Function:
+        """What is searched for its breaks: one number a point, of several outputs a combination."""
+        return self.function if self.outputs == 1 else Combined(self.function, self.outputs)
 
     def defined_at(self, x: Tensor) -> bool:
         """Is u finite at all points?"""
@@ -149,7 +160,9 @@ def leaf(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def slope(u: Tensor, x: Tensor) -> Tensor:
-    """du/dx at each point, with its graph; zero where u does not depend on x."""
+    """du/dx at each point, in the shape of u and with its graph; zero where u does not depend on x."""
+    if u.ndim > x.ndim:
+        return torch.stack([slope(column, x) for column in u.unbind(-1)], -1)
     if not u.requires_grad:
         return torch.zeros_like(x)
     (found,) = torch.autograd.grad(u.sum(), x, create_graph=True, allow_unused=True)

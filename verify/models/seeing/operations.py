@@ -209,16 +209,19 @@ class Interception(TorchFunctionMode):
     Args:
         take: called with the operation's name and a list of tensors, one a breakpoint.
         every: called with the name and the arguments of every operation, the breaking ones too.
+        made: called with what an operation gave that was taken.
     """
 
     def __init__(
         self,
         take: Callable[[str, list[Tensor]], None],
         every: Callable[[str, tuple[Any, ...]], None] | None = None,
+        made: Callable[[Any], None] | None = None,
     ) -> None:
         super().__init__()
         self._take = take
         self._every = every
+        self._made = made
 
     # Whether what happens is being looked at; one switch for all, as modes nest in each other.
     _looking = True
@@ -248,6 +251,10 @@ class Interception(TorchFunctionMode):
             found = _BREAKING[name](*args, **_renamed(kwargs))
             if found:
                 self._take(name, found)
+                if self._made is not None:
+                    result = func(*args, **kwargs)
+                    self._made(result)
+                    return result
         return func(*args, **kwargs)
 
 

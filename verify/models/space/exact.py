@@ -32,7 +32,8 @@ _QUADRATURE = 1e-7
 _LEAST_JUMP = 1e-9
 # Units whose own part of the gradient is worked out.
 _RANKED = 12
-_STEP = 1e-5
+# Of differences: small, as between the two energies corners of surfaces may pass a line.
+_STEP = 1e-6
 
 
 @dataclass(frozen=True, eq=False)

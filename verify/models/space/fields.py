@@ -29,12 +29,10 @@ class SpaceModel(Model):
     """A function of x (n, d) whose parameters carry gradients.
 
     Attributes:
-        inputs: d.
-        outputs: m, of u (n, m); 1 for u (n,).
+        inputs: d; of m > 1 outputs u is (n, m).
     """
 
     inputs: int = 0
-    outputs: int = 1
 
     def value(self, x: Tensor) -> Tensor:
         """U at points (n, d), (n,) or (n, m)."""
@@ -104,7 +102,7 @@ def prepare(model: Callable[..., Any], domain: Domain, parameters: Mapping[str, 
             "would be right"
         )
     outputs = found.numel() // len(x)
-    shaped = SpaceModel(function, leaves, False, dtype, model, rebuild, inputs, outputs)
+    shaped = SpaceModel(function, leaves, False, dtype, model, rebuild, outputs, inputs)
     _check(shaped, x, domain)
     return shaped
 

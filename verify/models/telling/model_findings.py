@@ -114,7 +114,7 @@ class ModelAudit:
         autodiff: gradient of the sum on the most points (or the mean over draws), (P,).
         kinks: positions, ascending, (K,); in several inputs places where lines of a sample cross surfaces, (K, d).
         heights: ⟦L⟧ at each, (K,); in several inputs as the line goes.
-        profile: x, u and u′ for a picture, (3, n); empty in several inputs.
+        profile: x, then u and u′ of each of m outputs, for a picture, (1 + 2 m, n); empty in several inputs.
         operations: what breaks, and how often.
         notes: sentences that a reader should know.
         gradcheck: what torch's own check says of the same sum.

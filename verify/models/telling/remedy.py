@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
+from ..judging.density import Density
 from ..judging.integral import Integral, takes_slopes
 from ..seeing.model import Model
 from ..seeing.source_lines import sentence
@@ -36,6 +37,9 @@ _STRONG = """\
 # An activation with a second derivative gives it one, for instance
 #     torch.nn.ReLU()  →  torch.nn.Tanh()
 # or keep ReLU and minimise an energy that needs u′ alone (Deep Ritz)."""
+ADDED = """\
+# Added to your loss, what the motion of the kinks does to it: nil in value, and autograd then gives the exact gradient,
+# whatever points the loss uses."""
 NONE = """\
 # No remedy is known that was found right on this model: {why}."""
 
@@ -68,6 +72,8 @@ def remedy(model: Model, integral: Integral, discretisation: str, wanted: Wanted
     """
     if integral.density.second:
         return _STRONG
+    if model.outputs > 1:
+        return _summand(model, integral, wanted)
     settings, why = tried(model, integral, wanted)
     return _lines(model, integral, discretisation, *settings) if settings else NONE.format(why=why)
 
@@ -77,7 +83,7 @@ def tried(model: Model, integral: Integral, wanted: Wanted) -> tuple[tuple[int, 
     cures: list[Cure] = [e.load() for e in entry_points(group=GROUP, name="integrate")]
     if not cures:
         return None, "no package that brings a cure is installed"
-    density, off = partial(_along, integral, model), np.inf
+    density, off = partial(_along, integral.density, model), np.inf
     cuts = tuple(float(f"{c:.6g}") for c in wanted.cuts)
     choices: list[tuple[int, tuple[float, ...]]] = [(order, ()) for order in _ORDERS]
     choices += [(order, cuts) for order in _ORDERS if 0 < len(cuts) <= _MOST_INTERFACES]
@@ -94,36 +100,79 @@ def tried(model: Model, integral: Integral, wanted: Wanted) -> tuple[tuple[int, 
     return None, f"on nodes that follow the kinks, up to {_ORDERS[-1]} a piece, the gradient is still {off:.1e} off"
 
 
-def _along(integral: Integral, model: Model, x: Tensor, u: Tensor, du: Tensor) -> Tensor:
-    return integral.density.at(model, x, u, du)
+def _summand(model: Model, integral: Integral, wanted: Wanted) -> str:
+    """The Dirac term as a summand of the loss, which models of several outputs have too."""
+    found, why = dirac_term(integral.density, model, integral.domain)
+    if found is not None:
+        off = float(np.linalg.norm(found - wanted.dirac)) / wanted.scale
+        why = f"with dirac_term added the gradient is still {off:.1e} off" if off > GOOD else ""
+    if why:
+        return NONE.format(why=why)
+    said, (left, right) = Pasted(model), integral.domain
+    name = said.density(integral.density)
+    added = f"loss = loss + dirac_term({name}, {said.u}, ({left:g}, {right:g}))"
+    return said.text(ADDED, "dirac_term", [added, "loss.backward()"])
+
+
+def dirac_term(density: Density, model: Model, domain: tuple[float, float]) -> tuple[Array | None, str]:
+    """The gradient of what a cure adds to a loss, (P,); None and why not if there is no such cure."""
+    cures: list[Callable[..., Tensor]] = [e.load() for e in entry_points(group=GROUP, name="dirac_term")]
+    if not cures:
+        return None, "no package that brings a cure is installed"
+    try:
+        return model.gradient(cures[0](partial(_along, density, model), model.function, domain)).numpy(), ""
+    except (InputError, RuntimeError) as error:
+        return None, f"dirac_term does not take it ({sentence(error)})"
+
+
+def _along(density: Density, model: Model, x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+    return density.at(model, x, u, du)
 
 
 def _lines(model: Model, integral: Integral, discretisation: str, order: int, interfaces: tuple[float, ...]) -> str:
     left, right = integral.domain
-    density = integral.density
-    name = getattr(density.function, "__name__", "density").replace("<lambda>", "density")
-    imports = ["from kinkproof.solver import integrate", ""]
-    lines: list[str] = []
-    u = "model"
-    if model.takes_parameters:
-        imports = ["from functools import partial", "", *imports]
-        u = "field"
-        # A function's parameters are often plain tensors, handed to torch.func.grad.
-        lines += ["for tensor in parameters.values():", "    tensor.requires_grad_()"]
-        lines.append("field = partial(model, parameters)  # a function of x alone")
-        if "parameters" in density.extra:
-            name = f"lambda x, u, du: {name}(x, u, du, parameters=parameters)"
+    said = Pasted(model)
+    name = said.density(integral.density)
     also = f", interfaces={list(interfaces)}" if interfaces else ""
-    lines.append(f"value = integrate({name}, {u}, ({left:g}, {right:g}), order={order}{also})")
+    lines = [f"value = integrate({name}, {said.u}, ({left:g}, {right:g}), order={order}{also})"]
     if integral.ends is not None:
         shape = f"[[{left!r}], [{right!r}]]" if model.column else f"[{left!r}, {right!r}]"
         lines.append(f"x = torch.tensor({shape}, dtype={model.dtype}, requires_grad=True)")
-        lines.append(f"u = {u}(x).flatten()")
+        lines.append(f"u = {said.u}(x).flatten()")
         given = "u"
         if takes_slopes(integral.ends):
             lines.append("du = torch.autograd.grad(u.sum(), x, create_graph=True)[0].flatten()")
             given = "u, du"
         lines.append(f"value = value + ends({given})")
     what = f"the {discretisation}" if discretisation.endswith("rule") else discretisation
-    said = f"# In place of {what}, nodes that follow the kinks: autograd then gives the exact gradient."
-    return "\n".join([said, *imports, *lines, "value.backward()"])
+    first = f"# In place of {what}, nodes that follow the kinks: autograd then gives the exact gradient."
+    return said.text(first, "integrate", [*lines, "value.backward()"])
+
+
+@dataclass(frozen=True, eq=False)
+class Pasted:
+    """How lines to paste name the user's model and densities."""
+
+    model: Model
+
+    @property
+    def u(self) -> str:
+        """The model as a function of x alone."""
+        return "field" if self.model.takes_parameters else "model"
+
+    def density(self, density: Density) -> str:
+        """A density as a function of x, u and u′."""
+        name = getattr(density.function, "__name__", "density").replace("<lambda>", "density")
+        if self.model.takes_parameters and "parameters" in density.extra:
+            return f"lambda x, u, du: {name}(x, u, du, parameters=parameters)"
+        return name
+
+    def text(self, first: str, imported: str, lines: Sequence[str]) -> str:
+        """A sentence, what is imported, and the lines."""
+        imports = [f"from kinkproof.solver import {imported}", ""]
+        if self.model.takes_parameters:
+            imports = ["from functools import partial", "", *imports]
+            # A function's parameters are often plain tensors, handed to torch.func.grad.
+            imports += ["for tensor in parameters.values():", "    tensor.requires_grad_()"]
+            imports.append("field = partial(model, parameters)  # a function of x alone")
+        return "\n".join([first, *imports, *lines])

@@ -71,8 +71,8 @@ def line(function: Any, text: str) -> str:
 @pytest.mark.parametrize(
     ("model", "said", "where"),
     [
-        (lambda: nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)), "one number in and one number out", ""),
-        (lambda: nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 2)), r"returns shape \(7, 2\)", ""),
+        (lambda: nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)), "one number in and one or m out", ""),
+        (lambda: nn.Sequential(nn.Linear(1, 8), nn.Unflatten(1, (2, 4))), r"returns shape \(7, 2, 4\)", ""),
         (lambda: nn.ReLU(), "no parameters", ""),
         (lambda: net(nn.Dropout()), "call to call, since 2 is dropout in training mode; model.eval()", ""),
         (lambda: net(nn.BatchNorm1d(8)), "depends on the other points of the batch", ""),
