@@ -15,6 +15,7 @@ from .options import one_sentence, with_problem
 from .oracles import app as oracles
 from .report import app as report
 from .solve import solve
+from .sweep import sweep
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
@@ -155,6 +156,7 @@ def derive(
 
 
 app.command()(solve)
+app.command()(sweep)
 
 
 @app.command()

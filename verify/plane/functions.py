@@ -46,6 +46,8 @@ class Family:
 
     def at(self, x: Array, y: Array, numbers: str) -> Array:
         """(F, ...) values at points (...), numbers of a kind of `rule.NUMBERS`."""
+        if not self.expressions:
+            return np.empty((0, *x.shape), dtype=x.dtype)
         if numbers == "float":
             one = np.ones_like(x)
             return np.stack([v * one for v in self._floats(x, y)])

@@ -65,7 +65,7 @@ def audit_in_space(
     where = as_domain(domain)
     progress("the model")
     prepared = prepare(model, where, parameters)
-    bound, extended = borrow(bind(density), prepared, probes(where))
+    (bound,), extended = borrow([(bind(density), probes(where))], prepared)
     assert isinstance(extended, SpaceModel)
     prepared = extended
     _check(bound, prepared, where)
