@@ -99,7 +99,7 @@ def audit_model(
         if several:
             if ends is not None:
                 raise InputError("ends: in several inputs there are none; a density alone would be right")
-            if terms or loss_of is not None:
+            if terms or loss_of is not None or density is None:
                 raise InputError("terms, loss_of: in several inputs one integral is judged; one density is right")
             return audit_in_space(model, density, domain, parameters, under_audit, progress)
         composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
