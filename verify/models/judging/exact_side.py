@@ -13,6 +13,7 @@ from ...errors import InputError
 from ...ranking import largest_first
 from ..seeing.breaks import Breaks, attach, find_breaks
 from ..seeing.model import Model
+from ..seeing.operations import TEARING
 from ..seeing.pieces import SAME_PLACE, Pieces, at_once, cut
 from ..seeing.source_lines import at, line_of, sentence
 from .conformity import conforming_gradient
@@ -126,14 +127,18 @@ class Located:
         layers = self.breaks.layers[self.inside]
         return layers >= first if first is not None else torch.zeros_like(layers, dtype=torch.bool)
 
+    def of_density(self, index: int) -> bool:
+        """Is one of all breaks the density's own?"""
+        first = self.breaks.trace.slopes_from
+        return first is not None and int(self.breaks.layers[index]) >= first
+
     def label(self, index: int) -> str:
         """Where a break comes from: layer and neuron."""
         b = self.breaks
         if b.layers[index] < 0:
             return "a break of an operation that is not known"
         name = b.names[index]
-        first = b.trace.slopes_from
-        if first is not None and b.layers[index] >= first:
+        if self.of_density(index):
             return f"{b.operations[index]} in the density"
         where = f"{b.operations[index]} “{name}”" if name[:1].isdigit() or "." in name else name
         return f"{where}, neuron {int(b.neurons[index])}"
@@ -204,7 +209,9 @@ def degenerate(model: Model, located: Located) -> str:
     groups: dict[float, list[int]] = {}
     for k in located.on_ends:
         place = float(located.breaks.places[k])
-        if _bends_on_end(model, place, domain) and located.moves(model, k):
+        # Of the density's own breaks only some leave a jump: an interface does.
+        interface = located.of_density(k) and located.breaks.operations[k] in TEARING
+        if (interface or _bends_on_end(model, place, domain)) and located.moves(model, k):
             groups.setdefault(min(located.integral.fixed, key=lambda end: abs(end - place)), []).append(k)
     for end, group in sorted(groups.items()):
         what = "end" if end in domain else "point"
