@@ -376,6 +376,7 @@ def test_a_whole_step_compiles_in_single_precision() -> None:
     assert float(jnp.linalg.norm(slope)) > 0
 
 
+@pytest.mark.long
 def test_modules_of_other_libraries_are_taken() -> None:
     eqx = pytest.importorskip("equinox", reason="equinox is not installed")
     net = eqx.nn.MLP(2, "scalar", 5, 2, key=jax.random.key(0))
@@ -388,6 +389,7 @@ def test_modules_of_other_libraries_are_taken() -> None:
     assert any(float(jnp.abs(leaf).max()) > 0 for leaf in jax.tree.leaves(found) if eqx.is_array(leaf))
 
 
+@pytest.mark.long
 def test_modules_of_flax_are_taken() -> None:
     nn = pytest.importorskip("flax.linen", reason="flax is not installed")
     net = nn.Sequential([nn.Dense(7), nn.relu, nn.Dense(1)])
