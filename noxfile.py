@@ -1,13 +1,17 @@
 """Sessions: `nox -s verify` is the main job, `nox -s tests` the tests. All install the package as a user gets it."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers.
-TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "ruff", "mypy", "dask[distributed]")
+# ruff and mypy judge the generated source files; landscapes and sweeps are computed on a cluster of two workers; numba
+# is the extra `fast`, pyarrow the extra `parquet`.
+TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
+           "pyarrow")  # fmt: skip
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -71,6 +75,15 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def notebooks(session: nox.Session) -> None:
+    """The notebooks of docs/notebooks from top to bottom, some minutes; what they assert has to hold."""
+    install(session, "nbclient", "ipykernel")
+    chosen = session.posargs or sorted(str(path) for path in Path("docs/notebooks").glob("*.ipynb"))
+    for notebook in chosen:
+        session.run("jupyter", "execute", notebook, env=ONE_THREAD)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The ordinary test run, some minutes."""
     install(session, *TESTING)
@@ -119,7 +132,18 @@ def typecheck(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """Wheel and source into build/release/dist, with links to the address given: `nox -s release -- URL`."""
+    if len(session.posargs) != 1:
+        session.error("the address where the project lies is wanted: nox -s release -- https://example.org/kinkproof")
+    session.install("-q", "build", "twine")
+    session.run("python", "docs/release.py", *session.posargs, "build/release/source")
+    session.run("python", "-m", "build", "--outdir", "build/release/dist", "build/release/source")
+    session.run("twine", "check", "--strict", *map(str, Path("build/release/dist").glob("*")))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed, as ratios measured in one run, in processor time; `nox -s bench -- gradients` is one subject."""
-    install(session)
+    install(session, "numba")
     session.run("python", "-m", "tests.bench", *session.posargs)

@@ -48,10 +48,14 @@ def fit(
     schedule: Annotated[
         str | None, typer.Option(help="Of the learning rate: cosine, exponential, step or one-cycle.")
     ] = None,
-    optimizer: Annotated[str, typer.Option(help="adam, lbfgs, adam-lbfgs, varpro or newton.")] = "adam",
+    optimizer: Annotated[str, typer.Option(help="adam, sgd, lbfgs, adam-lbfgs, varpro or newton.")] = "adam",
     lbfgs_steps: Annotated[int | None, typer.Option(help="Of adam-lbfgs; by default a tenth.")] = None,
     rule: Annotated[
-        str, typer.Option(help="midpoint, endpoint-mean, trapezoid, gauss-legendre or conforming.")
+        str,
+        typer.Option(
+            help="midpoint, endpoint-mean, trapezoid, gauss-legendre, conforming; or, with points "
+            "drawn anew at each step, uniform, stratified or quasi-random."
+        ),
     ] = "midpoint",
     points: Annotated[int, typer.Option(help="Quadrature points.")] = 200,
     difference_step: Annotated[

@@ -71,7 +71,7 @@ def generate(
     from ...verify.files import require_writable
     from ...verify.oracles.standalone.generation import LANGUAGES, stale
     from ...verify.oracles.standalone.generation import generate as run_generate
-    from .tables import steps
+    from .terminal import steps
 
     path = standalone or pack
     if path is None or (standalone and pack):
@@ -103,7 +103,7 @@ def shipped(
         from ...verify.errors import InputError
         from ...verify.files import require_writable, write_whole
         from ...verify.oracles.making.shipped import SHIPPED, shipped_text
-        from .tables import steps
+        from .terminal import steps
 
         for name in names or []:
             if name not in SHIPPED:

@@ -91,7 +91,8 @@ def discrepancy(
     from ...verify.errors import InputError
     from ..data.audit import audit_study
     from ..pages.discrepancy import discrepancy_report
-    from .tables import nothing_judged, steps
+    from .tables import nothing_judged
+    from .terminal import steps
 
     paths, kept = _places("discrepancy", output, html, cache)
     with steps(_DISCREPANCY_STEPS) as progress:
@@ -136,7 +137,7 @@ def landscape(
         refuse_idle(context, ["quick"], "beside --resolution, which it would choose; one of the two would be right")
     from ..data.landscape import landscape_study
     from ..pages.landscape_pages import landscape_report
-    from .tables import steps
+    from .terminal import steps
 
     chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
     with steps(_LANDSCAPE_STEPS) as progress:
@@ -169,7 +170,7 @@ def paper(
         from ...verify.errors import InputError
         from ..data.paper import paper_study
         from ..pages.paper_pages import findings, paper_report
-        from .tables import steps
+        from .terminal import steps
         from .training_tables import findings_table
 
         if seeds is not None and seeds < 1:
@@ -210,7 +211,7 @@ def dimensions(
         from ...verify.errors import InputError
         from ..data.dimensions import SEEDS, STEPS, dimensions_study
         from ..pages.dimensions_pages import dimensions_report
-        from .tables import steps as progress_line
+        from .terminal import steps as progress_line
         from .training_tables import verdicts_table
 
         if seeds is not None and seeds < 1:

@@ -15,6 +15,7 @@ from .options import one_sentence, with_problem
 from .oracles import app as oracles
 from .report import app as report
 from .solve import solve
+from .sweep import sweep
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
@@ -90,7 +91,8 @@ def audit(
     from ...verify.errors import InputError
     from ...verify.statement.network import ShallowNetwork
     from ...verify.systems.discovery import discover
-    from .tables import AUDIT_STEPS, audit_tables, nothing_judged, steps
+    from .tables import AUDIT_STEPS, audit_tables, nothing_judged
+    from .terminal import steps
 
     if points is not None:
         raise InputError("points: they are those of a model of yours, FILE.py:DENSITY; leaving --points out is right")
@@ -154,6 +156,7 @@ def derive(
 
 
 app.command()(solve)
+app.command()(sweep)
 
 
 @app.command()

@@ -128,7 +128,7 @@ def _write_chart(problem: RitzProblem, best: BestNetwork, chart: Path, steps: in
     from ..layout.style import look
     from ..layout.writing import write_report
     from ..pages.gap_page import gap_page
-    from .tables import steps as progress_line
+    from .terminal import steps as progress_line
 
     with progress_line(7) as progress:
         gaps = trained_gaps(problem, best.network.width, steps, seeds, progress)

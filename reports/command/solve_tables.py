@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ...solver.free_knots.widths.convergence_table import Convergence
 from ...solver.free_knots.widths.optimum import BestNetwork
 from ...verify.statement.problem import RitzProblem
+from .terminal import Column, show_table, terminal
 
 _YES, _NO = "[green]✓[/green]", "[red]✗[/red]"
 
 
 def certificate_table(problem: RitzProblem, best: BestNetwork) -> None:
     """The energy gap beside the limit, and what is certified about it, a line each."""
-    console, certificate = Console(), best.certificate
+    console, certificate = terminal(), best.certificate
     console.print(
-        f"“{problem.name}”: {best.network.width} neurons, {certificate.kinks} kinks inside the domain, "
+        f"“{escape(problem.name)}”: {best.network.width} neurons, {certificate.kinks} kinks inside the domain, "
         f"{best.iterations} Newton steps"
     )
     table = Table.grid(padding=(0, 3))
@@ -47,23 +48,24 @@ def certificate_table(problem: RitzProblem, best: BestNetwork) -> None:
 
 def convergence_table(problem: RitzProblem, convergence: Convergence) -> None:
     """Width, energy gap, limit and observed order, a line each."""
-    console = Console()
-    table = Table(title=f"Best ReLU networks for “{problem.name}”")
-    for head in ("neurons", "kinks", "energy gap", "gap ÷ limit", "order", "steps", ""):
-        table.add_column(head, justify="right", no_wrap=True)
+    console = terminal()
+    heads = ("neurons", "kinks", "energy gap", "gap ÷ limit", "order", "steps", "")
+    rows = []
     for best, order in zip(convergence.networks, convergence.orders, strict=True):
         certificate = best.certificate
         share = best.energy_gap / certificate.limit if certificate.limit else None
-        table.add_row(
-            f"{best.network.width:,}",
-            f"{certificate.kinks:,}",
-            f"{best.energy_gap:.4e}",
-            "–" if share is None else f"{share:.4f}",
-            "–" if order is None else f"{order:.3f}",
-            str(best.iterations),
-            _mark(best.converged and certificate.holds),
+        rows.append(
+            [
+                f"{best.network.width:,}",
+                f"{certificate.kinks:,}",
+                f"{best.energy_gap:.4e}",
+                "–" if share is None else f"{share:.4f}",
+                "–" if order is None else f"{order:.3f}",
+                str(best.iterations),
+                _mark(best.converged and certificate.holds),
+            ]
         )
-    console.print(table)
+    show_table(console, [Column(h) for h in heads], rows, f"Best ReLU networks for “{escape(problem.name)}”")
     if convergence.order is not None:
         console.print(f"Order over all widths, least squares: {convergence.order:.3f}")
     console.print("gap ÷ limit: to leading order, for as many pieces. ✓: the certificate holds.")

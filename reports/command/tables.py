@@ -1,47 +1,27 @@
-"""What the command prints: tables and a progress line."""
+"""What the command prints of the audit of AD systems and of the named problems."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from ...verify.statement.blocks import BLOCKS
 from ...verify.statement.problem import RitzProblem
 from ...verify.systems.findings import Audit, Row
 from ..data.autodiff_end import autodiff_end
+from .terminal import Column, show_table, terminal
 
 _COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
 _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
-# Where no terminal tells its width (a CI log), the table needs this much to keep a method on one line.
-_LOG_WIDTH = 145
 # Steps of a full audit: two preparations, fourteen ways in two precisions each, three of our own, the report.
 AUDIT_STEPS = 34
-
-
-def terminal() -> Console:
-    """The terminal at its own width, or a log wide enough for the tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_LOG_WIDTH)
-
-
-@contextmanager
-def steps(total: int) -> Iterator[Callable[[str], None]]:
-    """A progress line on stderr for about so many steps: call it with the name of each as it begins."""
-    columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading the problem", total=total)
-
-        def step(what: str) -> None:
-            progress.update(task, advance=1, description=what)
-
-        yield step
+# The table of every row needs this much; on a narrower terminal rows are folded first, then columns left out.
+_WHOLE_WIDTH = 138
+_BLOCKS_HEAD, _MISSING_HEAD = "w b c", "missing"
 
 
 def audit_tables(audit: Audit, saved: Path | None) -> None:
@@ -55,27 +35,13 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     if not audit.routes_agree:
         console.print("[red]The independent derivations disagree: nothing was judged.[/red]")
         return
-    table = Table(title=f"Gradient of the energy of “{audit.problem.name}”, {audit.network.width} neurons")
-    table.add_column("system", no_wrap=True)
-    table.add_column("way of asking", no_wrap=True)
-    table.add_column("type", no_wrap=True)
-    for n in audit.points:
-        table.add_column(f"n = {n:.0e}".replace("e+0", "e") if n >= 1000 else f"n = {n}", justify="right", no_wrap=True)
-    table.add_column("order", justify="right")
-    table.add_column("w b c")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("missing", justify="right")
-    for _, of_system in groupby(audit.rows, key=lambda r: r.system):
-        for k, row in enumerate(rows := list(of_system)):
-            system = row.system if k == 0 else ""
-            table.add_row(system, *_cells(row, len(audit.points)), end_section=k + 1 == len(rows))
-    console.print(table)
-    console.print(
-        "Largest relative error over grids of n to 1.3 n points. w b c: = exact, ✓ consistent, ✗ inconsistent."
-    )
-    console.print(
-        "missing: what the gradient lacks at the largest n equals the derived Dirac part to this relative error."
-    )
+    left_out = _verdicts(console, audit)
+    marks = "" if _BLOCKS_HEAD in left_out else f" {_BLOCKS_HEAD}: = exact, ✓ consistent, ✗ inconsistent."
+    console.print(f"Largest relative error over grids of n to 1.3 n points.{marks}")
+    if _MISSING_HEAD not in left_out:
+        console.print(
+            "missing: what the gradient lacks at the largest n equals the derived Dirac part to this relative error."
+        )
     for where, share in audit.dirac_shares.items():
         console.print(f"Dirac part / whole gradient, {where}: {share:.3g}")
     console.print("inconsistent: right for the discrete sum, but the sum's derivative does not tend to the integral's.")
@@ -104,16 +70,77 @@ def nothing_judged(audit: Audit) -> str:
     return f"audit: no AD system was judged, only kinkproof's own quadratures{why}"
 
 
+def _verdicts(console: Console, audit: Audit) -> list[str]:
+    """The table: every row where there is room, else one row for both precisions where their verdicts are the same.
+
+    Returns:
+        The heads of the columns for which there was no room.
+    """
+    title = f"Gradient of the energy of “{escape(audit.problem.name)}”, {audit.network.width} neurons"
+    whole = console.width >= _WHOLE_WIDTH
+    grids = len(audit.points)
+    heads = [
+        *([Column("system", "left")] if whole else []),
+        Column("way of asking", "left"),
+        *([Column("type", "left")] if whole else []),
+        # The finest grid says most, then the coarsest.
+        *(
+            Column(_points(n), dispensable=0 if k + 1 == grids else 2 if k == 0 else 5)
+            for k, n in enumerate(audit.points)
+        ),
+        Column("order", dispensable=3),
+        Column(_BLOCKS_HEAD, "left", dispensable=1),
+        Column("verdict", "left"),
+        Column(_MISSING_HEAD, dispensable=4),
+    ]
+    rows, ends = [], []
+    for system, of_system in groupby(audit.rows, key=lambda r: r.system):
+        members = list(of_system)
+        if whole:
+            for k, row in enumerate(members):
+                name, *others = _cells(row, grids)
+                rows.append([system if k == 0 else "", name, row.precision, *others])
+        else:
+            rows.append([f"[bold]{escape(system)}[/bold]", *[""] * (len(heads) - 1)])
+            for row, note in _folded(members):
+                name, *others = _cells(row, grids)
+                rows.append([name + note, *others])
+        ends.append(len(rows) - 1)
+    left_out = show_table(console, heads, rows, title, ends)
+    if not whole and any(r.precision == "float32" for r in audit.rows):
+        console.print("Numbers are float64's; float32 has a row of its own where a verdict is another.")
+    return left_out
+
+
+def _folded(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Rows without those that only say in float32 what the float64 row of the same way says; with a note."""
+
+    def verdicts(row: Row) -> tuple[str, ...] | None:
+        return None if row.total is None else (row.total.verdict, *(s.verdict for s in row.blocks.values()))
+
+    told = {r.method: verdicts(r) for r in rows if r.precision == "float64" and r.as_expected}
+    out = []
+    for row in rows:
+        coarse = row.precision == "float32"
+        if not (coarse and row.as_expected and told.get(row.method) == verdicts(row)):
+            out.append((row, ", float32" if coarse else ""))
+    return out
+
+
+def _points(n: int) -> str:
+    return f"n = {n:.0e}".replace("e+0", "e") if n >= 1000 else f"n = {n}"
+
+
 def _cells(row: Row, grids: int) -> list[str]:
-    # For a system that could not be asked at all, the reason stands in place of the way of asking.
-    name = escape(row.method or row.unavailable or "could not be loaded")
+    """From the way of asking on, without the type."""
+    # For a system that could not be asked at all, the reason stands in place of the way of asking; below, its cure.
+    name = escape(row.method or (row.unavailable or "could not be loaded").partition(":")[0])
     if row.total is None:
         mark = "[red]failed[/red]" if row.failed else "[yellow]not run[/yellow]"
-        return [name, row.precision, *["–"] * grids, "–", "–", mark, "–"]
+        return [name, *["–"] * grids, "–", "–", mark, "–"]
     verdict = row.total.verdict
     return [
         name,
-        row.precision,
         *(f"{e:.1e}" for e in row.total.errors),
         "–" if row.total.order is None else f"{row.total.order:.2f}",
         " ".join(_MARKS[row.blocks[n].verdict] for n in BLOCKS),
@@ -124,10 +151,8 @@ def _cells(row: Row, grids: int) -> list[str]:
 
 def problem_table(problems: Mapping[str, RitzProblem]) -> None:
     """Name, κ, f, D and ends of each."""
-    table = Table()
-    for head in ("name", "κ", "f", "D", "ends"):
-        table.add_column(head)
+    rows = []
     for name, p in problems.items():
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
-        table.add_row(name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in")
-    terminal().print(table)
+        rows.append([name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in"])
+    show_table(terminal(), [Column(head, "left") for head in ("name", "κ", "f", "D", "ends")], rows)

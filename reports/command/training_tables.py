@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from ...solver.studies.experiments import CONVERGED, Outcome
 from ...solver.training.runs import Run
 from ...solver.training.starts import DESCRIPTIONS
 from ..data.autodiff_end import autodiff_end, capitalised
-from .tables import terminal
+from .terminal import Column, show_table, terminal
 
 if TYPE_CHECKING:
     from ...solver.networks.autodiff_limit import AutodiffLimit
@@ -32,8 +31,8 @@ def run_table(run: Run) -> None:
     known = run.problem.solution is not None
     width = ", ".join(map(str, run.settings.width))
     begun = DESCRIPTIONS[run.settings.initial]
-    table = Table(
-        title=f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}, "
+    title = (
+        f"{run.problem.name}: {width} neurons, {run.settings.activation}, {run.settings.gradient}, "
         f"{run.settings.optimizer} from {begun}"
     )
     heads = [
@@ -44,16 +43,15 @@ def run_table(run: Run) -> None:
         "|gradient|",
         "angle",
     ]
-    for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
+    rows = []
     errors = run.field_error() if known else np.full(len(run.stops), np.nan)
     for k, seed in enumerate(run.settings.seeds):
         angle = run.history.angle[-1, k]
         row = [str(seed), f"{run.energy[k]:.6g}", f"{run.history.quadrature[-1, k]:.6g}"]
         row += [f"{run.energy_gap[k]:.4g}", f"{errors[k]:.2g}"] if known else []
         row += [f"{run.history.gradient_norm[-1, k]:.2g}", "–" if np.isnan(angle) else f"{angle:.0f}°"]
-        table.add_row(*row)
-    screen.print(table)
+        rows.append(row)
+    show_table(screen, [Column(head) for head in heads], rows, escape(title))
     screen.print(
         "energy: as an integral; on the grid: as the quadrature sees it. angle: between autodiff's gradient on the "
         "grid and that of the integral."
@@ -116,18 +114,16 @@ def experiment_tables(outcome: Outcome, place: Path) -> None:
     networks = len(first.stops)
     title = f"{outcome.name}: {first.problem.name}, {width} neurons, {networks} networks"
     title += f", from {DESCRIPTIONS[first.settings.initial]}"
-    table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True)
     # Labels may be long: on a narrow terminal they are broken, at a space, and not the numbers.
-    table.add_column("run")
-    for head in ("steps", "median\ngap", "least", "greatest", "stuck", "field\nerror"):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = ("steps", "median\ngap", "least", "greatest", "stuck", "field\nerror")
+    columns, rows = [Column("run", "left", prose=True), *map(Column, heads)], []
     for label, run in outcome.runs.items():
         gap = run.energy_gap
         numbers = [f"{v:.3g}" for v in (np.median(gap), gap.min(), gap.max())]
         steps, stuck = str(int(run.history.steps[-1])), str(int(run.stuck.sum()))
         shown = label.replace("-after-", " after ")
-        table.add_row(shown, steps, *numbers, stuck, f"{np.median(run.field_error()):.2g}")
-    screen.print(table)
+        rows.append([escape(shown), steps, *numbers, stuck, f"{np.median(run.field_error()):.2g}"])
+    show_table(screen, columns, rows, escape(title))
     for label, run in outcome.runs.items():
         if run.diverged.any():
             screen.print(f"[red]{int(run.diverged.sum())} of {networks} networks of {label} diverged.[/red]")
@@ -155,13 +151,17 @@ def findings_table(found: Iterable[Finding], first_look: str) -> None:
     if first_look:
         terminal().print(f"[bold]{first_look}.[/bold]")
         return
-    table = Table(box=SIMPLE_HEAD)
-    for head in ("figure", "claim", "checks\nthat hold", "verdict"):
-        table.add_column(head, no_wrap=head == "verdict")
+    columns = [
+        Column("figure", "left"),
+        Column("claim", "left", prose=True),
+        Column("checks\nthat hold", "left"),
+        Column("verdict", "left"),
+    ]
+    rows = []
     for finding in found:
         held = [c.holds for c in finding.checks if c.papers]
-        table.add_row(str(finding.figure), finding.claim, f"{sum(held)} of {len(held)}", finding.verdict)
-    terminal().print(table)
+        rows.append([str(finding.figure), escape(finding.claim), f"{sum(held)} of {len(held)}", finding.verdict or "–"])
+    show_table(terminal(), columns, rows)
 
 
 def verdicts_table(study: DimensionsStudy) -> None:
@@ -169,13 +169,11 @@ def verdicts_table(study: DimensionsStudy) -> None:
     if study.first_look:
         terminal().print(f"[bold]{study.first_look}.[/bold]")
         return
-    table = Table(box=SIMPLE_HEAD)
-    for head in ("case", "checks\nthat hold", "verdict"):
-        table.add_column(head, no_wrap=head == "verdict")
+    rows = []
     for case in study.runs:
         held = [c.holds for c in study.checks(case)]
-        table.add_row(case, f"{sum(held)} of {len(held)}", study.verdict(case))
-    terminal().print(table)
+        rows.append([escape(case), f"{sum(held)} of {len(held)}", study.verdict(case) or "–"])
+    show_table(terminal(), [Column(head, "left") for head in ("case", "checks\nthat hold", "verdict")], rows)
 
 
 def _first_look(epochs: int) -> str:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
+from ..executors import work_off
 from ..training import archive
 from ..training.progress import counting_bar
 from ..training.runs import Run
 from .centres import Centre, centre_of
 from .planes import Plane as Plane
 from .scan_checkpoint import ScanCheckpoint
-from .scans import Chunk, Recipe, chunk_size, chunks, scan
+from .scans import Chunk, Recipe, chunk_size, chunks, evaluate
 from .spectra import PAIRS, eigenplanes, spectrum
 from .surfaces import Landscape as Landscape
 
@@ -153,7 +154,7 @@ def landscape(
 
         try:
             work = chunks(recipe, centre.theta, directions, np.stack([side, side]), size, flat_done.copy())
-            scan(work, executor, keep)
+            work_off(work, evaluate, executor, keep)
         finally:
             # Also when Ctrl-C was pressed or a worker died: what was computed is not lost.
             if file is not None:

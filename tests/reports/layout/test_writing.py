@@ -31,6 +31,7 @@ def report() -> Report:
         pages = [
             Page("The finding", "A caption.", line, (*told, Code("loss = integrate(energy)", 0.05, 0.2, 0.5))),
             Page("A surface", "", surface),
+            Page("A claim", "", Figure(), (Text("✓", 0.05, 0.8, 0.02), Text("It holds.", 0.1, 0.8, 0.8))),
             Page("A table", "Another caption.", Figure(), (table,)),
         ]
     return Report("A title & more", "a subject", pages, "problem sine-2, 20 neurons", "First look")
@@ -88,6 +89,8 @@ def test_the_html_says_what_the_pdf_says(tmp_path: Path) -> None:
         assert said in page
         assert said in " ".join(texts.split())
     assert "A title &amp; more" in page
+    # What stands beside each other on paper does so here.
+    assert re.search(r'class="row"><div><p[^>]*>✓</p></div> <div><p[^>]*>It holds.</p></div></div>', page)
     assert page.index("however fine") < page.index("<img") < page.index("integrate(energy)")
 
 
@@ -110,7 +113,7 @@ def test_the_foot_says_version_settings_and_the_date_if_there_is_one(
         write_report(tmp_path / name, report())
         if name.endswith("html"):
             return (tmp_path / name).read_text(encoding="utf-8")
-        return PdfReader(tmp_path / name).pages[2].extract_text()
+        return PdfReader(tmp_path / name).pages[3].extract_text()
 
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     assert re.search(r"kinkproof \d+\.\d+\.\d+\s+·\s+problem sine-2, 20 neurons", said())

@@ -16,7 +16,7 @@ from ...pages import ROOT
 
 def errors(script: str, steps: int, folder: Path) -> tuple[float, float]:
     """What it prints: the error of the gradient without and with the term."""
-    command = [sys.executable, str(ROOT / "tests" / "examples" / script), str(steps)]
+    command = [sys.executable, str(ROOT / "examples" / script), str(steps)]
     environment = {**os.environ, "DDE_BACKEND": "pytorch"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert done.returncode == 0, done.stderr

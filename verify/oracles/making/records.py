@@ -122,8 +122,15 @@ _DEEP_ROUTE = (
 )
 
 
-def pack_text(name: str, about: str, records: Iterable[Record]) -> str:
-    """A pack's file: JSON with a case a line, the checksum put in; the same input gives the same bytes."""
+def pack_text(name: str, about: str, records: Iterable[Record], since: str | None = None) -> str:
+    """A pack's file: JSON with a case a line, the checksum put in; the same input gives the same bytes.
+
+    Args:
+        name: of the pack.
+        about: what it holds.
+        records: its cases.
+        since: the version of kinkproof with which a pack came out that later ones make anew; by default this one.
+    """
     cases = list(records)
     deep = any("network" in case for case in cases)
     stored = {
@@ -132,7 +139,10 @@ def pack_text(name: str, about: str, records: Iterable[Record]) -> str:
         "about": about,
         "sha256": BLANK_CHECKSUM,
         "provenance": {
-            "versions": {n: metadata.version(n) for n in ("kinkproof", "sympy", "mpmath")},
+            "versions": {
+                "kinkproof": since or metadata.version("kinkproof"),
+                **{n: metadata.version(n) for n in ("sympy", "mpmath")},
+            },
             "route": _DEEP_ROUTE if deep else _ROUTE,
             "digits": DIGITS,
             "agreement": "for each case and quantity: independent route and digits on which it agrees",

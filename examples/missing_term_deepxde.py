@@ -1,4 +1,4 @@
-"""The same term in DeepXDE, with its geometry as the domain. `DDE_BACKEND=pytorch python missing_term_deepxde.py`"""
+"""The same term in DeepXDE, on its geometry. `DDE_BACKEND=pytorch python missing_term_deepxde.py [STEPS]`"""
 
 import math
 import sys
