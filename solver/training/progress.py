@@ -44,7 +44,9 @@ def bar(total: int, label: str, shown: bool = True) -> Progress:
     times = (TimeElapsedColumn(table_column=whole), TimeRemainingColumn(table_column=whole, compact=True))
     progress = Progress(
         *columns, bar_column, MofNCompleteColumn(table_column=whole), *times,
-        console=console, transient=True, expand=True, disable=not shown,
+        console=console, transient=True, expand=True,
+        # In a log a line that vanishes leaves an empty one.
+        disable=not (shown and console.is_terminal),
     )  # fmt: skip
     progress.add_task(label, total=total, note="")
     return progress
