@@ -8,8 +8,10 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers.
-TESTING = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]")
+# ruff and mypy judge the generated source files; landscapes and sweeps are computed on a cluster of two workers; numba
+# is the extra `fast`, pyarrow the extra `parquet`.
+TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
+           "pyarrow")  # fmt: skip
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -129,7 +131,18 @@ def typecheck(session: nox.Session) -> None:
 
 
 @nox.session
+def release(session: nox.Session) -> None:
+    """Wheel and source into build/release/dist, with links to the address given: `nox -s release -- URL`."""
+    if len(session.posargs) != 1:
+        session.error("the address where the project lies is wanted: nox -s release -- https://example.org/kinkproof")
+    session.install("-q", "build", "twine")
+    session.run("python", "docs/release.py", *session.posargs, "build/release/source")
+    session.run("python", "-m", "build", "--outdir", "build/release/dist", "build/release/source")
+    session.run("twine", "check", "--strict", *map(str, Path("build/release/dist").glob("*")))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed, as ratios measured in one run, in processor time; `nox -s bench -- gradients` is one subject."""
-    install(session)
+    install(session, "numba")
     session.run("python", "-m", "tests.bench", *session.posargs)

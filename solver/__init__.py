@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .mending.noise import TermNoise as TermNoise
     from .mending.noise import term_noise as term_noise
     from .networks.autodiff_limit import autodiff_limit as autodiff_limit
+    from .networks.closed_form import energy_and_gradient as energy_and_gradient
     from .training.regression import regress as regress
     from .training.runs import Run as Run
     from .training.training import fit as fit
@@ -49,6 +50,7 @@ _HOME = {
     "Run": "training.runs",
     "Spectrum": "landscapes.spectra",
     "autodiff_limit": "networks.autodiff_limit",
+    "energy_and_gradient": "networks.closed_form",
     "certify": "free_knots.widths.certificate",
     "chosen_plane": "landscapes.planes",
     "convergence": "free_knots.widths.convergence_table",

@@ -18,6 +18,8 @@ from kinkproof.verify.systems.findings import Audit
 pytest_plugins = ["pytester"]
 
 torch.manual_seed(0)
+# What all have who install kinkproof; `test_compiled` asks for the extra `fast` itself.
+os.environ.setdefault("KINKPROOF_FAST", "0")
 
 # torch.compile warns of its own internals on some versions; they are not ours to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:torch")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from .statement.deep_network import DeepNetwork as DeepNetwork
     from .statement.density import Density as Density
     from .statement.named import problems as problems
+    from .statement.named_plane import plane_problems as plane_problems
     from .statement.network import ShallowNetwork as ShallowNetwork
+    from .statement.plane import PlaneProblem as PlaneProblem
+    from .statement.plane_network import PlaneNetwork as PlaneNetwork
     from .statement.problem import RitzProblem as RitzProblem
 
 _HOME = {
@@ -33,6 +36,8 @@ _HOME = {
     "Density": "statement.density",
     "InputError": "errors",
     "NondifferentiableError": "errors",
+    "PlaneNetwork": "statement.plane_network",
+    "PlaneProblem": "statement.plane",
     "Polygon": "models.space.domains",
     "Region": "models.space.domains",
     "RitzProblem": "statement.problem",
@@ -43,6 +48,7 @@ _HOME = {
     "exact_energy": "exact",
     "exact_gradient": "exact",
     "exact_hessian": "exact",
+    "plane_problems": "statement.named_plane",
     "problems": "statement.named",
     "quadrature_gradient": "discrete.quadrature",
 }

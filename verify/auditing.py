@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from .choices import Rule
@@ -31,9 +31,11 @@ def audit(
 @overload
 def audit(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    density: Callable[..., Any] | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
     *,
+    terms: Sequence[Any] = (),
+    loss_of: Callable[..., Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
     rule: Rule = "midpoint",
     quadrature: Callable[[int], Any] | None = None,

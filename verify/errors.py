@@ -15,9 +15,11 @@ class Degeneracy:
     """A place where the energy is only one-sidedly differentiable, or how far away it is.
 
     Attributes:
-        kind: "coincident kinks", "kink on the end of the domain", "kink on an interface" or "dead neuron".
+        kind: "coincident kinks", "kink on the end of the domain", "kink on an interface" or "dead neuron"; in the plane
+            "coincident kink lines", "kink line on an edge", and for Hessians "kink line through a corner" and "kink
+            lines crossing on an edge".
         neurons: whose kinks they are.
-        position: x, `None` for a dead neuron (w = b = 0), which has no kink.
+        position: x, or (x, y) on the line, `None` for a dead neuron (w = b = 0), which has no kink.
         distance: `|Δx|` to the place; for a dead neuron √(w² + b²). 0 means: right there.
         index: which network of a batch.
         layers: of a deep network, from 0: the layer of each of the neurons.
@@ -25,7 +27,7 @@ class Degeneracy:
 
     kind: str
     neurons: tuple[int, ...]
-    position: float | None
+    position: Any
     distance: float
     index: tuple[int, ...] = ()
     layers: tuple[int, ...] = ()
@@ -35,9 +37,15 @@ class Degeneracy:
         if self.layers:
             pairs = zip(self.neurons, self.layers, strict=True)
             who = " and ".join(f"neuron {i} of hidden layer {k}" for i, k in pairs)
-        where = "" if self.position is None else f" at x = {self.position:.12g}"
+        where = "" if self.position is None else _place(self.position)
         batch = f" of network {self.index}" if self.index else ""
         return f"{self.kind}: {who}{batch}{where}"
+
+
+def _place(position: Any) -> str:
+    if isinstance(position, tuple):
+        return f" at ({', '.join(f'{v:.12g}' for v in position)})"
+    return f" at x = {position:.12g}"
 
 
 class NondifferentiableError(ArithmeticError):

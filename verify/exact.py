@@ -1,4 +1,4 @@
-"""The exact energy, gradient and Hessian of any network: `line` answers for one hidden layer, `deep` for the rest."""
+"""The exact energy, gradient and Hessian of any network: `line`, `plane` for two inputs, or `deep` answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from .line.energy import line_energy
 from .line.gradient import Gradient, line_gradient
 from .line.hessian import HessianParts, line_hessian_parts
 from .statement.network import ShallowNetwork
+from .statement.plane import PlaneProblem
+from .statement.plane_network import PlaneNetwork
 from .statement.problem import RitzProblem
 
 if TYPE_CHECKING:
     from .deep.gradient import DeepGradient
+    from .plane.gradient import PlaneGradient
     from .statement.deep_network import DeepNetwork
     from .statement.density import Density
 
@@ -26,29 +29,37 @@ Array = NDArray[Any]
 
 
 def exact_energy(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
+    problem: RitzProblem | Density | PlaneProblem,
+    network: ShallowNetwork | DeepNetwork | PlaneNetwork,
     digits: int | None = None,
     density: Any = None,
 ) -> Any:
     """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated; or ∫ L(x, û, û′) dx.
 
+    On a polygon ∫ ½∇û·κ∇û − f û: rational data exactly, other data by product rules refined until they agree.
+
     Args:
-        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
+        problem: gives κ, f, D, lift and ends; a `Density` that is a statement of its own; or a `PlaneProblem`.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`; a `PlaneNetwork` for a
+            `PlaneProblem`.
         digits: None for float64, else the number of digits of an mpmath number (no batch).
         density: L in x, u and du, text, SymPy or `Density`, in place of the problem's integrand; its D, lift, fluxes
             and penalties stay.
 
     Returns:
-        (...) float64, or one `mpmath.mpf`. O(N log N), or as `linear_regions` says for deep networks.
+        (...) float64, or one `mpmath.mpf`. O(N log N), or as `linear_regions` says for deep networks; O(N²) in the
+        plane.
 
     Examples:
         >>> from kinkproof.verify import problems
         >>> float(exact_energy(problems["sine-2"], ShallowNetwork([1.0], [-0.5], [0.0])))
         0.0
     """
-    far = None if digits is not None else _about_centre(problem, network, density)
+    if isinstance(problem, PlaneProblem):
+        from .plane.energy import plane_energy
+
+        return plane_energy(problem, _of_the_plane(network, density), digits)
+    far = _about_centre(problem, network, density, digits)
     if far is not None:
         return exact_energy(*far.arguments)
     if density is None and isinstance(network, ShallowNetwork) and isinstance(problem, RitzProblem):
@@ -58,6 +69,12 @@ def exact_energy(
     from .statement.deep_network import deepened
 
     return deep_energy(problem, deepened(network), digits, density)
+
+
+@overload
+def exact_gradient(
+    problem: PlaneProblem, network: PlaneNetwork, digits: int | None = None, density: None = None
+) -> PlaneGradient: ...
 
 
 @overload
@@ -79,23 +96,24 @@ def exact_gradient(
 
 
 def exact_gradient(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
+    problem: RitzProblem | Density | PlaneProblem,
+    network: ShallowNetwork | DeepNetwork | PlaneNetwork,
     digits: int | None = None,
     density: Any = None,
-) -> Gradient | DeepGradient:
+) -> Gradient | DeepGradient | PlaneGradient:
     """The exact gradient of `exact_energy` in all parameters; Eqs. (5)–(9) with the Dirac terms sifted.
 
-    For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1.
+    For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1; in the plane Dirac terms sit on lines.
 
     Args:
-        problem: gives κ, f, D, lift and ends; or a `Density` that is a statement of its own.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`.
+        problem: gives κ, f, D, lift and ends; a `Density` that is a statement of its own; or a `PlaneProblem`.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`; a `PlaneNetwork` for a
+            `PlaneProblem`.
         digits: None for float64, else the number of digits of mpmath numbers (no batch).
         density: see `exact_energy`.
 
     Returns:
-        A `Gradient` of three blocks, or a `DeepGradient` whose parts are `Tensors`.
+        A `Gradient` of three blocks, a `DeepGradient` whose parts are `Tensors`, or a `PlaneGradient`.
 
     Raises:
         NondifferentiableError: there is no derivative here; carries the two one-sided ones.
@@ -106,7 +124,11 @@ def exact_gradient(
         >>> bool(np.allclose(g.total.ravel(), (g.bulk.ravel() + g.dirac.ravel())))
         True
     """
-    far = None if digits is not None else _about_centre(problem, network, density)
+    if isinstance(problem, PlaneProblem):
+        from .plane.gradient import plane_gradient
+
+        return plane_gradient(problem, _of_the_plane(network, density), digits)
+    far = _about_centre(problem, network, density, digits)
     if far is not None:
         with suppress(InputError, NondifferentiableError):
             found: Gradient | DeepGradient = far.gradient(exact_gradient(*far.arguments))
@@ -154,7 +176,7 @@ def hessian_parts(
     density: Any = None,
 ) -> HessianParts:
     """`exact_hessian`, split; the same arguments and refusals."""
-    far = None if digits is not None else _about_centre(problem, network, density)
+    far = _about_centre(problem, network, density, digits)
     if far is not None:
         with suppress(InputError, NondifferentiableError):
             return far.hessian(hessian_parts(*far.arguments))
@@ -208,13 +230,16 @@ class _Far:
         return HessianParts(bulk, dirac, bulk + dirac)
 
 
-def _about_centre(problem: Any, network: Any, density: Any) -> _Far | None:
+def _about_centre(problem: Any, network: Any, density: Any, digits: int | None) -> _Far | None:
     """The question about the centre of the domain, where float64 would lose digits about 0; None where it would not."""
     from .statement.centring import centre, centred, centred_density, centred_network, centred_statement
     from .statement.deep_network import DeepNetwork
     from .statement.density import Density
 
-    if not isinstance(problem, RitzProblem | Density) or not isinstance(network, ShallowNetwork | DeepNetwork):
+    if isinstance(network, PlaneNetwork):
+        raise InputError("network: a PlaneNetwork has two inputs; a PlaneProblem would fit it")
+    known = isinstance(problem, RitzProblem | Density) and isinstance(network, ShallowNetwork | DeepNetwork)
+    if digits is not None or not known:
         return None
     place = centre(problem.domain)
     if not place:
@@ -222,3 +247,10 @@ def _about_centre(problem: Any, network: Any, density: Any) -> _Far | None:
     asked = None if density is None else centred_density(density, problem.domain)
     near = centred(problem) if isinstance(problem, RitzProblem) else centred_statement(problem)
     return _Far((near, centred_network(network, place), None, asked), place)
+
+
+def _of_the_plane(network: Any, density: Any) -> Any:
+    """The network of a plane problem; whether it is a `PlaneNetwork` is asked there."""
+    if density is not None:
+        raise InputError("density: it stands for an integrand in one input; a PlaneProblem without it would be right")
+    return network

@@ -16,6 +16,7 @@ from .terminal import steps
 
 # What the file may define, and the argument of `audit` that it is.
 OPTIONAL = {"quadrature": "quadrature", "training_loss": "loss", "ends": "ends", "parameters": "parameters"}
+OPTIONAL |= {"terms": "terms", "loss_of": "loss_of"}
 # Options that make sense with a model of the user's own.
 _ALLOWED = {"subject", "rule", "points", "pdf", "as_json", "quiet", "context"}
 STEPS = 6

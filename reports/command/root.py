@@ -17,6 +17,7 @@ from .options import Command, closed, one_sentence, with_problem
 from .oracles import app as oracles
 from .report import app as report
 from .solve import solve
+from .sweep import sweep
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
@@ -173,6 +174,7 @@ def derive(
 
 app.command(cls=Command)(with_problem(derive, at_work=False))
 app.command(cls=Command)(solve)
+app.command(cls=Command)(sweep)
 
 
 @app.command(cls=Command)

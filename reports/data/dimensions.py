@@ -17,7 +17,7 @@ import torch
 from ...solver.boxes.energy import BoxObjective
 from ...solver.boxes.runs import BoxRun
 from ...solver.boxes.training import fit_box
-from ...solver.landscapes.scanned_energy import one_thread
+from ...solver.executors import one_thread
 from ...solver.networks.architecture import Architecture
 from ...solver.networks.choices import Activation, BoxGradient
 from ...solver.training.checks import Check, verdict

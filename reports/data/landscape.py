@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...solver.executors import one_thread
 from ...solver.landscapes.landscapes import Landscape, landscape
 from ...solver.landscapes.planes import path_plane
-from ...solver.landscapes.scanned_energy import one_thread
 from ...solver.landscapes.spectra import KINDS, PAIRS, Spectrum, eigenplanes, spectrum
 from ...solver.networks.choices import Activation, EnergyKind
 from ...solver.training.archive import statement

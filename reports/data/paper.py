@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...solver.executors import one_thread
 from ...solver.free_knots.widths.optimum import BestNetwork, solve
-from ...solver.landscapes.scanned_energy import one_thread
 from ...solver.networks.choices import Gradient
 from ...solver.studies.experiments import CONVERGED, EXPERIMENTS, Outcome, run_experiment
 from ...solver.training.runs import Run

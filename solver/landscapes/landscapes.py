@@ -16,6 +16,7 @@ from ...verify.choices import Rule
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
+from ..executors import work_off
 from ..networks.choices import Activation as ActivationName
 from ..networks.choices import EnergyKind
 from ..training import archive
@@ -24,7 +25,7 @@ from ..training.runs import Run
 from .centres import Centre, centre_of
 from .planes import Plane as Plane
 from .scan_checkpoint import ScanCheckpoint
-from .scans import Chunk, Recipe, chunk_size, chunks, scan
+from .scans import Chunk, Recipe, chunk_size, chunks, evaluate
 from .spectra import PAIRS, eigenplanes, spectrum
 from .surfaces import Landscape as Landscape
 
@@ -156,7 +157,7 @@ def landscape(
 
         try:
             work = chunks(recipe, centre.theta, directions, np.stack([side, side]), size, flat_done.copy())
-            scan(work, executor, keep)
+            work_off(work, evaluate, executor, keep)
         finally:
             # Also when Ctrl-C was pressed or a worker died: what was computed is not lost.
             if file is not None:

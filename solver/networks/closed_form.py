@@ -6,10 +6,13 @@ Written anew for torch, batched, and sharing nothing with `verify`, whose number
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
+import numpy as np
 import sympy
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ...verify.errors import InputError
@@ -20,6 +23,9 @@ from ..data.antiderivatives import Table, table, vectorised
 from ..data.statement import EndTerms, end_terms
 from .architecture import Architecture
 from .centring import moved_biases
+from .compiled import Kernel, arranged, kernel
+
+Array = NDArray[Any]
 
 # Rows of the table: the coefficients of a², a·g, g², a, g, 1 in the density on a piece where the network is a·x + g,
 # integrated; then κD·ℓ′, κD·D′ and κD² themselves, from which the Dirac terms at a kink are made.
@@ -73,6 +79,9 @@ class ClosedForm:
 
     def energy(self, theta: Tensor) -> Tensor:
         """(B, 3N) → (B,)."""
+        compiled = self.kernel(theta.dtype, theta.device.type)
+        if compiled is not None:
+            return torch.from_numpy(self.compiled(compiled, theta.detach().contiguous().numpy(), gradient=False)[0])
         return self.energy_and_gradient(theta)[0]
 
     def energy_and_bulk(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,6 +95,10 @@ class ClosedForm:
         Where kinks coincide, lie on an end or an interface, or w = b = 0, the energy has one-sided derivatives only; a
         value between them is returned there, for training must go on.
         """
+        compiled = self.kernel(theta.dtype, theta.device.type)
+        if compiled is not None:
+            parts = self.compiled(compiled, theta.detach().contiguous().numpy(), dirac_terms)
+            return torch.from_numpy(parts[0]), torch.from_numpy(parts[1])
         w, b, c = theta.chunk(3, -1)
         b = moved_biases(w, b, self.place)
         flat = w == 0
@@ -138,6 +151,28 @@ class ClosedForm:
         gradient = torch.stack([by_weight, by_bias, w * by_slope + b * by_intercept], -2)
         return energy, gradient.flatten(-2)
 
+    def kernel(self, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Kernel | None:
+        """The compiled `sweep` for numbers of such a kind, where there is one; far from 0 there is none."""
+        return None if self.place or dtype != torch.float64 or device != "cpu" else kernel()
+
+    def compiled(
+        self, sweep: Kernel, theta: Array, dirac_terms: bool = True, gradient: bool = True
+    ) -> tuple[Array, Array]:
+        """The same by a compiled `sweep`, about 0: arrays in, (B, 3N), and arrays out; gradients only if wanted."""
+        cells, coefficients, whole, ends = self._arrays
+        energies, gradients = np.empty(len(theta)), np.empty((len(theta) * gradient, theta.shape[1]))
+        sweep(
+            theta, (self.left, self.right), self.leak, dirac_terms, cells, coefficients, whole, ends, energies,
+            gradients,
+        )  # fmt: skip
+        return energies, gradients
+
+    @cached_property
+    def _arrays(self) -> tuple[Array, Array, Array, Array]:
+        t, e = self.table, self.ends
+        ends = torch.stack([e.places, e.distance, e.lift, e.pull, e.stiffness, e.wanted], -1)
+        return *arranged(t.inner, t.centre, t.scale, t.coefficients), self.whole.ravel().numpy(), ends.numpy().copy()
+
     def _ends(self, w: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """What the end terms add to the energy, (B,), and to the forces, (2, B, N)."""
         x = self.ends.places
@@ -147,6 +182,49 @@ class ClosedForm:
         network = (c[..., None] * gate * z).sum(-2)
         pulled = gate * self.ends.force(network)[:, None, :]
         return self.ends.energy(network), torch.stack([(pulled * x).sum(-1), pulled.sum(-1)])
+
+
+def energy_and_gradient(problem: RitzProblem, parameters: ArrayLike) -> tuple[Array, Array]:
+    """Exact energies and gradients of ReLU networks with one hidden layer, from arrays to arrays: what a loop needs.
+
+    The numbers are those of `exact_energy` and `exact_gradient`, to rounding, by running sums over tables of the
+    problem's moments; compiled where the extra `fast` is installed. Where the energy has one-sided derivatives only, a
+    value between them is returned: `exact_gradient` says so instead.
+
+    Args:
+        problem: the statement.
+        parameters: w, b, c of each network in a row, (..., 3N), float64.
+
+    Returns:
+        Energies (...) and gradients (..., 3N).
+
+    Raises:
+        InputError: rows that are not three blocks, or data that oscillate too fast for a table.
+
+    Examples:
+        >>> from kinkproof.verify import ShallowNetwork, problems
+        >>> batch = ShallowNetwork.random(20, seed=0, batch=(1000,)).ravel()
+        >>> energies, gradients = energy_and_gradient(problems["sine-2"], batch)
+        >>> energies.shape, gradients.shape
+        ((1000,), (1000, 60))
+    """
+    theta = np.ascontiguousarray(parameters, dtype=np.float64)
+    if not theta.ndim or not theta.shape[-1] or theta.shape[-1] % 3:
+        raise InputError(f"parameters: shape {theta.shape} is not three blocks; (..., 3N) would be right")
+    form = _of_relu(problem)
+    rows = theta.reshape(-1, theta.shape[-1])
+    compiled = form.kernel()
+    if compiled is not None:
+        energies, gradients = form.compiled(compiled, rows)
+    else:
+        energies, gradients = (t.numpy() for t in form.energy_and_gradient(torch.from_numpy(rows)))
+    return energies.reshape(theta.shape[:-1]), gradients.reshape(theta.shape)
+
+
+@lru_cache(maxsize=64)
+def _of_relu(problem: RitzProblem) -> ClosedForm:
+    # The width is not part of it.
+    return closed_form(problem, Architecture.of(1, "relu"), torch.float64, torch.device("cpu"))
 
 
 def closed_form(

@@ -1,4 +1,4 @@
-"""ADAM over a batch of networks: torch's own, for it works parameter by parameter, with torch's schedules."""
+"""ADAM and gradient descent over a batch of networks: torch's own, which work parameter by parameter, and schedules."""
 
 from __future__ import annotations
 
@@ -50,11 +50,13 @@ class Adam:
     ) -> None:
         self.objective = objective
         self.parameter = theta.clone().requires_grad_()
-        # The fused kernel is several times faster on tensors this small; CPU and CUDA have it.
-        self.optimiser = torch.optim.Adam(
-            [self.parameter], lr=learning_rate, fused=theta.device.type in ("cpu", "cuda")
-        )
+        self.optimiser = self._make(learning_rate)
         self.schedule = _schedule(schedule, self.optimiser, max(1, steps), learning_rate)
+
+    def _make(self, learning_rate: float) -> torch.optim.Optimizer:
+        # The fused kernel is several times faster on tensors this small; CPU and CUDA have it.
+        fused = self.parameter.device.type in ("cpu", "cuda")
+        return torch.optim.Adam([self.parameter], lr=learning_rate, fused=fused)
 
     @property
     def learning_rate(self) -> float:
@@ -77,7 +79,8 @@ class Adam:
     def state(self) -> dict[str, Array]:
         """Everything that the next step depends on besides the parameters."""
         moments = self.optimiser.state[self.parameter]
-        out = {k: v.detach().cpu().numpy().copy() for k, v in moments.items()}
+        # Gradient descent without momentum has None in its place.
+        out = {k: v.detach().cpu().numpy().copy() for k, v in moments.items() if v is not None}
         out["learning_rate"] = np.array(self.learning_rate)
         if self.schedule is not None:
             state = {k: v for k, v in self.schedule.state_dict().items() if not k.startswith("_get_lr")}
@@ -103,6 +106,15 @@ class Adam:
         if self.schedule is not None:
             self.schedule.load_state_dict(json.loads(str(state["schedule"])))
         self.optimiser.param_groups[0]["lr"] = float(state["learning_rate"])
+
+
+class GradientDescent(Adam):
+    """Steps along the gradient, each as long as the learning rate says; SGD where the points are drawn anew."""
+
+    kind = "sgd"
+
+    def _make(self, learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.SGD([self.parameter], lr=learning_rate)
 
 
 def check_schedule(schedule: str | Schedule | None) -> None:

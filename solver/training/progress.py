@@ -67,8 +67,8 @@ def progress_bar(steps: int, label: str) -> Iterator[Callable[[Observation], Non
 
 
 @contextmanager
-def counting_bar(total: int, label: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function of (done, in all) that moves the bar."""
-    with bar(total, label) as progress:
+def counting_bar(total: int, label: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Give a function of (done, in all) that moves the bar; `shown` as in `bar`."""
+    with bar(total, label, shown) as progress:
         task = progress.task_ids[0]
         yield lambda done, whole: progress.update(task, completed=done, total=whole)

@@ -18,7 +18,7 @@ from ...verify.statement.problem import RitzProblem, require_problem
 from ..networks.choices import Activation as ActivationName
 from ..networks.choices import EnergyForm, FitRule, Gradient, Initial, Optimizer, Precision, ScheduleName
 from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
-from .adam import Adam, Schedule
+from .adam import Adam, GradientDescent, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
 from .newton import SaddleFreeNewton, twice_differentiable
@@ -33,7 +33,7 @@ from .starts import GIVEN, initial_parameters
 Callback = Callable[[Observation], object]
 Optimiser = Adam | QuasiNewton | VariableProjection
 # Optimisers that have one phase, by their names.
-_ALONE = ("varpro", "newton")
+_ALONE = ("varpro", "newton", "sgd")
 
 
 def fit(
@@ -75,15 +75,16 @@ def fit(
         activation: see `kinkproof.solver.networks.activations.ACTIVATIONS`.
         gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact" or "bulk"; see `objective`.
         steps: of the optimiser (epochs; every step sees all nodes).
-        learning_rate: of ADAM.
+        learning_rate: of ADAM and of gradient descent.
         points: quadrature nodes.
         seeds: one network each; the same seed always starts from the same parameters, whatever the gradient.
-        rule: of the quadrature; "conforming" follows the kinks.
+        rule: of the quadrature; "conforming" follows the kinks; "uniform", "stratified" and "quasi-random" draw points
+            anew at each step.
         energy: "ritz" (Eq. 2) or "strong" (Eq. 1, squared).
         difference_step: ε of central differences; None: the adviser's.
-        optimizer: "adam", "lbfgs", "adam-lbfgs": first one, then the other; "varpro": variable projection, the outer
-            weights by a linear solve at every step of L-BFGS over all others; or "newton": saddle-free Newton on the
-            whole Hessian.
+        optimizer: "adam"; "sgd": gradient descent; "lbfgs"; "adam-lbfgs": first one, then the other; "varpro": variable
+            projection, the outer weights by a linear solve at every step of L-BFGS over all others; or "newton":
+            saddle-free Newton on the whole Hessian.
         lbfgs_steps: of "adam-lbfgs", how many of the steps are the latter's; by default a tenth.
         schedule: of ADAM's learning rate: "cosine", "exponential", "step", "one-cycle", or a function that makes a
             torch schedule for an optimiser.
@@ -272,7 +273,8 @@ def _optimiser(kind: str, problem: RitzProblem, settings: Settings, followed: Ob
     if kind == "newton":
         return SaddleFreeNewton(followed, theta, twice_differentiable(problem, settings, followed))
     steps = settings.steps - settings.lbfgs_steps
-    return Adam(followed, theta, settings.learning_rate, settings.schedule, steps)
+    stepping = GradientDescent if kind == "sgd" else Adam
+    return stepping(followed, theta, settings.learning_rate, settings.schedule, steps)
 
 
 def _step(state: TrainingState, optimiser: Optimiser) -> None:

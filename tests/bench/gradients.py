@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+from kinkproof.solver import energy_and_gradient
 from kinkproof.solver.networks.architecture import Architecture
+from kinkproof.solver.networks.compiled import SWITCH
 from kinkproof.solver.networks.gradients import objective
 from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, exact_gradient, problems
 from kinkproof.verify.deep import linear_regions
@@ -31,6 +35,7 @@ def rows() -> None:
         vector = ShallowNetwork.random(width, seed=0).ravel()
         compare(f"width {width:,}", lambda v=vector: exact_gradient(problem, ShallowNetwork.from_vector(v)),
                 torch_by_autograd(vector), wanted)  # fmt: skip
+    compiled(problem)
     anchors(problem)
     growth(problem)
     for widths in ((20, 20), (32, 32, 32, 32), (64, 64, 64)):
@@ -48,6 +53,19 @@ def rows() -> None:
         vector = ShallowNetwork.random(width, seed=0).ravel()
         compare(f"generated NumPy file, width {width:,}", lambda v=vector: module.exact_gradient(*np.split(v, 3)),
                 _autograd(problem, vector), wanted)  # fmt: skip
+
+
+def compiled(problem: RitzProblem) -> None:
+    """The lean path, from arrays to arrays, with the extra `fast` and without."""
+    for switch, name in (("0", "torch"), ("1", "fast")):
+        with patch.dict(os.environ, {SWITCH: switch}):
+            for width, wanted in ((20, "≤ 0.02" if switch == "1" else "≤ 0.3"), (10_000, "≤ 0.006")):
+                vector = ShallowNetwork.random(width, seed=0).ravel()
+                lean = lambda v=vector: energy_and_gradient(problem, v)  # noqa: E731
+                compare(f"energy_and_gradient, {name}, width {width:,}", lean, torch_by_autograd(vector), wanted)
+            batch = ShallowNetwork.random(20, seed=0, batch=(1000,)).ravel()
+            lean = lambda v=batch: energy_and_gradient(problem, v)  # noqa: E731
+            compare(f"energy_and_gradient, {name}, 1,000 networks of 20", lean, torch_by_autograd(batch[0]))
 
 
 def anchors(problem: RitzProblem) -> None:

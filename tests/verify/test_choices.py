@@ -7,7 +7,7 @@ from kinkproof.solver.boxes import energy as box_energy
 from kinkproof.solver.boxes import points as box_points
 from kinkproof.solver.boxes import training as box_training
 from kinkproof.solver.landscapes import scanned_energy, spectra
-from kinkproof.solver.networks import activations, choices, energies, gradients
+from kinkproof.solver.networks import activations, choices, drawn, energies, gradients
 from kinkproof.solver.training import adam, settings, starts
 from kinkproof.verify import InputError
 from kinkproof.verify.choices import Delta, Rule, nearest, require_known, unknown
@@ -55,7 +55,7 @@ def test_what_a_type_checker_knows_is_what_there_is() -> None:
     """Each `Literal` beside the table of what answers to these names."""
     pairs = [
         (Rule, quadrature.RULES),
-        (choices.FitRule, (*quadrature.RULES, "conforming")),
+        (choices.FitRule, (*quadrature.RULES, "conforming", *drawn.DRAWN)),
         (choices.Activation, (*activations.ACTIVATIONS, *activations._ALIASES)),
         (choices.ScheduleName, adam.SCHEDULES),
         (choices.Precision, tuple(settings._TYPES)),

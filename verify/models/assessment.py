@@ -87,6 +87,7 @@ class Assessment:
         verdict = "inconsistent" if self._blind else verdict
         points = (DRAWN * self.sizes[0],) if draws else self.sizes
         reason = self._reason(verdict, judged[-1].explained, autodiff, checked)
+        notes += self._interfaces(autodiff)
         return self._audit(verdict, reason, points, draws, tuple(found), autodiff, notes, checked)
 
     def without_verdict(self, notes: tuple[str, ...]) -> ModelAudit:
@@ -124,6 +125,20 @@ class Assessment:
         missing = dirac / norm if norm else (math.inf if dirac else 0.0)
         return TensorFinding(
             name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict, tuple(offenders)
+        )
+
+    def _interfaces(self, autodiff: Array) -> tuple[str, ...]:
+        """Which parameters move a jump of the density itself, and what autodiff makes of them, in a sentence each."""
+        own = self.located.torn[self.exact.ranked]
+        moved = self.exact.parts[own].sum(0) > ROUNDING["float64"] * rounding_floor(self.model, self.exact)
+        names: dict[str, list[str]] = {}
+        for name, part, moves in zip(self.model.parameters, self._ranges[:-1], moved.tolist(), strict=True):
+            if moves:
+                nil = "is nil" if not autodiff[part].any() else "holds nothing of that where points stay where they are"
+                names.setdefault(nil, []).append(name)
+        return tuple(
+            f"{', '.join(of)}: moves an interface, where the density itself jumps, and autodiff's gradient {nil}"
+            for nil, of in names.items()
         )
 
     @property

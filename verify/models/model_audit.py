@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,11 +15,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from .assessment import Assessment, rounding_floor
+from .each_integral import of_each
+from .judging.composition import stated
 from .judging.density import bind, borrow, check
-from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
+from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate, weighed
 from .judging.gradcheck import gradcheck
-from .judging.integral import Ends, Integral, state
-from .judging.preparation import prepare
+from .judging.integral import Ends, Integral, compose, state
+from .judging.preparation import prepare, probes
 from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
@@ -41,9 +44,11 @@ MANY_KINKS = 1_000
 @torch.enable_grad()  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
 def audit_model(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    density: Callable[..., Any] | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
     *,
+    terms: Sequence[Any] = (),
+    loss_of: Callable[..., Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
     rule: str = "midpoint",
     quadrature: Callable[[int], Any] | None = None,
@@ -68,6 +73,10 @@ def audit_model(
             `ddu` and `parameters` (name → tensor), by these names. Trainable tensors that it takes from elsewhere, a
             stiffness of the script for instance, are judged like the model's parameters.
         domain: the interval.
+        terms: further pairs of a density and a piece of the domain: an interval (a, b), None for all of it, a point or
+            a list of points, of which the mean is taken (with data in its closure, a mean-square misfit).
+        loss_of: what is made of ∫ density dx and the terms, in this order, each a number: a Rayleigh quotient, a
+            penalty of an integral, a logarithm. By default their sum.
         parameters: name → tensor, for a function; in JAX any pytree of arrays, as flax has them.
         rule: the named rule that is trained on, see `quadrature.grid`.
         quadrature: instead of a rule: n → nodes and weights; where they differ from call to call (Monte Carlo), the
@@ -84,6 +93,7 @@ def audit_model(
     """
     with _refusing():
         interval = _interval(domain)
+        composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
         under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
         progress("the model")
         if "jax" in sys.modules:
@@ -93,17 +103,24 @@ def audit_model(
                 from .jax.advice import advice
                 from .jax.sums import Sums
 
+                if composed is not None:
+                    raise InputError("terms, loss_of: they are for models in torch; loss= in JAX would be right")
                 told = functions.read(model, parameters, density, ends)
                 model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
                 under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
         prepared = prepare(model, interval, parameters)
         if told is not None:
             told.check(prepared, interval)
-        stated, prepared = borrow(bind(density), prepared, interval)
-        integral = state(check(stated, prepared, interval), prepared, interval, ends)
+        if composed is None:
+            ((density_of,), prepared) = borrow([(bind(density), probes(interval))], prepared)
+            integral = state(check(density_of, prepared, probes(interval)), prepared, interval, ends)
+        else:
+            integral, prepared = compose(composed, prepared, interval, ends)
         progress("kinks")
         notes = _notes_on_precision(prepared)
         prepared, located, moving, said = _differentiable(prepared, integral)
+        located = weighed(prepared, located)
+        integral = located.integral
         notes += [*said, *_notes_on_breaks(located)]
         judged_sum = under_audit.of(prepared, integral)
         # gradcheck needs float64; where the user's sum does not take that, it says so.
@@ -121,8 +138,11 @@ def audit_model(
             return study.without_verdict(tuple(notes))
         progress(f"autodiff of {judged_sum.name}")
         judged, autodiff, draws = study.judge()
+        # Before gradcheck, which moves parameters in place, so that graphs made before are of no use after it.
+        integrals = () if composed is None else of_each(prepared, located, moving, under_audit)
         progress("torch.autograd.gradcheck")
-        return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
+        found = study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
+        return replace(found, integrals=integrals)
 
 
 @contextmanager

@@ -18,8 +18,8 @@ COORDINATES: tuple[sympy.Symbol, ...] = (X, sympy.Symbol("y", real=True), sympy.
 # Where the statement is looked at, as shares of each side: no place that an interface is likely to pass through.
 _SHARES = (0.1237, 0.3819, 0.6181, 0.8911)
 # A residual is judged against the size of its own terms at this many digits; an identity leaves rounding only.
-_CHECK_DIGITS = 40
-_CHECK_TOLERANCE = mpmath.mpf(10) ** -25
+CHECK_DIGITS = 40
+CHECK_TOLERANCE = mpmath.mpf(10) ** -25
 # Panels of each side, and Gauss points of each of these: a peak a tenth of the side wide is integrated to rounding.
 _PANELS, _GAUSS = 4, 12
 
@@ -135,15 +135,17 @@ class BoxProblem:
 
     def _check(self) -> None:
         inner = list(product(*([a + (b - a) * sympy.Rational(str(t)) for t in _SHARES] for a, b in self.domain)))
-        with mpmath.workdps(_CHECK_DIGITS):
+        with mpmath.workdps(CHECK_DIGITS):
             for key in ("coefficient", "source", "distance"):
                 function = sympy.lambdify(self.coordinates, getattr(self, key), "mpmath")
                 for place in inner:
-                    value = function(*map(_number, place))
+                    value = function(*map(working_number, place))
                     if not (mpmath.isfinite(value) and mpmath.im(value) == 0):
-                        raise InputError(f"{key}: it is {value} at {_shown(place)}; a finite real value is needed")
+                        raise InputError(f"{key}: it is {value} at {shown_place(place)}; a finite real value is needed")
                     if key == "coefficient" and not value > 0:
-                        raise InputError(f"coefficient: it is {float(value):g} at {_shown(place)}; it must be positive")
+                        raise InputError(
+                            f"coefficient: it is {float(value):g} at {shown_place(place)}; it must be positive"
+                        )
             for key in ("distance", "solution"):
                 if getattr(self, key) is not None:
                     self._check_faces(key, inner)
@@ -156,17 +158,19 @@ class BoxProblem:
             for k, ends in enumerate(self.domain):
                 for end in ends:
                     on_face = (*place[:k], end, *place[k + 1 :])
-                    if not abs(value := function(*map(_number, on_face))) <= _CHECK_TOLERANCE:
-                        raise InputError(f"{key}: it is {float(value):.3g} at {_shown(on_face)}; on faces it must be 0")
+                    if not abs(value := function(*map(working_number, on_face))) <= CHECK_TOLERANCE:
+                        raise InputError(
+                            f"{key}: it is {float(value):.3g} at {shown_place(on_face)}; on faces it must be 0"
+                        )
 
     def _check_solution(self, inner: list[tuple[Any, ...]]) -> None:
         terms = sympy.lambdify(self.coordinates, [self._divergence(), self.source], "mpmath")
         for place in inner:
-            a, b = terms(*map(_number, place))
-            if not abs(a + b) <= _CHECK_TOLERANCE * (1 + abs(a) + abs(b)):
+            a, b = terms(*map(working_number, place))
+            if not abs(a + b) <= CHECK_TOLERANCE * (1 + abs(a) + abs(b)):
                 raise InputError(
                     f"solution: it does not solve ∇·(κ∇u) + f = 0: the residual is {float(abs(a + b)):.3g} at "
-                    f"{_shown(place)}"
+                    f"{shown_place(place)}"
                 )
 
 
@@ -181,11 +185,13 @@ def _sides(domain: Any) -> tuple[tuple[sympy.Expr, sympy.Expr], ...]:
     return out
 
 
-def _number(value: Any) -> Any:
-    return mpmath.mpf(sympy.N(value, _CHECK_DIGITS + 5))
+def working_number(value: Any) -> Any:
+    """An exact number at the precision at which statements are checked."""
+    return mpmath.mpf(sympy.N(value, CHECK_DIGITS + 5))
 
 
-def _shown(place: tuple[Any, ...]) -> str:
+def shown_place(place: tuple[Any, ...]) -> str:
+    """A place for a message."""
     return f"({', '.join(f'{float(c):.4g}' for c in place)})"
 
 

@@ -105,7 +105,7 @@ class Functions:
         return self.written(x, u, du, **named)
 
 
-def read(model: Callable[..., Any], parameters: Any, density: Callable[..., Any], ends: Ends | None) -> Functions:
+def read(model: Callable[..., Any], parameters: Any, density: Any, ends: Ends | None) -> Functions:
     """What a user wrote in JAX, looked at.
 
     Args:

@@ -13,6 +13,7 @@ from ...errors import InputError
 from ...ranking import largest_first
 from ..seeing.breaks import Breaks, attach, find_breaks
 from ..seeing.model import Model
+from ..seeing.operations import TEARING
 from ..seeing.pieces import SAME_PLACE, Pieces, at_once, cut
 from ..seeing.source_lines import at, line_of, sentence
 from .conformity import conforming_gradient
@@ -46,7 +47,7 @@ class Located:
         breaks: as they were found, a little beyond the domain too.
         inside: which of them lie inside, (all,).
         places: those inside, (K,).
-        on_ends: indices of those on an end, or so near that it makes no difference.
+        on_ends: indices of those on an end, or on a point of a term, or so near that it makes no difference.
     """
 
     integral: Integral
@@ -126,14 +127,18 @@ class Located:
         layers = self.breaks.layers[self.inside]
         return layers >= first if first is not None else torch.zeros_like(layers, dtype=torch.bool)
 
+    def of_density(self, index: int) -> bool:
+        """Is one of all breaks the density's own?"""
+        first = self.breaks.trace.slopes_from
+        return first is not None and int(self.breaks.layers[index]) >= first
+
     def label(self, index: int) -> str:
         """Where a break comes from: layer and neuron."""
         b = self.breaks
         if b.layers[index] < 0:
             return "a break of an operation that is not known"
         name = b.names[index]
-        first = b.trace.slopes_from
-        if first is not None and b.layers[index] >= first:
+        if self.of_density(index):
             return f"{b.operations[index]} in the density"
         where = f"{b.operations[index]} “{name}”" if name[:1].isdigit() or "." in name else name
         return f"{where}, neuron {int(b.neurons[index])}"
@@ -176,8 +181,19 @@ def locate(model: Model, integral: Integral) -> Located:
     places = breaks.places
     inside = (places > left + tolerance) & (places < right - tolerance)
     near = _TOGETHER * (right - left)
-    on_ends = tuple(k for k, p in enumerate(places.tolist()) if min(abs(p - left), abs(p - right)) <= near)
+    fixed = places.new_tensor(integral.fixed)
+    on_ends = tuple(((places[:, None] - fixed).abs() <= near).any(1).nonzero()[:, 0].tolist())
     return Located(integral, breaks, inside, places[inside], on_ends)
+
+
+def weighed(model: Model, located: Located) -> Located:
+    """Of a loss that is a function of several integrals, with the derivatives by each of them as its weight."""
+    integral = located.integral
+    if integral.composed is None:
+        return located
+    sums, _ = integral.sums(model, cut_domain(model, located))
+    weights = integral.composed.weights(integral.terms(model, sums))
+    return replace(located, integral=integral.weighed(weights))
 
 
 def cut_domain(model: Model, located: Located) -> Pieces:
@@ -190,15 +206,17 @@ def degenerate(model: Model, located: Located) -> str:
     """Why the energy may have only one-sided derivatives here, by name; "" if it has a derivative."""
     left, right = domain = located.integral.domain
     reasons = []
-    ends = [
-        k for k in located.on_ends
-        if _bends_on_end(model, float(located.breaks.places[k]), domain) and located.moves(model, k)
-    ]  # fmt: skip
-    if ends:
-        at_left = [k for k in ends if abs(float(located.breaks.places[k]) - left) < abs(left - right) / 2]
-        for group, end in ((at_left, left), ([k for k in ends if k not in at_left], right)):
-            if group:
-                reasons.append(f"{_names(located, group)} on the end x = {end:g} of the domain")
+    groups: dict[float, list[int]] = {}
+    for k in located.on_ends:
+        place = float(located.breaks.places[k])
+        # Of the density's own breaks only some leave a jump: an interface does.
+        interface = located.of_density(k) and located.breaks.operations[k] in TEARING
+        if (interface or _bends_on_end(model, place, domain)) and located.moves(model, k):
+            groups.setdefault(min(located.integral.fixed, key=lambda end: abs(end - place)), []).append(k)
+    for end, group in sorted(groups.items()):
+        what = "end" if end in domain else "point"
+        of = "the domain" if end in domain else "a term"
+        reasons.append(f"{_names(located, group)} on the {what} x = {end:g} of {of}")
     if len(located.places) > 1:
         near = located.places.diff() <= _TOGETHER * (right - left)
         if near.any():
@@ -282,11 +300,7 @@ def directional_difference(model: Model, integral: Integral, direction: Tensor, 
     for sign in (1, -1):
         moved = model.at(model.split(model.vector() + sign * step * direction))
         pieces = cut_domain(moved, locate(moved, integral))
-        x, weights = pieces.nodes()
-        rows = integral.fields(moved)
-        total = sum(float((rows(x[k].reshape(-1))[0] * weights[k].reshape(-1)).sum()) for k in pieces.chunks())
-        added = integral.at_ends(moved)
-        values.append(total + (0.0 if added is None else float(added.detach())))
+        values.append(integral.energy(moved, integral.sums(moved, pieces)[0]))
     return (values[0] - values[1]) / (2 * step)
 
 

@@ -102,16 +102,16 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
         )
     curved = None
     if density.second:
-        smooth = float((values[1 + 2 * m :].abs() * weights).sum())
+        smooth = float((values[1 + 2 * m : 1 + 3 * m].abs() * weights).sum())
         whole = smooth + float(jumps[1 + m : 1 + 2 * m].abs().sum())
         curved = smooth / whole if whole else 1.0
     # With x and u the same on both sides, what L has in common there cancels exactly.
     x = pieces.marks[1:-1]
     u = model.value(x).detach()
-    high, low = (
-        density.at(model, x, u, *(f if m > 1 else f[:, 0] for f in torch.split(side[1 + m :].T, m, 1))).detach()
-        for side in (after[:, 1:], before[:, :-1])
-    )
+    # u′, and u″ if L depends on it, in the shapes of the model's.
+    taken = slice(1 + m, 1 + (3 if density.second else 2) * m)
+    given = [[f.reshape(u.shape) for f in torch.split(s[taken].T, m, 1)] for s in (after[:, 1:], before[:, :-1])]
+    high, low = (density.at(model, x, u, *side).detach() for side in given)
     height = torch.zeros_like(jumps[0])
     height[1:-1] = high - low
     least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
@@ -168,6 +168,8 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
     if added is not None:
         energy += float(added.detach())
         bulk += model.gradient(added)
+    if integral.composed is not None:
+        energy = integral.energy(model, integral.sums(model, pieces)[0])
     # Where L vanishes throughout, for u = 0 at the start for instance, there is nothing else to compare with.
     magnitude = magnitude or abs(energy) or float(torch.finfo(x.dtype).tiny)
     return JumpGradient(

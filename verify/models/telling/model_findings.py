@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,33 @@ class TensorFinding:
 
 
 @dataclass(frozen=True)
+class IntegralFinding:
+    """One of the integrals that a loss is a function of.
+
+    Attributes:
+        name: of its density.
+        piece: what it is integrated over, in words.
+        value: of the exact integral.
+        weight: the derivative of the loss by it.
+        missing: norm of the Dirac part of its gradient over that of its gradient.
+        verdict: on autodiff's gradient of it alone; "none" inside a loss of the user's own, whose terms are not seen.
+    """
+
+    name: str
+    piece: str
+    value: float
+    weight: float
+    missing: float
+    verdict: str
+
+    def __str__(self) -> str:
+        """In a line."""
+        missing = f", missing {self.missing:.1e}" if self.missing else ""
+        verdict = f": {self.verdict}" if self.verdict != NO_VERDICT else ""
+        return f"{self.name} {self.piece}: {self.value:.6g}, counts {self.weight:.6g}{missing}{verdict}"
+
+
+@dataclass(frozen=True)
 class Route:
     """How closely two ways to the exact gradient agree, relative to its norm.
 
@@ -116,6 +143,7 @@ class ModelAudit:
         remedy: lines to paste.
         settings: name → text, for a report.
         blind: the density depends on a u″ that misses what the kinks bend.
+        integrals: what the loss is a function of, where it is more than one integral.
     """
 
     verdict: str
@@ -139,6 +167,7 @@ class ModelAudit:
     remedy: str
     settings: dict[str, str]
     blind: bool = False
+    integrals: tuple[IntegralFinding, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -169,6 +198,7 @@ class ModelAudit:
             ],
             "total": _finding(self.total) if self.total else None,
             "tensors": [_finding(t) for t in self.tensors],
+            "integrals": [asdict(i) for i in self.integrals],
             "exact": {
                 "energy": self.energy,
                 "bulk": self.bulk.tolist(),
@@ -189,6 +219,8 @@ class ModelAudit:
         lines = [f"verdict: {self.verdict} ({self.discretisation}, {kinks})", self.reason]
         lines += [f"note: {n}" for n in self.notes]
         lines += [str(r) for r in self.routes]
+        if self.integrals:
+            lines += ["", "a function of", *(f"  {i}" for i in self.integrals)]
         if self.total is not None:
             lines += ["", *self._table(), ""]
             if self.total.offenders:
