@@ -10,9 +10,9 @@ import mpmath
 import numpy as np
 import sympy
 
+from ..choices import NamedProblems
 from ..errors import InputError
 from .expressions import NUMPY_MODULES, X, parse, parse_number
-from .named_problems import NamedProblems
 
 COORDINATES: tuple[sympy.Symbol, ...] = (X, sympy.Symbol("y", real=True), sympy.Symbol("z", real=True))
 # Where the statement is looked at, as shares of each side: no place that an interface is likely to pass through.

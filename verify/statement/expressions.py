@@ -17,7 +17,7 @@ import numpy as np
 import sympy
 
 from ..errors import InputError
-from .misspelling import mended
+from ..misspelling import mended
 
 X = sympy.Symbol("x", real=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .named_problems import NamedProblems
+from ..choices import NamedProblems
 from .problem import RitzProblem
 
 # The paper's equation (4) is not legible: κ, b and D are this project's defaults (see README, "Standing").

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .named_problems import NamedProblems
+from ..choices import NamedProblems
 from .plane import PlaneProblem
 
 _L_SHAPE = ((0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from ..choices import nearest
+from .choices import nearest
 
 # Atomic: of a long row of digits no other division is tried.
 _NUMBER = r"(?>\d+(?:\.\d+)?)"
