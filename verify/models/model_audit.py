@@ -26,6 +26,7 @@ from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
+from .space.audit import audit_in_space, in_several_inputs
 from .telling.model_findings import ModelAudit, Route
 from .telling.remedy import remedy
 
@@ -92,9 +93,16 @@ def audit_model(
             is raised, whatever the user's own code does.
     """
     with _refusing():
-        interval = _interval(domain)
-        composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
+        several = in_several_inputs(domain)
+        interval = (0.0, 1.0) if several else _interval(domain)
         under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
+        if several:
+            if ends is not None:
+                raise InputError("ends: in several inputs there are none; a density alone would be right")
+            if terms or loss_of is not None or density is None:
+                raise InputError("terms, loss_of: in several inputs one integral is judged; one density is right")
+            return audit_in_space(model, density, domain, parameters, under_audit, progress)
+        composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
