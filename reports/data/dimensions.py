@@ -19,6 +19,7 @@ from ...solver.boxes.runs import BoxRun
 from ...solver.boxes.training import fit_box
 from ...solver.executors import one_thread
 from ...solver.networks.architecture import Architecture
+from ...solver.networks.choices import Activation, BoxGradient
 from ...solver.training.checks import Check, verdict
 from ...verify.statement.box import box_problems
 from ...verify.values import Value
@@ -36,7 +37,11 @@ CASES: dict[str, tuple[str, tuple[int, ...]]] = {
     "peak in a cube, deep": ("peak-cube", (20, 20)),
 }
 # Activation and gradient of each run.
-WAYS = {"relu-autodiff": ("relu", "autodiff"), "relu-exact": ("relu", "exact"), "tanh-autodiff": ("tanh", "autodiff")}
+WAYS: dict[str, tuple[Activation, BoxGradient]] = {
+    "relu-autodiff": ("relu", "autodiff"),
+    "relu-exact": ("relu", "exact"),
+    "tanh-autodiff": ("tanh", "autodiff"),
+}
 # The setting of MATH 10.
 STEPS, SEEDS, POINTS, RATE = 4_000, 8, 500, 3e-3
 CLAIM = "At the same points a ReLU network ends at a quarter of autodiff's energy gap, or less, once the term is added."
