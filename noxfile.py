@@ -109,7 +109,8 @@ def tests_portable(session: nox.Session) -> None:
 @nox.session
 def tests_long(session: nox.Session) -> None:
     """The long tests: 200 networks against 50-digit differences."""
-    install(session, *TESTING, "gmpy2")
+    # The last three are libraries of others whose models and domains the missing term takes.
+    install(session, *TESTING, "gmpy2", "deepxde", "equinox", "flax")
     session.run("pytest", "-m", "long", *PARALLEL, *session.posargs, env=ONE_THREAD)
 
 
