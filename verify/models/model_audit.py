@@ -26,8 +26,8 @@ from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
+from .space.audit import audit_in_space, in_several_inputs, inputs_of
 from .telling.model_findings import ModelAudit, Route
-from .telling.remedy import remedy
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9
@@ -93,9 +93,14 @@ def audit_model(
             is raised, whatever the user's own code does.
     """
     with _refusing():
-        interval = _interval(domain)
+        several = in_several_inputs(domain)
+        interval = (0.0, 1.0) if several else _interval(domain)
+        under_audit, advise, told = trained(rule, quadrature, loss, points), None, None
+        if several and ends is not None:
+            raise InputError("ends: in several inputs there are none; a density alone would be right")
+        if several and (terms or loss_of is not None or density is None):
+            raise InputError("terms, loss_of: in several inputs one integral is judged; one density is right")
         composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
-        under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
@@ -106,12 +111,15 @@ def audit_model(
 
                 if composed is not None:
                     raise InputError("terms, loss_of: they are for models in torch; loss= in JAX would be right")
-                told = functions.read(model, parameters, density, ends)
+                told = functions.read(model, parameters, density, ends, inputs_of(domain) if several else 1)
                 model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
                 under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
+        if several:
+            assert density is not None
+            return audit_in_space(model, density, domain, parameters, under_audit, progress, told, advise)
         prepared = prepare(model, interval, parameters)
         if told is not None:
-            told.check(prepared, interval)
+            told.check(prepared, probes(interval))
         if composed is None:
             ((density_of,), prepared) = borrow([(bind(density), probes(interval))], prepared)
             integral = state(check(density_of, prepared, probes(interval)), prepared, interval, ends)
