@@ -70,7 +70,7 @@ def sweep(
         require_writable(path)
         require_writable(folder / "data")
         trials = read_sweep(_text(file))
-        with counting_bar(len(trials), "runs") as bar, _executor(processes, scheduler) as executor:
+        with counting_bar(len(trials), "runs") as bar, executor_of(processes, scheduler) as executor:
             table = kept_sweep(trials, Cache(folder), executor, bar)
         table.save(path)
         if as_json:
@@ -95,7 +95,7 @@ def _text(file: Path) -> str:
 
 
 @contextmanager
-def _executor(processes: int, scheduler: str | None) -> Iterator[Executor | None]:
+def executor_of(processes: int, scheduler: str | None = None) -> Iterator[Executor | None]:
     """Of a cluster, of this machine's processes, or none: this process."""
     from ...verify.errors import InputError
 
