@@ -8,9 +8,12 @@ nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
-# ruff and mypy judge the generated source files; a landscape is computed on a cluster of two workers; numba is the
-# extra `fast`.
-TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]")
+# ruff and mypy judge the generated source files; landscapes and sweeps are computed on a cluster of two workers; numba
+# is the extra `fast`, pyarrow the extra `parquet`.
+TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
+           "pyarrow")  # fmt: skip
+# Libraries of others: whose models and domains the missing term takes, and whose loops the gallery shows.
+GALLERY = ("deepxde", "equinox", "flax", "lightning", "optax", "tensorboard")
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -108,7 +111,7 @@ def tests_portable(session: nox.Session) -> None:
 @nox.session
 def tests_long(session: nox.Session) -> None:
     """The long tests: 200 networks against 50-digit differences."""
-    install(session, *TESTING, "gmpy2")
+    install(session, *TESTING, "gmpy2", *GALLERY)
     session.run("pytest", "-m", "long", *PARALLEL, *session.posargs, env=ONE_THREAD)
 
 
@@ -127,6 +130,17 @@ def typecheck(session: nox.Session) -> None:
     install(session, "mypy", "pytest")
     rooms = [f"--package=kinkproof.{room}" for room in ("verify", "solver", "reports")]
     session.run("mypy", "--config-file", "pyproject.toml", *rooms)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Wheel and source into build/release/dist, with links to the address given: `nox -s release -- URL`."""
+    if len(session.posargs) != 1:
+        session.error("the address where the project lies is wanted: nox -s release -- https://example.org/kinkproof")
+    session.install("-q", "build", "twine")
+    session.run("python", "docs/release.py", *session.posargs, "build/release/source")
+    session.run("python", "-m", "build", "--outdir", "build/release/dist", "build/release/source")
+    session.run("twine", "check", "--strict", *map(str, Path("build/release/dist").glob("*")))
 
 
 @nox.session

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from .choices import Rule
 from .errors import InputError
 from .statement.network import ShallowNetwork
 from .statement.problem import RitzProblem
@@ -22,7 +23,7 @@ def audit(
     network: ShallowNetwork | None = None,
     methods: Iterable[Method] | None = None,
     points: tuple[int, ...] = POINTS,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     progress: Callable[[str], None] = ...,
 ) -> Audit: ...
 
@@ -30,11 +31,13 @@ def audit(
 @overload
 def audit(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    density: Callable[..., Any] | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
     *,
+    terms: Sequence[Any] = (),
+    loss_of: Callable[..., Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     quadrature: Callable[[int], Any] | None = None,
     loss: Callable[[Any, int], Any] | None = None,
     ends: Callable[[Any], Any] | None = None,

@@ -37,6 +37,10 @@ class Cache:
 
     folder: Path | None
 
+    def place(self, kind: str, settings: Mapping[str, Any]) -> Path | None:
+        """The file of what is made with these settings; None where nothing is kept."""
+        return None if self.folder is None else self.folder / f"{kind}-{_key(kind, settings)}"
+
     def recall(
         self,
         kind: str,
@@ -59,7 +63,8 @@ class Cache:
         """
         if self.folder is None:
             return make()
-        path = self.folder / f"{kind}-{_key(kind, settings)}"
+        path = self.place(kind, settings)
+        assert path is not None
         if path.is_file():
             try:
                 return load(path)

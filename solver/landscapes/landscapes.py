@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...verify.choices import Rule
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
+from ..executors import work_off
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import EnergyKind
 from ..training import archive
 from ..training.progress import counting_bar
 from ..training.runs import Run
 from .centres import Centre, centre_of
 from .planes import Plane as Plane
 from .scan_checkpoint import ScanCheckpoint
-from .scans import Chunk, Recipe, chunk_size, chunks, scan
+from .scans import Chunk, Recipe, chunk_size, chunks, evaluate
 from .spectra import PAIRS, eigenplanes, spectrum
 from .surfaces import Landscape as Landscape
 
@@ -39,10 +43,10 @@ def landscape(
     planes: Iterable[Plane | tuple[int, int]] | Plane | None = None,
     radius: float = 1.0,
     resolution: int = 101,
-    energy: str = "quadrature",
-    rule: str = "midpoint",
+    energy: EnergyKind = "quadrature",
+    rule: Rule = "midpoint",
     points: int = 200,
-    activation: str | None = None,
+    activation: ActivationName | None = None,
     *,
     memory: int = MEMORY,
     executor: Executor | None = None,
@@ -153,7 +157,7 @@ def landscape(
 
         try:
             work = chunks(recipe, centre.theta, directions, np.stack([side, side]), size, flat_done.copy())
-            scan(work, executor, keep)
+            work_off(work, evaluate, executor, keep)
         finally:
             # Also when Ctrl-C was pressed or a worker died: what was computed is not lost.
             if file is not None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,43 +123,3 @@ def chunks(
             stop = min(start + (int(present[0]) if len(present) else size), done.shape[1])
             yield Chunk(recipe, centre, directions, axes, plane, start, stop)
             start = stop
-
-
-def scan(work: Iterator[Chunk], executor: Executor | None, keep: Callable[[Chunk, Array], None]) -> None:
-    """Evaluate chunks here or by an executor, handing over each as soon as it is there.
-
-    Raises:
-        InputError: something that is no executor, or one that takes no work.
-    """
-    if executor is None:
-        for chunk in work:
-            keep(chunk, evaluate(chunk))
-        return
-    submit: Any = getattr(executor, "submit", None)
-    if not callable(submit):
-        raise InputError(
-            f"executor: {executor!r} is none; a concurrent.futures.ProcessPoolExecutor, or what get_executor() of a "
-            "dask.distributed Client gives, would be right"
-        )
-    pending: dict[Future[Array], Chunk] = {}
-    try:
-        for chunk in work:
-            try:
-                pending[submit(evaluate, chunk)] = chunk
-            except RuntimeError as error:
-                # Shut down, or broken by an earlier task.
-                raise InputError(
-                    f"executor: this {type(executor).__name__} takes no work ({str(error).rstrip('.')}); an open one "
-                    "would be right"
-                ) from error
-        while pending:
-            # Those that failed last: what came with them is not lost.
-            for future in sorted(wait(pending, return_when=FIRST_COMPLETED).done, key=_failed):
-                keep(pending.pop(future), np.asarray(future.result()))
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def _failed(future: Future[Array]) -> bool:
-    return future.cancelled() or future.exception() is not None

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from ...verify.choices import require_known
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import Mesh, data, fine_mesh, mesh
 from .architecture import Architecture
+from .choices import Gradient
 from .closed_form import closed_form
 from .conforming import conforming_energy
 from .differences import advise_step, central_differences
+from .drawn import DRAWN, DrawnEnergy
 from .energies import ENERGIES, Energy, grid_energy, strong_energy
 
-GRADIENTS = ("autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk")
+GRADIENTS: tuple[str, ...] = get_args(Gradient)
 # Of the integral: they need no nodes.
 OF_THE_INTEGRAL = ("exact", "bulk")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.
@@ -62,8 +66,8 @@ def objective(
             form for one hidden layer, else by autograd through the kink-conforming rule. It needs no nodes. "bulk": the
             same without its Dirac terms, which is autodiff on an infinitely fine grid.
         energy: "ritz" or "strong".
-        rule: "midpoint", "endpoint-mean", "trapezoid", "gauss-legendre", or "conforming": Gauss points between the
-            kinks, with which autodiff is exact.
+        rule: "midpoint", "endpoint-mean", "trapezoid", "gauss-legendre"; "conforming": Gauss points between the kinks,
+            with which autodiff is exact; or points drawn anew at each step, "uniform", "stratified" or "quasi-random".
         points: nodes in all; for "conforming" about as many.
         difference_step: ε; None: the adviser's, from the present weights.
         dtype: of the numbers.
@@ -73,10 +77,8 @@ def objective(
         InputError: an unknown name, or a gradient that the activation or the energy does not have.
     """
     device = device or torch.device("cpu")
-    if gradient not in GRADIENTS:
-        raise InputError(f"gradient: {gradient!r} is unknown; one of {', '.join(GRADIENTS)} would be right")
-    if energy not in ENERGIES:
-        raise InputError(f"energy: {energy!r} is unknown; one of {', '.join(ENERGIES)} would be right")
+    require_known("gradient", gradient, GRADIENTS)
+    require_known("energy", energy, ENERGIES)
     strategic = gradient in OF_THE_INTEGRAL or gradient.startswith("dirac")
     if strategic and not architecture.activation.kinked:
         raise InputError(
@@ -96,6 +98,13 @@ def objective(
         # Three Gauss points integrate the quadratic part exactly for κ = 1, D = x(1 − x).
         discrete: Energy = conforming_energy(problem, architecture, max(3, -(-points // pieces)))
         nodes = None
+    elif rule in DRAWN:
+        if gradient != "autodiff" or energy == "strong":
+            raise InputError(
+                f"rule: points of {rule!r} are drawn anew at each step, for autodiff of the Ritz energy; 'midpoint' "
+                "would be right"
+            )
+        discrete, nodes = DrawnEnergy(problem, architecture, rule, points), None
     else:
         nodes = mesh(problem, rule, points, dtype, device)
         discrete = (grid_energy if energy == "ritz" else strong_energy)(problem, architecture, nodes)

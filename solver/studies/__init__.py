@@ -1,1 +1,1 @@
-"""The experiments of the paper, and its claims judged by them."""
+"""The experiments of the paper, its claims judged by them, and sweeps over settings."""

@@ -1,4 +1,4 @@
-"""ADAM over a batch of networks: torch's own, for it works parameter by parameter, with torch's schedules."""
+"""ADAM and gradient descent over a batch of networks: torch's own, which work parameter by parameter, and schedules."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, OneCycleLR, StepLR
 
+from ...verify.choices import nearest
 from ...verify.errors import InputError
 from ..networks.gradients import Objective
 
@@ -49,11 +50,13 @@ class Adam:
     ) -> None:
         self.objective = objective
         self.parameter = theta.clone().requires_grad_()
-        # The fused kernel is several times faster on tensors this small; CPU and CUDA have it.
-        self.optimiser = torch.optim.Adam(
-            [self.parameter], lr=learning_rate, fused=theta.device.type in ("cpu", "cuda")
-        )
+        self.optimiser = self._make(learning_rate)
         self.schedule = _schedule(schedule, self.optimiser, max(1, steps), learning_rate)
+
+    def _make(self, learning_rate: float) -> torch.optim.Optimizer:
+        # The fused kernel is several times faster on tensors this small; CPU and CUDA have it.
+        fused = self.parameter.device.type in ("cpu", "cuda")
+        return torch.optim.Adam([self.parameter], lr=learning_rate, fused=fused)
 
     @property
     def learning_rate(self) -> float:
@@ -76,7 +79,8 @@ class Adam:
     def state(self) -> dict[str, Array]:
         """Everything that the next step depends on besides the parameters."""
         moments = self.optimiser.state[self.parameter]
-        out = {k: v.detach().cpu().numpy().copy() for k, v in moments.items()}
+        # Gradient descent without momentum has None in its place.
+        out = {k: v.detach().cpu().numpy().copy() for k, v in moments.items() if v is not None}
         out["learning_rate"] = np.array(self.learning_rate)
         if self.schedule is not None:
             state = {k: v for k, v in self.schedule.state_dict().items() if not k.startswith("_get_lr")}
@@ -104,9 +108,20 @@ class Adam:
         self.optimiser.param_groups[0]["lr"] = float(state["learning_rate"])
 
 
+class GradientDescent(Adam):
+    """Steps along the gradient, each as long as the learning rate says; SGD where the points are drawn anew."""
+
+    kind = "sgd"
+
+    def _make(self, learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.SGD([self.parameter], lr=learning_rate)
+
+
 def check_schedule(schedule: str | Schedule | None) -> None:
     """Raise `InputError` for an unknown name."""
     if schedule is not None and not callable(schedule) and schedule not in _SCHEDULES:
+        if near := nearest(schedule, SCHEDULES):
+            raise InputError(f"schedule: {schedule!r} is unknown; did you mean {near!r}?")
         raise InputError(
             f"schedule: {schedule!r} is unknown; one of {', '.join(SCHEDULES)}, or a function that makes a torch "
             "schedule for an optimiser, would be right"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,17 +15,19 @@ from torch import Tensor
 
 from ..errors import InputError
 from .assessment import Assessment, rounding_floor
+from .each_integral import of_each
+from .judging.composition import stated
 from .judging.density import bind, borrow, check
-from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate
+from .judging.exact_side import ExactSide, Located, by_differences, degenerate, exact_side, locate, weighed
 from .judging.gradcheck import gradcheck
-from .judging.integral import Ends, Integral, state
-from .judging.preparation import prepare
+from .judging.integral import Ends, Integral, compose, state
+from .judging.preparation import prepare, probes
 from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
+from .space.audit import audit_in_space, in_several_inputs, inputs_of
 from .telling.model_findings import ModelAudit, Route
-from .telling.remedy import remedy
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9
@@ -34,16 +37,19 @@ _CONTINUITY = 1e-5
 _DIFFERENCES = 1e-3
 # Where the energy has no derivative, one is taken beside: parameters displaced by this share of their size.
 DISPLACEMENT = 1e-2
-# Kinks up to which an audit is about as fast as its grids; it goes on beyond.
-MANY_KINKS = 1_000
+# Kinks up to which an audit is about as fast as its grids, of a model that is straight between them and of others; it
+# goes on beyond.
+MANY_STRAIGHT, MANY_KINKS = 10_000, 1_000
 
 
 @torch.enable_grad()  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
 def audit_model(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    density: Callable[..., Any] | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
     *,
+    terms: Sequence[Any] = (),
+    loss_of: Callable[..., Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
     rule: str = "midpoint",
     quadrature: Callable[[int], Any] | None = None,
@@ -68,6 +74,10 @@ def audit_model(
             `ddu` and `parameters` (name → tensor), by these names. Trainable tensors that it takes from elsewhere, a
             stiffness of the script for instance, are judged like the model's parameters.
         domain: the interval.
+        terms: further pairs of a density and a piece of the domain: an interval (a, b), None for all of it, a point or
+            a list of points, of which the mean is taken (with data in its closure, a mean-square misfit).
+        loss_of: what is made of ∫ density dx and the terms, in this order, each a number: a Rayleigh quotient, a
+            penalty of an integral, a logarithm. By default their sum.
         parameters: name → tensor, for a function; in JAX any pytree of arrays, as flax has them.
         rule: the named rule that is trained on, see `quadrature.grid`.
         quadrature: instead of a rule: n → nodes and weights; where they differ from call to call (Monte Carlo), the
@@ -83,8 +93,14 @@ def audit_model(
             is raised, whatever the user's own code does.
     """
     with _refusing():
-        interval = _interval(domain)
-        under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
+        several = in_several_inputs(domain)
+        interval = (0.0, 1.0) if several else _interval(domain)
+        under_audit, advise, told = trained(rule, quadrature, loss, points), None, None
+        if several and ends is not None:
+            raise InputError("ends: in several inputs there are none; a density alone would be right")
+        if several and (terms or loss_of is not None or density is None):
+            raise InputError("terms, loss_of: in several inputs one integral is judged; one density is right")
+        composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
@@ -93,26 +109,36 @@ def audit_model(
                 from .jax.advice import advice
                 from .jax.sums import Sums
 
-                told = functions.read(model, parameters, density, ends)
+                if composed is not None:
+                    raise InputError("terms, loss_of: they are for models in torch; loss= in JAX would be right")
+                told = functions.read(model, parameters, density, ends, inputs_of(domain) if several else 1)
                 model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
                 under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
+        if several:
+            assert density is not None
+            return audit_in_space(model, density, domain, parameters, under_audit, progress, told, advise)
         prepared = prepare(model, interval, parameters)
         if told is not None:
-            told.check(prepared, interval)
-        stated, prepared = borrow(bind(density), prepared, interval)
-        integral = state(check(stated, prepared, interval), prepared, interval, ends)
+            told.check(prepared, probes(interval))
+        if composed is None:
+            ((density_of,), prepared) = borrow([(bind(density), probes(interval))], prepared)
+            integral = state(check(density_of, prepared, probes(interval)), prepared, interval, ends)
+        else:
+            integral, prepared = compose(composed, prepared, interval, ends)
         progress("kinks")
         notes = _notes_on_precision(prepared)
         prepared, located, moving, said = _differentiable(prepared, integral)
+        located = weighed(prepared, located)
+        integral = located.integral
         notes += [*said, *_notes_on_breaks(located)]
         judged_sum = under_audit.of(prepared, integral)
         # gradcheck needs float64; where the user's sum does not take that, it says so.
         double = partial(under_audit.of, prepared.double(), integral)
         progress("exact gradient by two routes")
         exact = exact_side(prepared, located, moving)
-        if len(exact.ranked) == MOST_RANKED:
+        if len(exact.ranked) < int((exact.heights != 0).sum()):
             notes.append(
-                f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked"
+                f"of {len(located.places):,} kinks the {len(exact.ranked):,} with the largest jumps of L were ranked"
             )
         progress("differences of the energy")
         routes = _routes(prepared, exact)
@@ -121,8 +147,11 @@ def audit_model(
             return study.without_verdict(tuple(notes))
         progress(f"autodiff of {judged_sum.name}")
         judged, autodiff, draws = study.judge()
+        # Before gradcheck, which moves parameters in place, so that graphs made before are of no use after it.
+        integrals = () if composed is None else of_each(prepared, located, moving, under_audit)
         progress("torch.autograd.gradcheck")
-        return study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
+        found = study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
+        return replace(found, integrals=integrals)
 
 
 @contextmanager
@@ -174,8 +203,9 @@ def _notes_on_breaks(located: Located) -> list[str]:
         notes.append(f"{names}: not known to be smooth or how they break, so that jumps of u′ were searched for")
     if not located.breaks.settled:
         notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
-    if count > MANY_KINKS:
-        notes.append(f"{count:,} kinks are more than the {MANY_KINKS:,} that this is fast for; it takes its time")
+    many = MANY_STRAIGHT if located.integral.straight else MANY_KINKS
+    if count > many:
+        notes.append(f"{count:,} kinks are more than the {many:,} that this is fast for; it takes its time")
     return notes
 
 

@@ -108,7 +108,7 @@ def test_the_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
         (CONTRACT.replace("model =", "mine =").replace("domain", "interval"), "model and domain are not defined", 0),
         (CONTRACT.replace("def loss", "def energy"), "loss is not defined", 0),
         (CONTRACT.replace("domain = (0, 1)", "domain = 5"), "domain: 5 is no pair of numbers", 5),
-        (CONTRACT.replace("Linear(8, 1)", "Linear(8, 2)"), "returns shape (7, 2)", 4),
+        (CONTRACT.replace("Linear(8, 1)", "Linear(8, 2)"), "returns shape (7, 2)", 6),
         (CONTRACT.replace("torch.nn.ReLU()", "torch.nn.ReLU(), torch.nn.Dropout()"), "dropout in training mode", 4),
         (CONTRACT.replace("du**2 / 2", "du.detach()**2 / 2"), "derivative in du is 0", 7),
         (CONTRACT.replace("return", "raise KeyError('E')\n    return"), "density: it raises KeyError", 7),

@@ -86,7 +86,8 @@ def test_any_memory_gives_the_same_bits_and_less_is_taken_at_once(monkeypatch: p
         sizes.append(chunk.stop - chunk.start)
         return original(chunk)
 
-    monkeypatch.setattr(scans, "evaluate", watched)
+    # Where it is handed to the executor.
+    monkeypatch.setattr("kinkproof.solver.landscapes.landscapes.evaluate", watched)
     found = [landscape(TWO, network, planes, resolution=21, memory=m).values.tobytes() for m in (2**28, 2**24)]
     assert found[0] == found[1]
     assert sizes[0] == 441

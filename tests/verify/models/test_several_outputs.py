@@ -138,7 +138,9 @@ def test_the_ends_see_all_outputs_and_the_loss_may_be_the_users_own() -> None:
 
 
 def test_a_density_that_does_not_fit_is_refused_with_its_shapes() -> None:
-    with pytest.raises(InputError, match=r"^density: it returns shape \(7, 2\) for 7 points"):
+    with pytest.raises(
+        InputError, match=r"^density: it returns shape \(7, 2\) for 7 points with u and du of shape \(7, 2\)"
+    ):
         audit(network_of(1, 2), lambda x, u, du: du**2)
     with pytest.raises(InputError, match=r"^density: its derivative in du is 0 as autograd sees it"):
         audit(network_of(1, 2), lambda x, u, du: du[:, 0] ** 2 + du[:, 1].detach() ** 2)

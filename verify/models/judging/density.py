@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,8 +16,8 @@ from ...errors import InputError
 from ..seeing.graph import leaves
 from ..seeing.holdings import Place, lent, places
 from ..seeing.model import Model
+from ..seeing.operations import Interception
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
-from .preparation import probes
 
 _WANTED = "density(x, u, du), and by name ddu and parameters, elementwise in torch, would be right"
 _OPTIONAL = ("ddu", "parameters")
@@ -75,10 +75,11 @@ class Density:
             raise self._raised(error) from None
         except Exception as error:
             raise self._raised(error) from None
-        if not isinstance(found, Tensor) or found.shape != x.shape:
+        if not isinstance(found, Tensor) or found.shape != x.shape[:1]:
             what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            of = f" with u and du of shape {tuple(u.shape)}" if u.ndim > 1 else ""
             raise InputError(
-                f"density: it returns {what} for {len(x)} points{at(line_of(self.function))}; one number a point, "
+                f"density: it returns {what} for {len(x)} points{of}{at(line_of(self.function))}; one number a point, "
                 "without mean or sum, would be right"
             )
         return found
@@ -89,7 +90,7 @@ class Density:
         )
 
 
-def bind(density: Callable[..., Any]) -> Density:
+def bind(density: Any) -> Density:
     """Read from the names of its arguments what a density wants.
 
     Raises:
@@ -114,8 +115,8 @@ def bind(density: Callable[..., Any]) -> Density:
     return Density(density, tuple(n for n in _OPTIONAL if n in taken))
 
 
-def check(density: Density, model: Model, domain: tuple[float, float]) -> Density:
-    """Evaluate a density at a few points of a model, and its derivatives against differences.
+def check(density: Density, model: Model, x: Tensor) -> Density:
+    """Evaluate a density at a few points of a model, (n,), and its derivatives against differences.
 
     Returns:
         The density; one that takes u″ and makes no use of it, as one that is given zeros.
@@ -123,7 +124,6 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> Densit
     Raises:
         InputError: not finite; it changes from call to call; autograd does not see how it depends on u or u′.
     """
-    x = probes(domain)
     fields = [f.detach() for f in model.fields(x, density.second) if f is not None]
     size = [float(f.abs().max()) or 1.0 for f in fields]
     if density.second:
@@ -173,40 +173,54 @@ def check(density: Density, model: Model, domain: tuple[float, float]) -> Densit
     return replace(density, uses_second=2 in used) if len(arguments) == 3 else density
 
 
-def borrow(density: Density, model: Model, domain: tuple[float, float]) -> tuple[Density, Model]:
-    """Find trainable tensors that a density takes from elsewhere, and make them parameters of the model.
+def borrow(densities: Sequence[tuple[Density, Tensor]], model: Model) -> tuple[list[Density], Model]:
+    """Find trainable tensors that densities take from elsewhere, and make them parameters of the model.
 
     A stiffness that is a parameter of the user's own model is the same parameter of its copy; a tensor of the script,
     or of another module, becomes one more.
 
+    Args:
+        densities: each with some points.
+        model: of which they are functions.
+
     Raises:
         InputError: a tensor of the graph is kept where it cannot be found.
     """
-    x = probes(domain)
-    u, du, ddu = (f if f is None else f.detach().requires_grad_() for f in model.fields(x, density.second))
-    assert u is not None
-    assert du is not None
-    own = {id(t) for t in (*model.tensors, u, du, ddu)}
-    reached = [t for t in leaves(density.at(model, x, u, du, ddu)) if id(t) not in own]
+    reached: dict[int, Tensor] = {}
+    for density, x in densities:
+        u, du, ddu = (f if f is None else f.detach().requires_grad_() for f in model.fields(x, density.second))
+        assert u is not None
+        assert du is not None
+        own = {id(t) for t in (*model.tensors, u, du, ddu)}
+        seen: list[Tensor] = []
+        # What a comparison with x takes moves an interface, though autograd does not see it.
+        with Interception(lambda _, found, seen=seen: seen.extend(found)):  # type: ignore[misc]
+            value = density.at(model, x, u, du, ddu)
+        reached |= {id(t): t for t in leaves(value, *seen) if id(t) not in own}
     if not reached:
-        return density, model
+        return [density for density, _ in densities], model
     original = model.original
     named = dict(original.named_parameters()) if isinstance(original, torch.nn.Module) else {}
     names = {id(p): n for n, p in named.items() if n in model.parameters}
-    kept = [p for p in places(density.function) if any(p.tensor is t for t in reached)]
-    unknown = [t for t in reached if not any(p.tensor is t for p in kept)]
+    kept = {id(density): [p for p in places(density.function) if id(p.tensor) in reached] for density, _ in densities}
+    found = {id(p.tensor) for of in kept.values() for p in of}
+    unknown = [t for key, t in reached.items() if key not in found]
     if unknown:
+        function = densities[0][0].function
         raise InputError(
             f"density: it depends on a trainable tensor of shape {tuple(unknown[0].shape)} that is neither a parameter "
-            f"of the model nor found among what the density holds{at(line_of(density.function))}; a parameter of the "
+            f"of the model nor found among what the density holds{at(line_of(function))}; a parameter of the "
             "model would be right"
         )
-    borrowed: list[tuple[Place, str]] = []
     more: dict[str, Tensor] = {}
-    for place in kept:
-        name = names.get(id(place.tensor))
-        if name is None:
-            name = next((n for n, t in more.items() if t is place.tensor), place.name)
-            more[name] = place.tensor
-        borrowed.append((place, name))
-    return replace(density, borrowed=tuple(borrowed)), model.extended(more)
+    out = []
+    for density, _ in densities:
+        borrowed: list[tuple[Place, str]] = []
+        for place in kept[id(density)]:
+            name = names.get(id(place.tensor))
+            if name is None:
+                name = next((n for n, t in more.items() if t is place.tensor), place.name)
+                more[name] = place.tensor
+            borrowed.append((place, name))
+        out.append(replace(density, borrowed=tuple(borrowed)))
+    return out, model.extended(more)

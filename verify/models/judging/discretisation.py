@@ -170,7 +170,7 @@ def _signed(model: Model, integral: Integral, nodes: Callable[[int], Nodes], poi
         return x, weights * signs[: len(weights)]
 
     row = torch.zeros_like(model.vector(), dtype=torch.float64)
-    for part in weighted(model, replace(integral, ends=None), flipped, points):
+    for part in weighted(model, replace(integral, ends=None, composed=None), flipped, points):
         row += model.gradient(part).double()
     return row.numpy()
 
@@ -238,6 +238,14 @@ def weighted(model: Model, integral: Integral, nodes: Callable[[int], Nodes], po
     """Parts of Σ weight·L(x, u, u′), u′ by autograd, and of what the ends add."""
     dtype = torch.float64 if model.precision == "float64" else torch.float32
     x, weights = (a.to(dtype) for a in nodes(points))
+    if integral.composed is not None:
+        composed = integral.composed
+        sums = [term.summed(model, x, weights, integral.domain) for term in composed.integrated]
+        yield composed.of(composed.values(model, sums, dtype))
+        added = integral.of_ends(model, dtype)
+        if added is not None:
+            yield added
+        return
     size = at_once(model.widest)
     for part, weight in zip(torch.split(x, size), torch.split(weights, size), strict=True):
         yield (integral.density(model, part if part.requires_grad else part.clone().requires_grad_()) * weight).sum()

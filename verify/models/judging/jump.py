@@ -11,6 +11,7 @@ from ...errors import InputError
 from ..seeing.model import Model
 from ..seeing.pieces import Pieces, to_ends
 from .integral import Integral
+from .straight import on_lines
 
 # u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
 _CONTINUOUS = 1e-8
@@ -102,16 +103,16 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
         )
     curved = None
     if density.second:
-        smooth = float((values[1 + 2 * m :].abs() * weights).sum())
+        smooth = float((values[1 + 2 * m : 1 + 3 * m].abs() * weights).sum())
         whole = smooth + float(jumps[1 + m : 1 + 2 * m].abs().sum())
         curved = smooth / whole if whole else 1.0
     # With x and u the same on both sides, what L has in common there cancels exactly.
     x = pieces.marks[1:-1]
     u = model.value(x).detach()
-    high, low = (
-        density.at(model, x, u, *(f if m > 1 else f[:, 0] for f in torch.split(side[1 + m :].T, m, 1))).detach()
-        for side in (after[:, 1:], before[:, :-1])
-    )
+    # u′, and u″ if L depends on it, in the shapes of the model's.
+    taken = slice(1 + m, 1 + (3 if density.second else 2) * m)
+    given = [[f.reshape(u.shape) for f in torch.split(s[taken].T, m, 1)] for s in (after[:, 1:], before[:, :-1])]
+    high, low = (density.at(model, x, u, *side).detach() for side in given)
     height = torch.zeros_like(jumps[0])
     height[1:-1] = high - low
     least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
@@ -126,7 +127,9 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     return Sides(height, bends.gather(0, output[None])[0], output, curved, steepest[output])
 
 
-def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Sides, places: Tensor) -> JumpGradient:
+def jump_gradient(
+    model: Model, integral: Integral, pieces: Pieces, limits: Sides, places: Tensor, straight: bool
+) -> JumpGradient:
     """Energy and gradient by the jump formula.
 
     Args:
@@ -135,6 +138,7 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
         pieces: the domain, cut at the breaks.
         limits: what `sides` found there.
         places: the breaks, (K,), as functions of the parameters.
+        straight: u is a straight line on each piece.
     """
     density = integral.density
     x, weights = pieces.nodes()
@@ -154,7 +158,12 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
     signs = 2.0 * torch.randint(2, x.shape, generator=torch.Generator().manual_seed(0)) - 1
     for k in pieces.chunks():
         points = x[k].reshape(-1).requires_grad_()
-        u, du, ddu = model.fields(points, density.second)
+        if straight:
+            middle = (pieces.marks[1:] + pieces.marks[:-1])[k] / 2
+            u, du = on_lines(model, x[k], middle)
+            ddu = None
+        else:
+            u, du, ddu = model.fields(points, density.second)
         density_values = density.at(model, points, u, du, ddu)
         terms = density_values * weights[k].reshape(-1)
         energy += float(terms.detach().sum())
@@ -168,6 +177,8 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
     if added is not None:
         energy += float(added.detach())
         bulk += model.gradient(added)
+    if integral.composed is not None:
+        energy = integral.energy(model, integral.sums(model, pieces)[0])
     # Where L vanishes throughout, for u = 0 at the start for instance, there is nothing else to compare with.
     magnitude = magnitude or abs(energy) or float(torch.finfo(x.dtype).tiny)
     return JumpGradient(

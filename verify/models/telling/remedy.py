@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
+from ..judging.composition import Term
 from ..judging.density import Density
 from ..judging.integral import Integral, takes_slopes
 from ..seeing.model import Model
@@ -40,6 +41,9 @@ _STRONG = """\
 ADDED = """\
 # Added to your loss, what the motion of the kinks does to it: nil in value, and autograd then gives the exact gradient,
 # whatever points the loss uses."""
+ADDED_TO_EACH = """\
+# Added to each sum, what the motion of the kinks does to its integral: nil in value, and autograd then gives the exact
+# gradient, whatever points the sums use."""
 NONE = """\
 # No remedy is known that was found right on this model: {why}."""
 
@@ -53,12 +57,14 @@ class Wanted:
         scale: by what errors are measured.
         dirac: what the motion of the kinks adds to it, (P,).
         cuts: where the exact side had to cut the domain further, besides at breaks, (C,).
+        error: norm of the standard error of `dirac`, where it was sampled.
     """
 
     gradient: Array
     scale: float
     dirac: Array
     cuts: Array
+    error: float = 0.0
 
 
 def remedy(model: Model, integral: Integral, discretisation: str, wanted: Wanted) -> str:
@@ -72,7 +78,7 @@ def remedy(model: Model, integral: Integral, discretisation: str, wanted: Wanted
     """
     if integral.density.second:
         return _STRONG
-    if model.outputs > 1:
+    if model.outputs > 1 or integral.composed is not None:
         return _summand(model, integral, wanted)
     settings, why = tried(model, integral, wanted)
     return _lines(model, integral, discretisation, *settings) if settings else NONE.format(why=why)
@@ -102,16 +108,28 @@ def tried(model: Model, integral: Integral, wanted: Wanted) -> tuple[tuple[int, 
 
 def _summand(model: Model, integral: Integral, wanted: Wanted) -> str:
     """The Dirac term as a summand of the loss, which models of several outputs have too."""
-    found, why = dirac_term(integral.density, model, integral.domain)
-    if found is not None:
-        off = float(np.linalg.norm(found - wanted.dirac)) / wanted.scale
-        why = f"with dirac_term added the gradient is still {off:.1e} off" if off > GOOD else ""
-    if why:
-        return NONE.format(why=why)
-    said, (left, right) = Pasted(model), integral.domain
-    name = said.density(integral.density)
-    added = f"loss = loss + dirac_term({name}, {said.u}, ({left:g}, {right:g}))"
-    return said.text(ADDED, "dirac_term", [added, "loss.backward()"])
+    terms = integral.composed.terms if integral.composed else (Term(integral.density),)
+    said, lines, total = Pasted(model), [], np.zeros(len(wanted.dirac))
+    for k, (term, weight) in enumerate(zip(terms, integral.weights or (1.0,), strict=True)):
+        if term.points is not None:
+            continue
+        piece = term.span or integral.domain
+        found, why = dirac_term(term.density, model, piece)
+        if found is None:
+            return NONE.format(why=why)
+        if not found.any():
+            continue
+        total += weight * found
+        what = f"integrals[{k}]" if integral.composed else "loss"
+        call = f"dirac_term({said.density(term.density)}, {said.u}, ({piece[0]:g}, {piece[1]:g}))"
+        lines.append(f"{what} = {what} + {call}")
+    off = float(np.linalg.norm(total - wanted.dirac)) / wanted.scale
+    if off > GOOD:
+        return NONE.format(why=f"with dirac_term added the gradient is still {off:.1e} off")
+    if integral.composed is not None:
+        made = "loss_of(*integrals)" if integral.composed.function else "sum(integrals)"
+        lines = ["# integrals: the list of your sums, in the order of the terms", *lines, f"loss = {made}"]
+    return said.text(ADDED if integral.composed is None else ADDED_TO_EACH, "dirac_term", [*lines, "loss.backward()"])
 
 
 def dirac_term(density: Density, model: Model, domain: tuple[float, float]) -> tuple[Array | None, str]:
