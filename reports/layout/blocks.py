@@ -258,7 +258,7 @@ def line_height(size: float) -> float:
 
 
 def wrapped(text: str, room: float, size: float, bold: bool = False) -> list[str]:
-    """Lines of at most `room` points, broken between words; at least one line."""
+    """Lines of at most `room` points, broken between words, and within those that alone are longer; at least one."""
     lines: list[str] = []
     line = ""
     for word in text.split(" "):
@@ -268,6 +268,10 @@ def wrapped(text: str, room: float, size: float, bold: bool = False) -> list[str
             line = word
         else:
             line = longer
+        while len(line) > 1 and text_width(line, size, bold) > room:
+            fitting = max((k for k in range(1, len(line)) if text_width(line[:k], size, bold) <= room), default=1)
+            lines.append(line[:fitting])
+            line = line[fitting:]
     return [*lines, line]
 
 

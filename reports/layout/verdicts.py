@@ -26,6 +26,7 @@ def verdict_table(
     bold: Sequence[int] = (),
     top: float = 0.905,
     bottom: float = 0.19,
+    most: float = 0.05,
 ) -> Table:
     """A table over the page.
 
@@ -37,13 +38,14 @@ def verdict_table(
         align: "l" or "r" for each column.
         bold: rows to be set in bold.
         top: where it begins, in shares of the page's height.
-        bottom: where the room for it ends; few rows are set further apart, up to a point.
+        bottom: where the room for it ends; few rows are set further apart.
+        most: how far at most.
     """
     judged = list(heads).index("verdict")
     colours = {(r, judged): COLOURS[verdict] for r, verdict in enumerate(verdicts)}
     heavy = {(r, c) for r in range(len(cells)) for c in (0, judged)}
     heavy |= {(r, c) for r in bold for c in range(len(heads))}
     # The heads take a row, too.
-    step = min(0.05, (top - bottom) / (len(cells) + 1.2))
+    step = min(most, (top - bottom) / (len(cells) + 1.2))
     size = min(12.5, 11 * step / 0.034)
     return Table(heads, cells, LEFT, top, widths, align, size, step, colours, frozenset(heavy))

@@ -129,7 +129,7 @@ def _summary(study: DimensionsStudy) -> Page:
         ))  # fmt: skip
         colours[row, len(heads) - 1] = VERDICT_COLOURS.get(found, GREY)
         bold |= {(row, 0), (row, len(heads) - 1)}
-    widths = (0.2, 0.08, 0.11, 0.06, 0.08, 0.155, 0.055, 0.07, 0.1)
+    widths = (0.19, 0.08, 0.105, 0.055, 0.075, 0.15, 0.05, 0.075, 0.12)
     step = min(0.06, 0.58 / len(rows))
     table = Table(heads, rows, LEFT, 0.9, widths, "lrrrrrrrl", 12, step, colours, frozenset(bold))
     worst = max(float(r.energy_error[-1].max()) for runs in study.runs.values() for r in runs.values())

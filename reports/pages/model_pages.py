@@ -24,6 +24,8 @@ from ..layout.writing import require_report_path, write_report
 
 # What fits on a page of the table, and in its first column.
 _PAGE_ROWS, _LONGEST_NAME = 20, 32
+# With more rows there is no room for the reasons below them: half of them go to the next page.
+_LAST_ROWS = 12
 # Likewise of the model in the title, and of a neuron where three stand side by side.
 _LONGEST_MODEL, _LONGEST_LABEL = 32, 30
 # Tensors drawn by name in the chart of errors, those that miss most; the others are grey.
@@ -77,23 +79,32 @@ def _finding(audit: ModelAudit) -> Page:
     caption = _error_axes(axes, audit)
     last = total.study.errors[-1]
     if audit.verdict == "inconsistent":
-        worst = max(audit.tensors, key=lambda t: t.missing)
-        sentence = (
-            "What autodiff hands the optimiser is not the gradient of the integral: it is off by "
-            f"{_share(last)}, {'however many draws are averaged' if audit.draws else 'however fine the grid'}."
-        )
-        numbers = [
-            (_share(total.missing), "of the exact gradient is the Dirac part, which the motion of the kinks adds"),
-            (_share(worst.missing), f"of that of {_short(worst.name)}, the tensor that misses most"),
-        ]
+        wrong = [t for t in audit.tensors if t.verdict == "inconsistent"]
+        worst = max(wrong or audit.tensors, key=lambda t: t.missing)
+        ever = "however many draws are averaged" if audit.draws else "however fine the grid"
+        whole = (_share(total.missing), "of the exact gradient is the Dirac part, which the motion of the kinks adds")
+        part = (_share(worst.missing), f"of that of {_short(worst.name)}, the tensor that misses most")
+        if total.verdict == "inconsistent":
+            sentence = (
+                "What autodiff hands the optimiser is not the gradient of the integral: it is off by "
+                f"{_share(last)}, {ever}."
+            )
+            numbers = [whole, part]
+        else:
+            # Small parts of a gradient whose bulk is right.
+            sentence = (
+                f"In {len(wrong)} of {len(audit.tensors)} tensors what autodiff hands the optimiser is not the "
+                f"gradient of the integral, {ever}; they are a small part of the whole."
+            )
+            numbers = [part, whole]
     else:
         sentence = f"Autodiff's gradient of this loss is right: {audit.reason}."
         what = {"exact": "what is left is rounding", "consistent": "it falls as the points become more"}
         numbers = [(f"{last:.1e}", f"relative error of the gradient with the most points; {what[audit.verdict]}")]
     cure, code = "", ""
     if audit.verdict == "inconsistent":
-        cured = "integrate" in audit.remedy
-        cure = "Found right on this very model:" if cured else "No quadrature was found that mends it:"
+        cured = not audit.remedy.startswith("# No ")
+        cure = "Found right on this very model:" if cured else "Nothing was found that mends it:"
         code = audit.remedy
         # Where the lines are too many for this page, they stand on the one that tells what is missing.
         if len(Code(code, 0, 0, 0.33, 8.5).lines) > _MOST_LINES:
@@ -133,15 +144,21 @@ def _verdicts(audit: ModelAudit) -> list[Page]:
     if not rows:
         return []
     parts = [rows[k : k + _PAGE_ROWS] for k in range(0, len(rows), _PAGE_ROWS)]
+    if len(parts[-1]) > _LAST_ROWS:
+        half = (len(parts[-1]) + 1) // 2
+        parts[-1:] = [parts[-1][:half], parts[-1][half:]]
     pages = [_verdict_page(audit, part, number) for number, part in enumerate(parts)]
-    last = pages[-1]
-    top = min(block.bottom for block in last.blocks) - 0.05
-    # Without kinks there is no page of the field: it stands here.
-    beside = not len(audit.kinks) and top > _ROOM
-    below = Column(LEFT, top, 0.5 if beside else RIGHT - LEFT)
-    for paragraph in _reasons(audit):
-        below.text(paragraph, 12.5, 0.014)
-    if below.y >= _BOTTOM:
+    # Rows closer together where that leaves room for the rest.
+    for step, size in ((0.05, 12.5), (0.032, 11.5)):
+        last = _verdict_page(audit, parts[-1], len(parts) - 1, step)
+        top = min(block.bottom for block in last.blocks) - 0.04
+        # Without kinks there is no page of the field: it stands here.
+        beside = not len(audit.kinks) and bool(audit.profile.size) and top > _ROOM
+        below = Column(LEFT, top, 0.5 if beside else RIGHT - LEFT)
+        for paragraph in _reasons(audit):
+            below.text(paragraph, size, 0.014)
+        if below.y < _BOTTOM:
+            continue
         if beside:
             axes = last.figure.subplots(2, 1, sharex=True)
             last.figure.subplots_adjust(left=0.65, right=0.95, top=top, bottom=0.24, hspace=0.15)
@@ -164,7 +181,7 @@ def _reasons(audit: ModelAudit) -> list[str]:
     return paragraphs
 
 
-def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> Page:
+def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int, step: float = 0.05) -> Page:
     title = "Tensor by tensor" if number == 0 else "Tensor by tensor, continued"
     caption = (
         "Relative error of autodiff's gradient"
@@ -182,7 +199,7 @@ def _verdict_page(audit: ModelAudit, rows: list[TensorFinding], number: int) -> 
     widths = [0.24, 0.08, *[(0.28 if grids > 1 else 0.24) / grids] * grids, 0.08, 0.12, 0.1]
     whole = [k for k, row in enumerate(cells) if row[0] == "all"]
     verdicts = [found.verdict for found in rows]
-    table = verdict_table(heads, cells, verdicts, widths, "lr" + "r" * grids + "rrl", bold=whole)
+    table = verdict_table(heads, cells, verdicts, widths, "lr" + "r" * grids + "rrl", bold=whole, most=step)
     return Page(title, caption, Figure(), (table,))
 
 
@@ -273,7 +290,41 @@ def _missing(audit: ModelAudit) -> Page:
     return Page("What is missing, and what to change", f"{caption}\n{shown}", figure, blocks)
 
 
+def _surfaces(audit: ModelAudit) -> Page:
+    """Where lines of a sample cross the surfaces of kinks, in the first two inputs."""
+    figure = Figure()
+    axes = figure.add_axes((0.085, 0.2, 0.5, 0.66))
+    size = np.abs(audit.heights)
+    order = np.argsort(size, kind="stable")
+    dots = axes.scatter(audit.kinks[order, 0], audit.kinks[order, 1], c=size[order], cmap="viridis", s=9, linewidths=0)
+    bar = figure.colorbar(dots, ax=axes)
+    bar.set_label("size of the jump of $L$")
+    axes.set_xlabel("$x_1$")
+    axes.set_ylabel("$x_2$")
+    axes.set_aspect("equal")
+    axes.grid(visible=False)
+    beside = Column(0.64, 0.86, RIGHT - 0.64)
+    offenders = audit.total.offenders if audit.total else ()
+    if offenders:
+        beside.text("Most of what is missing comes from", 14, 0.01, bold=True)
+    for offender, colour in zip(offenders, (RED, BLUE, GREEN), strict=False):
+        assert isinstance(offender.place, tuple)
+        axes.plot(*offender.place[:2], color=colour, marker="o", markersize=11, fillstyle="none", markeredgewidth=2.5,
+                  linestyle="none", label=_short(offender.label, _LONGEST_LABEL))  # fmt: skip
+        beside.text(f"{_capital(str(offender))}.", 12, 0.012)
+    if offenders:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+    further = "" if audit.kinks.shape[1] == 2 else f" Seen along the other {audit.kinks.shape[1] - 2}."
+    places = f"{len(audit.kinks):,} places"
+    caption = f"Where lines along the axes cross surfaces at which the slope of u jumps: {places}.{further}"
+    if offenders:
+        caption += " Rings: a place on each of the three surfaces whose motion adds the most to the gradient."
+    return Page("The kinks, and who is to blame" if offenders else "The kinks", caption, figure, tuple(beside.blocks))
+
+
 def _kinks(audit: ModelAudit) -> Page:
+    if audit.kinks.ndim == 2:
+        return _surfaces(audit)
     figure = Figure()
     axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.2))
     figure.subplots_adjust(left=0.09, right=0.97, top=0.87, bottom=0.22, hspace=0.25)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import scipy.linalg
@@ -13,11 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...verify.choices import Rule, unknown
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
 from ..data.statement import mesh
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import HessianKind
 from ..networks.differences import advise_step, check_step
 from ..networks.energies import Energy, grid_energy
 from ..networks.gradients import exact_energy
@@ -30,7 +33,7 @@ from .scanned_energy import scanned_energy
 
 Array = NDArray[np.float64]
 
-KINDS = ("exact", "autodiff", "finite-difference")
+KINDS: tuple[HessianKind, ...] = get_args(HessianKind)
 # The nine of the figures, three by three; the paper does not say which it took. Counted from 0, the leading one.
 PAIRS = tuple(product(range(3), range(3, 6)))
 # Rows of a Hessian that autograd makes at once: bounds memory at the price of more passes.
@@ -61,9 +64,9 @@ class Spectrum(Value):
 def spectrum(
     problem: RitzProblem,
     network: ShallowNetwork | Run | Any,
-    kind: str = "exact",
-    activation: str | None = None,
-    rule: str = "midpoint",
+    kind: HessianKind = "exact",
+    activation: ActivationName | None = None,
+    rule: Rule = "midpoint",
     points: int = 200,
     step: float | None = None,
 ) -> Spectrum:
@@ -95,7 +98,7 @@ def spectrum(
         (2,)
     """
     if kind not in KINDS:
-        raise InputError(f"kind: {kind!r} is unknown; one of {', '.join(KINDS)} would be right")
+        raise unknown("kind", kind, KINDS)
     if step is not None and kind != "finite-difference":
         raise InputError(f"step: {kind!r} has none; kind='finite-difference' would be right")
     centre = centre_of(problem, network, activation)

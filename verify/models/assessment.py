@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..ranking import largest_first
 from ..systems.study import ROUNDING
+from .judging.density import Density
 from .judging.discretisation import Discretisation
 from .judging.exact_side import ExactSide, Located
 from .judging.gradcheck import Gradcheck
@@ -45,7 +46,7 @@ class Assessment:
     trained: Discretisation
     sizes: tuple[int, ...]
     routes: tuple[Route, ...]
-    advise: Callable[[Model, Integral, str, Wanted], str] = remedy
+    advise: Callable[[Model, Density, Any, Wanted], str] | None = None
 
     @property
     def located(self) -> Located:
@@ -87,6 +88,7 @@ class Assessment:
         verdict = "inconsistent" if self._blind else verdict
         points = (DRAWN * self.sizes[0],) if draws else self.sizes
         reason = self._reason(verdict, judged[-1].explained, autodiff, checked)
+        notes += self._interfaces(autodiff)
         return self._audit(verdict, reason, points, draws, tuple(found), autodiff, notes, checked)
 
     def without_verdict(self, notes: tuple[str, ...]) -> ModelAudit:
@@ -124,6 +126,20 @@ class Assessment:
         missing = dirac / norm if norm else (math.inf if dirac else 0.0)
         return TensorFinding(
             name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict, tuple(offenders)
+        )
+
+    def _interfaces(self, autodiff: Array) -> tuple[str, ...]:
+        """Which parameters move a jump of the density itself, and what autodiff makes of them, in a sentence each."""
+        own = self.located.torn[self.exact.ranked]
+        moved = self.exact.parts[own].sum(0) > ROUNDING["float64"] * rounding_floor(self.model, self.exact)
+        names: dict[str, list[str]] = {}
+        for name, part, moves in zip(self.model.parameters, self._ranges[:-1], moved.tolist(), strict=True):
+            if moves:
+                nil = "is nil" if not autodiff[part].any() else "holds nothing of that where points stay where they are"
+                names.setdefault(nil, []).append(name)
+        return tuple(
+            f"{', '.join(of)}: moves an interface, where the density itself jumps, and autodiff's gradient {nil}"
+            for nil, of in names.items()
         )
 
     @property
@@ -222,7 +238,10 @@ class Assessment:
         if verdict == "inconsistent":
             fixed = cuts.marks[1:-1][cuts.owners[1:-1] < 0]
             wanted = Wanted(formula.total.numpy(), self._scale, formula.jump.numpy(), fixed.numpy())
-            text = self.advise(model, self.integral, self.trained.name, wanted)
+            if self.advise is None:
+                text = remedy(model, self.integral, self.trained.name, wanted)
+            else:
+                text = self.advise(model, self.integral.density, self.integral.domain, wanted)
         return ModelAudit(
             verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
             formula.energy, formula.bulk.numpy(), formula.jump.numpy(), autodiff, self.located.places.numpy(),

@@ -103,12 +103,20 @@ class PlaneFunctions:
 
     def areal(self, x: Array, y: Array, numbers: str) -> Array:
         """(10, ...): the six A_rs in the order of `PAIRS`, three A_r, and the density of the lift alone."""
-        *found, twice = areal_functions(self.known)(x, y, *self.data.at(x, y, numbers))
-        return _stacked((*found, twice / 2), x)
+        found = _stacked(areal_functions(self.known)(x, y, *self.data.at(x, y, numbers)), x)
+        # Halved as an array: where it is nil it was a plain 0 before, and 0/2 is no Fraction.
+        found[-1] = found[-1] / 2
+        return found
 
     def line(self, x: Array, y: Array, numbers: str) -> Array:
         """(8, ...): four functions of w₁ and four of w₂, see `PlaneDerivation.line`."""
         return _stacked(line_functions(self.known)(x, y, *self.data.at(x, y, numbers)), x)
+
+    @cached_property
+    def slopes(self) -> Family:
+        """∂/∂x of the six A_rs and three A_r, then ∂/∂y."""
+        areal = areal_functions(self.known)(X, Y, *self.data.expressions)[:9]
+        return Family(tuple(sympy.diff(e, s) for s in (X, Y) for e in areal))
 
     @property
     def size(self) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..choices import Rule
 from ..line.crosscheck import REQUIRED_DIGITS, Agreement
 from ..line.gradient import Gradient
 from ..statement.blocks import BLOCKS
@@ -79,7 +80,7 @@ class Audit(Value):
 
     problem: RitzProblem
     network: ShallowNetwork
-    rule: str
+    rule: Rule
     points: tuple[int, ...]
     exact: Gradient
     agreements: tuple[Agreement, ...]

@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from ..choices import Delta, Rule
 from ..discrete.quadrature import Grid, quadrature_gradient
 from ..errors import InputError, NondifferentiableError
 from ..exact import exact_gradient
@@ -38,7 +39,7 @@ def audit_systems(
     network: ShallowNetwork | None = None,
     methods: Iterable[Method] | None = None,
     points: tuple[int, ...] = POINTS,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     progress: Callable[[str], None] = lambda what: None,
 ) -> Audit:
     """Cross-check the exact gradient, then judge every method by a refinement study.
@@ -86,10 +87,10 @@ def _share(gradient: Gradient) -> float:
     return float(np.linalg.norm(gradient.dirac.ravel()) / (np.linalg.norm(gradient.total.ravel()) or 1.0))
 
 
-def _own_methods(rule: str) -> tuple[Method, ...]:
+def _own_methods(rule: Rule) -> tuple[Method, ...]:
     """The three discrete deltas, in closed form: what any program gets that follows them."""
 
-    def method(delta: str | None, name: str) -> Method:
+    def method(delta: Delta | None, name: str) -> Method:
         def gradient(problem: RitzProblem, parameters: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
             found = quadrature_gradient(problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta)
             return float(found.energy), found.total.ravel()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ....verify.choices import unknown
 from ....verify.errors import InputError
 from ....verify.statement.network import ShallowNetwork
 from ....verify.statement.problem import RitzProblem
@@ -125,7 +126,7 @@ def certify(
     if network.batch:
         raise InputError(f"network: a batch of shape {network.batch} has no one certificate; loop over its members")
     if compared not in COMPARED:
-        raise InputError(f"compared: {compared!r} is unknown; one of {', '.join(COMPARED)} would be right")
+        raise unknown("compared", compared, COMPARED)
     solution = strong_solution(problem)
     if compared == "kinks":
         kinks = len(energy_of(solution, network).kinks)

@@ -26,7 +26,11 @@ def test_lines_break_between_words_and_lose_none() -> None:
     assert len(lines) > 5
     assert all(text_width(line, 11) <= 200 for line in lines)
     assert wrapped("", 200, 11) == [""]
-    assert wrapped("incomprehensibilities", 10, 11) == ["incomprehensibilities"]
+    name = "ModelWithANameThatIsLongerThanMost"
+    broken = wrapped(f"the {name} is", 60, 11)
+    assert "".join(broken).replace(" ", "") == f"the{name}is"
+    assert all(text_width(line, 11) <= 60 for line in broken)
+    assert wrapped("m", 1, 11) == ["m"]
 
 
 def test_code_goes_on_as_code_and_comments_as_comments() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.reports import model_report
+from kinkproof.reports.layout.blocks import Text
 from kinkproof.reports.layout.style import PAGE, look
 from kinkproof.reports.pages import model_pages
 from kinkproof.reports.pages.model_pages import _finding, _kinks, _missing
@@ -82,6 +83,21 @@ def test_reports_of_draws_and_of_what_passes(example: str, tmp_path: Path) -> No
     assert ("is right" in texts[0]) == result.passed
     assert ("integrate(" in texts[0]) != result.passed
     assert_pages_are_full_and_readable(report_of(model_pages, model_report, result))
+
+
+def test_a_deep_model_whose_small_parts_are_wrong_is_told_as_such() -> None:
+    torch.manual_seed(0)
+    layers: list[torch.nn.Module] = [torch.nn.Linear(1, 8)]
+    for _ in range(12):
+        layers += [torch.nn.ReLU(), torch.nn.Linear(8, 8)]
+    model = torch.nn.Sequential(*layers, torch.nn.ReLU(), torch.nn.Linear(8, 1)).double()
+    found = audit(model, lambda x, u, du: du**2 / 2 + u**2 / 2 - torch.cos(3 * x) * u, (-1, 1))
+    assert (found.verdict, found.total and found.total.verdict) == ("inconsistent", "consistent")
+    shown = report_of(model_pages, model_report, found)
+    wrong = sum(t.verdict == "inconsistent" for t in found.tensors)
+    lead = next(block for block in shown.pages[0].blocks if isinstance(block, Text) and block.role == "lead")
+    assert lead.text.startswith(f"In {wrong} of {len(found.tensors)} tensors")
+    assert_pages_are_full_and_readable(shown)
 
 
 def test_no_verdict_has_a_report_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,8 @@ def apart(domain: str, data: str, width: int, seed: int) -> tuple[float, float]:
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_three_derivations_agree_in_float64(domain: str) -> None:
     for seed, data in enumerate(DATA):
-        # Rounding: a hundred cells, each with numbers of the size of the whole.
-        assert max(apart(domain, data, 2 + seed, seed)) < 1e-12
+        # Rounding: some tens of cells, each with numbers of the size of the whole.
+        assert max(apart(domain, data, 2 + seed // 2, seed)) < 1e-12
 
 
 @pytest.mark.long

@@ -19,9 +19,9 @@ from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .density import Density, bind
 
 _WANTED = "pairs of a density and a piece, such as (density, (0, 1)) or (density, [0.2, 0.7]), would be right"
-# Central differences of fourth order at these shares of each integral's size: the truncation of a smooth function is
-# h⁴, its rounding 10⁻¹⁶/h.
-_STEPS = (1e-2, 3e-3, 1e-3, 3e-4)
+# Central differences of fourth order with steps of these shares of each integral's size: the truncation of a smooth
+# function is h⁴, its rounding 10⁻¹⁶/h; log(1 + I) of a tiny I wants steps far larger than that.
+_STEPS = tuple(10.0 ** (k / 2) for k in range(-7, 9))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,13 @@ from ...errors import InputError
 from ...ranking import largest_first
 from ..seeing.breaks import Breaks, attach, find_breaks
 from ..seeing.model import Model
+from ..seeing.operations import TEARING
 from ..seeing.pieces import SAME_PLACE, Pieces, at_once, cut
 from ..seeing.source_lines import at, line_of, sentence
 from .conformity import conforming_gradient
 from .integral import Integral
 from .jump import JumpGradient, Sides, at_breaks, jump_gradient, sides
+from .straight import as_lines
 
 # So far outside the domain, in its lengths, the search goes on for kinks that lie on an end.
 _MARGIN = 2e-9
@@ -28,8 +30,8 @@ _BENDS = 1e-6
 _TOGETHER = 1e-9
 # Breaks at one place have different speeds if these differ by more than this share.
 _SAME_SPEED = 1e-8
-# Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
-MOST_RANKED = 2_000
+# Kinks whose part in every parameter is worked out one by one, and the numbers in all; those with the largest jumps.
+MOST_RANKED, _RANKED_NUMBERS, _LEAST_RANKED = 2_000, 6 * 10**6, 100
 # Rows of the Jacobian of the positions that are had at once, and the numbers in them.
 _ROWS, _NUMBERS = 32, 10**7
 # Sizes of the parameters' displacement for differences of the energy: the square root of the rounding of an integral
@@ -126,14 +128,18 @@ class Located:
         layers = self.breaks.layers[self.inside]
         return layers >= first if first is not None else torch.zeros_like(layers, dtype=torch.bool)
 
+    def of_density(self, index: int) -> bool:
+        """Is one of all breaks the density's own?"""
+        first = self.breaks.trace.slopes_from
+        return first is not None and int(self.breaks.layers[index]) >= first
+
     def label(self, index: int) -> str:
         """Where a break comes from: layer and neuron."""
         b = self.breaks
         if b.layers[index] < 0:
             return "a break of an operation that is not known"
         name = b.names[index]
-        first = b.trace.slopes_from
-        if first is not None and b.layers[index] >= first:
+        if self.of_density(index):
             return f"{b.operations[index]} in the density"
         where = f"{b.operations[index]} “{name}”" if name[:1].isdigit() or "." in name else name
         return f"{where}, neuron {int(b.neurons[index])}"
@@ -150,7 +156,7 @@ class ExactSide:
         formula: gradient by the jump formula.
         conforming: energy and gradient by the other route.
         heights: ⟦L⟧ of each break, (K,).
-        ranked: breaks whose part in each parameter was worked out.
+        ranked: breaks whose part in each parameter was worked out, those with the largest jumps if not all.
         parts: the norm of its −⟦L⟧ dξ/dθ over each parameter tensor, (R, T).
     """
 
@@ -181,12 +187,19 @@ def locate(model: Model, integral: Integral) -> Located:
     return Located(integral, breaks, inside, places[inside], on_ends)
 
 
+def told_by_lines(model: Model, located: Located) -> Model:
+    """The model, or if it is piecewise linear its lines, which are cheap to evaluate; without graphs."""
+    integral = located.integral
+    return as_lines(model, located.places, integral.domain) if integral.straight else model
+
+
 def weighed(model: Model, located: Located) -> Located:
     """Of a loss that is a function of several integrals, with the derivatives by each of them as its weight."""
     integral = located.integral
     if integral.composed is None:
         return located
-    sums, _ = integral.sums(model, cut_domain(model, located))
+    told = told_by_lines(model, located)
+    sums, _ = integral.sums(told, cut_domain(told, located))
     weights = integral.composed.weights(integral.terms(model, sums))
     return replace(located, integral=integral.weighed(weights))
 
@@ -204,7 +217,9 @@ def degenerate(model: Model, located: Located) -> str:
     groups: dict[float, list[int]] = {}
     for k in located.on_ends:
         place = float(located.breaks.places[k])
-        if _bends_on_end(model, place, domain) and located.moves(model, k):
+        # Of the density's own breaks only some leave a jump: an interface does.
+        interface = located.of_density(k) and located.breaks.operations[k] in TEARING
+        if (interface or _bends_on_end(model, place, domain)) and located.moves(model, k):
             groups.setdefault(min(located.integral.fixed, key=lambda end: abs(end - place)), []).append(k)
     for end, group in sorted(groups.items()):
         what = "end" if end in domain else "point"
@@ -265,8 +280,10 @@ def exact_side(model: Model, located: Located, moving: Tensor) -> ExactSide:
         InputError: u jumps, or bends where no break was found.
     """
     integral = located.integral
-    pieces = cut_domain(model, located)
-    limits = sides(model, integral, pieces, located.torn)
+    told = told_by_lines(model, located)
+    straight = told is not model
+    pieces = cut_domain(told, located)
+    limits = sides(told, integral, pieces, located.torn)
     missed = (pieces.owners < 0) & (limits.bend.abs() > _BENDS * limits.steepest)
     if missed.any():
         where = float(pieces.marks[missed][0])
@@ -274,11 +291,12 @@ def exact_side(model: Model, located: Located, moving: Tensor) -> ExactSide:
             f"model: u′ jumps at x = {where:.6g}, where no operation of the model is known to break; a kink that "
             "cannot be followed leaves no exact gradient to compare with; torch's own operations would be right"
         )
-    formula = jump_gradient(model, integral, pieces, limits, moving)
-    conforming = conforming_gradient(model, integral, pieces, moving)
+    formula = jump_gradient(model, integral, pieces, limits, moving, straight)
+    conforming = conforming_gradient(model, integral, pieces, moving, straight)
     heights = at_breaks(limits.height, pieces, len(located.places))
     jumping = (heights != 0).nonzero()[:, 0]
-    ranked = jumping[torch.from_numpy(largest_first(heights[jumping].abs().numpy()))][:MOST_RANKED]
+    ranked = jumping[torch.from_numpy(largest_first(heights[jumping].abs().numpy()))]
+    ranked = ranked[: min(MOST_RANKED, max(_LEAST_RANKED, _RANKED_NUMBERS // len(model.vector())))]
     sizes = [p.numel() for p in model.tensors]
     norms = [torch.zeros(0, len(sizes), dtype=torch.float64)]
     for rows in located.speeds(model, ranked):
@@ -292,8 +310,9 @@ def directional_difference(model: Model, integral: Integral, direction: Tensor, 
     values = []
     for sign in (1, -1):
         moved = model.at(model.split(model.vector() + sign * step * direction))
-        pieces = cut_domain(moved, locate(moved, integral))
-        values.append(integral.energy(moved, integral.sums(moved, pieces)[0]))
+        located = locate(moved, integral)
+        told = told_by_lines(moved, located)
+        values.append(integral.energy(moved, integral.sums(told, cut_domain(told, located))[0]))
     return (values[0] - values[1]) / (2 * step)
 
 

@@ -170,6 +170,10 @@ def test_derivatives_of_the_function_by_differences_are_those_by_autograd() -> N
         by_autograd = composed.weights(values)
         # Rounding over a step of 3·10⁻³, and its fourth power.
         np.testing.assert_allclose(composed.weights_by_differences(values, [0.7, 0.2]), by_autograd, rtol=1e-11)
+    # Rounding of 1 + a, not of a, is what differences meet here.
+    tiny = [torch.tensor(v, dtype=torch.float64) for v in (1e-7, 1.0)]
+    composed = Composition(terms, lambda a, b: torch.log(1 + a) + b)
+    np.testing.assert_allclose(composed.weights_by_differences(tiny, [1e-7, 1.0]), composed.weights(tiny), rtol=1e-11)
 
 
 def test_a_function_whose_derivative_is_cut_off_in_part_leaves_no_verdict() -> None:
