@@ -216,6 +216,7 @@ def beyond(
     output: Output = None,
     html: Html = False,
     cache: Kept = None,
+    quiet: Quiet = False,
 ) -> None:
     """Beyond the paper: what a referee asks, each question with a verdict from runs of its own.
 
@@ -223,7 +224,7 @@ def beyond(
     regression first, the main conclusion; natural gradients. A whole run takes an hour or so; it goes on where it was
     interrupted.
     """
-    with one_sentence(context):
+    with one_sentence(context), hushed(quiet, printing=False):
         paths, kept = _places("beyond", output, html, cache)
         from ...verify.errors import InputError
         from ..data.beyond import SEEDS, STEPS, beyond_study
@@ -236,7 +237,7 @@ def beyond(
             raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
         if processes < 1:
             raise InputError(f"processes: {processes} compute nothing; at least one would be right")
-        with progress_line(_BEYOND_STEPS) as progress, executor_of(processes) as executor:
+        with _going_on(kept), progress_line(_BEYOND_STEPS) as progress, executor_of(processes) as executor:
             study = beyond_study(
                 steps=steps if steps is not None else _QUICK_BEYOND if quick else STEPS,
                 seeds=seeds if seeds is not None else _QUICK_BOX_SEEDS if quick else SEEDS,
