@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -154,7 +154,7 @@ def dimensions_study(
 
 
 def step_times(name: str, width: tuple[int, ...]) -> dict[str, float]:
-    """Median seconds that energy and gradient of one network take, by the label of the run."""
+    """Median seconds of processor time that energy and gradient of one network take, by the label of the run."""
     problem = box_problems[name]
     followed = {}
     for label, (activation, gradient) in WAYS.items():
@@ -164,9 +164,9 @@ def step_times(name: str, width: tuple[int, ...]) -> dict[str, float]:
     taken: dict[str, list[float]] = {label: [] for label in followed}
     for _ in range(_TIMED):
         for label, (objective, theta) in followed.items():
-            begun = perf_counter()
+            begun = process_time()
             objective.gradient(theta)
-            taken[label].append(perf_counter() - begun)
+            taken[label].append(process_time() - begun)
     return {label: median(times) for label, times in taken.items()}
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...verify.errors import InputError
+from ...verify.statement.box import BoxProblem
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
 from ..networks.choices import Activation as ActivationName
@@ -70,7 +71,8 @@ def fit(
     All networks are trained together, in one set of tensors with a leading dimension; they do not influence each other.
 
     Args:
-        problem: gives κ, f, D, lift and ends. Essential values are held by its penalty.
+        problem: gives κ, f, D, lift and ends. Essential values are held by its penalty. In boxes of up to three inputs,
+            and for points drawn anew at each step, see `fit_box`.
         width: neurons of the hidden layer, or of several.
         activation: see `kinkproof.solver.networks.activations.ACTIVATIONS`.
         gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact" or "bulk"; see `objective`.
@@ -117,6 +119,11 @@ def fit(
         >>> run.energy_gap.shape, bool((run.energy < run.history.exact[0]).all())
         ((2,), True)
     """
+    if isinstance(problem, BoxProblem):
+        raise InputError(
+            f"problem: {problem.name or 'a BoxProblem'} is stated in a box of {problem.inputs} inputs, where points "
+            "are drawn and no rule of one input holds; fit_box(problem, …) would be right"
+        )
     require_problem(problem)
     drawn: str = "a run" if isinstance(initial, Run) else initial
     if isinstance(initial, Run) and start is None:
