@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...errors import InputError
 from ..judging.density import Density
-from ..telling.remedy import GROUP, NONE
-from .exact import ExactSide
+from ..telling.remedy import GROUP, NONE, Wanted
 from .fields import SpaceModel
 
 # Draws of the term by whose mean it is tried, and standard errors that the mean may be off by.
@@ -24,14 +24,14 @@ from kinkproof.solver import dirac_term
 value = value + dirac_term({density}, {model}, {domain})"""
 
 
-def advice(model: SpaceModel, density: Density, domain: Any, exact: ExactSide) -> str:
+def advice(model: SpaceModel, density: Density, domain: Any, wanted: Wanted) -> str:
     """The missing part as a summand, with the model called `model`, and the density by its name.
 
     Args:
         model: the user's.
         density: the user's.
         domain: as the user wrote it.
-        exact: by which the summand is tried.
+        wanted: by which the summand is tried.
     """
     cures = entry_points(group=GROUP, name="dirac_term")
     if not cures:
@@ -47,11 +47,11 @@ def advice(model: SpaceModel, density: Density, domain: Any, exact: ExactSide) -
     except (InputError, RuntimeError) as refusal:
         return NONE.format(why=f"dirac_term does not take it ({refusal})")
     found = torch.stack(rows)
-    wanted = exact.dirac
     error = float((found.var(0).sum() / _DRAWS).sqrt())
-    off = float((found.mean(0) - wanted).norm())
-    if off > _SIGMAS * (error**2 + exact.dirac_error**2) ** 0.5 or error > _KNOWN * float(wanted.norm()):
-        share = off / float(wanted.norm())
+    size = float(np.linalg.norm(wanted.dirac))
+    off = float(np.linalg.norm(found.mean(0).numpy() - wanted.dirac))
+    if off > _SIGMAS * (error**2 + wanted.error**2) ** 0.5 or error > _KNOWN * size:
+        share = off / size
         return NONE.format(why=f"the mean of {_DRAWS} draws of dirac_term is {share:.0%} of the missing part off")
     name = getattr(density.function, "__name__", "density").replace("<lambda>", "density")
     said = repr(domain) if isinstance(domain, tuple | list) else "domain"

@@ -20,6 +20,7 @@ from ..judging.judgement import DRAWN, Judged, Target, on_points, over_draws
 from ..judging.trained import Trained
 from ..seeing.source_lines import at, line_of
 from ..telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
+from ..telling.remedy import Wanted
 from .advice import advice
 from .domains import Domain, as_domain
 from .exact import SAMPLES, ExactSide, Unit, exact_side, ranges
@@ -49,6 +50,15 @@ def in_several_inputs(domain: Any) -> bool:
         return False
 
 
+def inputs_of(domain: Any) -> int:
+    """How many inputs a domain has.
+
+    Raises:
+        InputError: it is none.
+    """
+    return len(as_domain(domain).box)
+
+
 def audit_in_space(
     model: Callable[..., Any],
     density: Callable[..., Any],
@@ -56,15 +66,28 @@ def audit_in_space(
     parameters: Mapping[str, Any] | None,
     under_audit: Trained,
     progress: Callable[[str], None],
+    told: Any = None,
+    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None = None,
 ) -> ModelAudit:
     """As `audit_model`, for x (n, d), u (n,) or (n, m), ∇u (n, d) or (n, m, d).
+
+    Args:
+        model: see there.
+        density: see there.
+        domain: see there.
+        parameters: see there.
+        under_audit: what is trained.
+        progress: see there.
+        told: of what framework else the model was told in torch, with a `check`; None for torch itself.
+        advise: what to add in that framework.
 
     Raises:
         InputError: a model, density, domain or sum that cannot be judged.
     """
     where = as_domain(domain)
-    progress("the model")
     prepared = prepare(model, where, parameters)
+    if told is not None:
+        told.check(prepared, probes(where))
     (bound,), extended = borrow([(bind(density), probes(where))], prepared)
     assert isinstance(extended, SpaceModel)
     prepared = extended
@@ -82,18 +105,18 @@ def audit_in_space(
     routes = _routes(exact)
     parts = ranges(prepared)
     notes = _notes(prepared, exact)
-    told = partial(_told, prepared, bound, domain, trained, exact, routes)
+    found_of = partial(_told, prepared, bound, domain, trained, exact, routes, advise)
     if not all(r.passed for r in routes):
         worst = next(r for r in routes if not r.passed)
         reason = f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient"
-        return told(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
+        return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     size = float(exact.dirac.norm())
     if size and size <= _SEEN * exact.dirac_error:
         reason = (
             f"no verdict: the Dirac part is {size:.1e} ± {exact.dirac_error:.1e}, which {SAMPLES * exact.lines:,} "
             "lines along each axis cannot tell from none"
         )
-        return told(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
+        return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     progress(f"autodiff of {trained.name}")
     floor = _FLOOR * exact.magnitude / (float(prepared.vector().norm()) or 1.0)
     target = Target(exact.bulk.numpy(), exact.dirac.numpy(), floor, exact.variance.numpy())
@@ -115,7 +138,7 @@ def audit_in_space(
     )
     verdict = "inconsistent" if any(f.verdict == "inconsistent" for f in found) else "consistent"
     reason = _reason(verdict, judged[-1], exact, checked)
-    return told(verdict, reason, points, draws, found, autodiff, notes, checked)
+    return found_of(verdict, reason, points, draws, found, autodiff, notes, checked)
 
 
 def _check(density: Density, model: SpaceModel, domain: Domain) -> None:
@@ -235,8 +258,9 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
 
 def _told(
     model: SpaceModel, density: Density, domain: Any, trained: Discretisation, exact: ExactSide, routes: list[Route],
-    verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any,
-    notes: tuple[str, ...], checked: Gradcheck | None,
+    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None, verdict: str, reason: str,
+    points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any, notes: tuple[str, ...],
+    checked: Gradcheck | None,
 ) -> ModelAudit:  # fmt: skip
     first = exact.samples[0]
     calls = exact.searched.trace.calls
@@ -255,7 +279,11 @@ def _told(
         "exact energy": f"{exact.energy:.8g}",
         "kinks": f"{len(first.places):,} crossings in a sample" + (f" ({', '.join(operations)})" if operations else ""),
     }
-    text = advice(model, density, domain, exact) if verdict == "inconsistent" and exact.dirac.any() else ""
+    text = ""
+    if verdict == "inconsistent" and exact.dirac.any():
+        total = exact.bulk + exact.dirac
+        wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, exact.dirac.numpy(), np.zeros(0), exact.dirac_error)
+        text = (advise or advice)(model, density, domain, wanted)
     return ModelAudit(
         verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, tuple(routes),
         exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, first.places[:_PICTURED].numpy(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -15,11 +15,10 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..judging.density import Density
-from ..judging.discretisation import Discretisation, Nodes, on_loss
+from ..judging.discretisation import Discretisation, Nodes, on_loss, weighted
 from ..judging.integral import Integral
 from ..judging.seeds import seeded
 from ..judging.trained import Trained
-from ..seeing.pieces import at_once
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .domains import Domain, even_points
 from .fields import SpaceModel
@@ -55,19 +54,10 @@ def discretised(model: SpaceModel, density: Density, domain: Domain, stated: Tra
         nodes = partial(of_rule, domain)
         name = {"midpoint": "midpoint rule", "random": "random points", "sobol": "Sobol' points"}[stated.rule]
         drawn = stated.rule == "random"
-    return Discretisation(
-        name, partial(_weighted, own, density, nodes), own.tensors, own.precision, True, drawn,
-        partial(_signed, own, density, nodes),
-    )  # fmt: skip
-
-
-def _weighted(model: SpaceModel, density: Density, nodes: Callable[[int], Nodes], points: int) -> Iterator[Tensor]:
-    """Parts of Σ weight·L, ∇u by autograd."""
-    dtype = torch.float64 if model.precision == "float64" else torch.float32
-    x, weights = (a.to(dtype) for a in nodes(points))
-    size = at_once(model.widest)
-    for part, weight in zip(torch.split(x, size), torch.split(weights, size), strict=True):
-        yield (density(model, part.clone().requires_grad_()) * weight).sum()
+    # The interval is of no meaning here.
+    parts = partial(stated.summed, own, Integral(density, (0.0, 1.0)), nodes)
+    scatter = partial(_signed, own, density, nodes)
+    return Discretisation(name, parts, own.tensors, own.precision, True, drawn, scatter)
 
 
 def _signed(model: SpaceModel, density: Density, nodes: Callable[[int], Nodes], points: int, seed: int) -> Array:
@@ -76,7 +66,7 @@ def _signed(model: SpaceModel, density: Density, nodes: Callable[[int], Nodes], 
         x, weights = nodes(points)
     signs = 2.0 * torch.randint(2, (len(x),), generator=torch.Generator().manual_seed(seed)) - 1
     row = torch.zeros_like(model.vector(), dtype=torch.float64)
-    for part in _weighted(model, density, lambda _: (x, weights * signs), points):
+    for part in weighted(model, Integral(density, (0.0, 1.0)), lambda _: (x, weights * signs), points):
         row += model.gradient(part).double()
     found: Array = row.numpy()
     return found
