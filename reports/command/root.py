@@ -166,7 +166,7 @@ def derive(
 
     derivation = run_derive(problem)
     if as_json:
-        rows = [{"number": e.number, "latex": e.latex(), "sympy": str(e.right)} for e in derivation.equations()]
+        rows = [{"number": e.number, "latex": e.latex(), "sympy": e.text()} for e in derivation.equations()]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         typer.echo(derivation.latex(), nl=False)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...verify.choices import Rule, unknown
 from ...verify.errors import InputError
+from ...verify.showing import Shown, html_table
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
@@ -43,7 +44,7 @@ _SMOOTH_STEP = float(np.finfo(np.float64).eps ** 0.25)
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum(Value):
+class Spectrum(Value, Shown):
     """A Hessian and its eigenvectors.
 
     Attributes:
@@ -59,6 +60,14 @@ class Spectrum(Value):
     eigenvalues: Array
     eigenvectors: Array
     step: float | None = None
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{v:.4g}" for v in self.eigenvalues[:3])
+        return f"<Spectrum, {self.kind}: {len(self.eigenvalues)} eigenvalues, {shown}, … {self.eigenvalues[-1]:.4g}>"
+
+    def _repr_html_(self) -> str:
+        rows = ((k + 1, float(v)) for k, v in enumerate(self.eigenvalues))
+        return html_table(repr(self)[1:-1], ["index", "eigenvalue"], rows)
 
 
 def spectrum(

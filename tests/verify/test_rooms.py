@@ -102,6 +102,7 @@ def test_imports_between_rooms_run_one_way() -> None:
     loose = {
         "verify.choices",
         "verify.misspelling",
+        "verify.showing",
         "verify.models.space.domains",
         "verify.errors",
         "verify.files",
@@ -148,6 +149,7 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
     loose = {
         "verify.models.space.domains",
         "verify.choices",
+        "verify.showing",
         "verify.errors",
         "verify.files",
         "verify.first_use",
@@ -173,6 +175,7 @@ def test_the_kink_solver_takes_only_the_statement_of_a_problem_from_verify() -> 
         assert {f for f in IMPORTS[name] if f.startswith("verify")} <= allowed | {
             "verify.choices",
             "verify.first_use",
+            "verify.showing",
             "verify.values",
         }, name
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ..choices import Delta, Rule, unknown
 from ..errors import InputError
-from ..line.energy import GUARD_DIGITS, Sweep, end_terms, single, sweep
+from ..line.energy import Sweep, end_terms, single, sweep, working_digits
 from ..line.gradient import Gradient, dirac_terms, refuse_degenerate
 from ..line.kinks import arrange
 from ..line.moments import moments
 from ..statement.blocks import Blocks
 from ..statement.expressions import parse_number, to_mpf
-from ..statement.network import ShallowNetwork
+from ..statement.network import ShallowNetwork, require_shallow
 from ..statement.problem import RitzProblem
 from ..values import Value
 from .nodewise import nodewise_gradient
@@ -140,6 +140,7 @@ def quadrature_gradient(
     """
     if delta not in DELTAS:
         raise InputError(f"delta: {delta!r} is unknown; one of None, 'nearest', 'mean' would be right")
+    require_shallow(network)
     mesh = grid(rule, points, problem.domain)
     if digits is not None:
         return _exact_gradient_on_grid(problem, single(network), rule, points, delta, digits)
@@ -170,7 +171,7 @@ def _exact_gradient_on_grid(
     arrangement = arrange(problem, network, derivative=1)
     if delta == "mean":
         refuse_degenerate(problem, network, arrangement)
-    with mpmath.workdps(digits + GUARD_DIGITS):
+    with mpmath.workdps(working_digits(digits)):
         found = nodewise_gradient(problem, network, *exact_nodes(rule, points, problem.domain), delta)
     with mpmath.workdps(digits):
         bulk, dirac, total = (

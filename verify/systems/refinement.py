@@ -20,7 +20,7 @@ from ..line.crosscheck import crosscheck
 from ..line.gradient import Gradient
 from ..statement.blocks import BLOCKS
 from ..statement.expressions import NUMPY_MODULES, X
-from ..statement.network import ShallowNetwork
+from ..statement.network import ShallowNetwork, require_shallow
 from ..statement.problem import RitzProblem
 from .answer import answer
 from .discovery import describe, discover
@@ -60,6 +60,7 @@ def audit_systems(
     if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
         raise InputError(f"points: {points} does not refine; at least three ascending numbers would be right")
     network = ShallowNetwork.random(WIDTH, seed=0) if network is None else network
+    require_shallow(network)
     if network.batch:
         raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
     chosen = discover() if methods is None else tuple(methods)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...showing import Shown, html_table
 from ...systems.findings import versions
 from ...systems.study import Study
 from ..judging.gradcheck import Gradcheck
@@ -123,7 +124,7 @@ class Route:
 
 
 @dataclass(frozen=True, eq=False)
-class ModelAudit:
+class ModelAudit(Shown):
     """The outcome of an audit of a user's model.
 
     Attributes:
@@ -217,6 +218,15 @@ class ModelAudit:
             "notes": list(self.notes),
             "remedy": self.remedy,
         }
+
+    def __repr__(self) -> str:
+        kinks = "1 kink" if len(self.kinks) == 1 else f"{len(self.kinks)} kinks"
+        return f"<ModelAudit: {self.verdict}; {self.discretisation}, {kinks}, {len(self.tensors)} tensors>"
+
+    def _repr_html_(self) -> str:
+        heads = ["parameter", *self.columns, "missing", "verdict"]
+        found = [*self.tensors, *([self.total] if self.total is not None else [])]
+        return html_table(f"{repr(self)[1:-1]}. {self.reason}", heads, map(self.row, found))
 
     def __str__(self) -> str:
         """The report as text."""
