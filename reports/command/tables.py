@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,8 @@ _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
 AUDIT_STEPS = 34
 # The table of every row needs this much; on a narrower terminal rows are folded first, then columns left out.
 _WHOLE_WIDTH = 138
+# How a system of ours that is not installed says so.
+_EXTRA = re.compile(r"not installed: pip install 'kinkproof\[(\w+)\]'")
 _BLOCKS_HEAD, _MISSING_HEAD = "w b c", "missing"
 
 
@@ -66,6 +69,12 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
 def nothing_judged(audit: Audit) -> str:
     """The sentence for an audit without any AD system: what is missing, and the command for it."""
     absent = [r for r in audit.rows if r.unavailable]
+    extras = [found[1] for r in absent if (found := _EXTRA.fullmatch(r.unavailable))]
+    if len(extras) == len(absent) > 1:
+        # One command for all of them.
+        systems = ", ".join(row.system for row in absent)
+        why = f"; none of {systems} is installed: pip install 'kinkproof[{','.join(extras)}]'"
+        return f"audit: no AD system was judged, only kinkproof's own quadratures{why}"
     why = "".join(f"; {row.system} is {row.unavailable}" for row in absent) or "; one with a backend would be right"
     return f"audit: no AD system was judged, only kinkproof's own quadratures{why}"
 

@@ -28,6 +28,8 @@ _PLACES = 3
 # Rows that fit a page beside the checks; where the figure below them begins, and how high it must be to show anything.
 _ROWS = 16
 _FLOOR, _LEAST = 0.235, 0.09
+# Of a row's label in that figure, in shares of the page's height.
+_LABEL = 0.022
 _CITED = (
     "Nearest published methods: damped block Newton for shallow Ritz (Cai, Doktorova, Falgout, Herrera 2024, arXiv "
     "2404.17750): here the Newton steps of `solve`; adaptive quadrature for Deep Ritz (Liu, Cai, arXiv 2305.15257) and "
@@ -105,7 +107,7 @@ def _pages(answer: Answer) -> list[Page]:
                 answer.question.claim, answer.checks, table.bottom - 0.025, answer.judged, besides="Besides:"
             )
         figure, room = Figure(), min(block.bottom for block in blocks) - 0.03 - _FLOOR
-        if room > _LEAST:
+        if room > max(_LEAST, _LABEL * len(arms)):
             _dots(figure.add_axes((0.3, _FLOOR, 0.65, room)), arms)
         title = answer.question.name + (f" ({number} of {len(parts)})" if len(parts) > 1 else "")
         pages.append(Page(title, caption, figure, tuple(blocks)))

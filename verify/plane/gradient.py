@@ -145,13 +145,12 @@ def one_sided_gradients(
     """
     (x, y), one, none = plane_functions(problem).centre, Fraction(1), Fraction(0)
     directions = ((one, none, x), (none, one, y), (none, none, one))
-    with mpmath.workdps(15 + GUARD_DIGITS):
-        plain = _assembled(problem, network, "mpf", 0.0).total.ravel()
-        left, right = plain.copy(), plain.copy()
-        for i in sorted({i for d in found for i in d.neurons}):
-            for k, direction in enumerate(directions):
-                component = 2 * i + k if k < 2 else 2 * network.width + i
-                for vector, sign in ((left, -1), (right, 1)):
-                    moved = _assembled(problem, network, "mpf", 0.0, Motion(i, direction, sign))
-                    vector[component] = moved.total.ravel()[component]
-    return PlaneBlocks.from_vector(left.astype(float)), PlaneBlocks.from_vector(right.astype(float))
+    plain = _assembled(problem, network, "float", 0.0).total.ravel()
+    left, right = plain.copy(), plain.copy()
+    for i in sorted({i for d in found for i in d.neurons}):
+        for k, direction in enumerate(directions):
+            component = 2 * i + k if k < 2 else 2 * network.width + i
+            for vector, sign in ((left, -1), (right, 1)):
+                moved = _assembled(problem, network, "float", 0.0, Motion(i, direction, sign))
+                vector[component] = moved.total.ravel()[component]
+    return PlaneBlocks.from_vector(left), PlaneBlocks.from_vector(right)

@@ -97,7 +97,8 @@ def segments_in(
     motion: Motion | None = None,
 ) -> Segments:
     """The kink lines' parts in a trapezoid, then `sides`, in a rule's numbers."""
-    if rule.numbers == "float":
+    # What moves apart is told by Fractions alone.
+    if rule.numbers == "float" and motion is None:
         return float_segments(lines, trapezoid, sides, functions.size)
     found = exact_segments(lines, trapezoid, sides, motion)
     return Segments(*(rule.array(getattr(found, n)) for n in ("start", "end", "length", "low", "high")))

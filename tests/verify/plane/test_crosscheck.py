@@ -9,6 +9,7 @@ import pytest
 from kinkproof.verify import PlaneNetwork, exact_gradient, plane_problems
 from kinkproof.verify.plane import gradient as gradients
 from kinkproof.verify.plane.corners import corner_gradient
+from kinkproof.verify.plane.degeneracies import clearance
 from kinkproof.verify.plane.scanlines import scanline_gradient
 
 from .networks import DATA, DOMAINS, problem, rational_network
@@ -20,6 +21,10 @@ _POINTS = 12
 def apart(domain: str, data: str, width: int, seed: int) -> tuple[float, float]:
     """How far the two other derivations are from the gradient and its energy, by the norm."""
     asked, network = problem(domain, data), rational_network(width, seed)
+    while clearance(asked, network) < 1e-9:
+        # Small fractions draw the same line twice now and then.
+        seed += 1000
+        network = rational_network(width, seed)
     found = exact_gradient(asked, network)
     vector = found.total.ravel()
     size, out = np.linalg.norm(vector), []
