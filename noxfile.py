@@ -12,6 +12,8 @@ CONSTRAINTS = ("-c", "tests/constraints.txt")
 # is the extra `fast`, pyarrow the extra `parquet`.
 TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
            "pyarrow")  # fmt: skip
+# Libraries of others: whose models and domains the missing term takes, and whose loops the gallery shows.
+GALLERY = ("deepxde", "equinox", "flax", "lightning", "optax", "tensorboard")
 # A process for each core, each with one thread; a file stays together, for what its tests share.
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -109,7 +111,7 @@ def tests_portable(session: nox.Session) -> None:
 @nox.session
 def tests_long(session: nox.Session) -> None:
     """The long tests: 200 networks against 50-digit differences."""
-    install(session, *TESTING, "gmpy2")
+    install(session, *TESTING, "gmpy2", *GALLERY)
     session.run("pytest", "-m", "long", *PARALLEL, *session.posargs, env=ONE_THREAD)
 
 

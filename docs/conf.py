@@ -56,7 +56,8 @@ def write_command_page(app: Sphinx) -> None:
     made = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n", "", made).removeprefix("# `kinkproof`\n")
     # An option named in a sentence is code; as text its two hyphens would become a dash.
     made = re.sub(r"`[^`\n]*`|--[a-z][a-z-]*", lambda found: f"`{found[0].strip('`')}`", made)
-    text = f"# The command line\n{made.rstrip()}\n\nExit codes: 0 as expected, 1 a check failed, 2 bad input.\n"
+    codes = "Exit codes: 0 as expected, 1 a check failed, 2 bad input, 130 interrupted."
+    text = f"# The command line\n{made.rstrip()}\n\n{codes}\n"
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from .choices import Rule
 from .errors import InputError
 from .statement.network import ShallowNetwork
 from .statement.problem import RitzProblem
@@ -22,7 +23,7 @@ def audit(
     network: ShallowNetwork | None = None,
     methods: Iterable[Method] | None = None,
     points: tuple[int, ...] = POINTS,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     progress: Callable[[str], None] = ...,
 ) -> Audit: ...
 
@@ -36,7 +37,7 @@ def audit(
     terms: Sequence[Any] = (),
     loss_of: Callable[..., Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     quadrature: Callable[[int], Any] | None = None,
     loss: Callable[[Any, int], Any] | None = None,
     ends: Callable[[Any], Any] | None = None,

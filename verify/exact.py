@@ -143,8 +143,8 @@ def exact_gradient(
 
 
 def exact_hessian(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
+    problem: RitzProblem | Density | PlaneProblem,
+    network: ShallowNetwork | DeepNetwork | PlaneNetwork,
     digits: int | None = None,
     density: Any = None,
 ) -> Array:
@@ -161,7 +161,7 @@ def exact_hessian(
         density: see `exact_energy`.
 
     Returns:
-        (..., 3N, 3N), symmetric; O(N²). Of a deep network (P, P).
+        (..., 3N, 3N), symmetric; O(N²). Of a deep network (P, P), in the plane (4N, 4N).
 
     Raises:
         NondifferentiableError: a second derivative does not exist here.
@@ -170,12 +170,16 @@ def exact_hessian(
 
 
 def hessian_parts(
-    problem: RitzProblem | Density,
-    network: ShallowNetwork | DeepNetwork,
+    problem: RitzProblem | Density | PlaneProblem,
+    network: ShallowNetwork | DeepNetwork | PlaneNetwork,
     digits: int | None = None,
     density: Any = None,
 ) -> HessianParts:
     """`exact_hessian`, split; the same arguments and refusals."""
+    if isinstance(problem, PlaneProblem):
+        from .plane.hessian import plane_hessian_parts
+
+        return plane_hessian_parts(problem, _of_the_plane(network, density), digits)
     far = _about_centre(problem, network, density, digits)
     if far is not None:
         with suppress(InputError, NondifferentiableError):

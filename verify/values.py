@@ -1,4 +1,4 @@
-"""Values: equal when all that they hold is equal, copied and pickled with it.
+"""Values: equal when all that they hold is equal, copied and pickled with it, and told in a line.
 
 Written for process pools of the user's; nothing of kinkproof unpickles anything.
 """
@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 
+# Of longer arrays and texts only the beginning or the shape is told.
+_MOST, _LONGEST = 6, 60
+
 
 class Value:
     """Base of frozen dataclasses (`eq=False`) that may hold arrays."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            # `dataclass` would write one with every number of every array; one that is there it leaves.
+            cls.__repr__ = _told  # type: ignore[method-assign]
 
     def __eq__(self, other: object) -> bool:
         return NotImplemented if type(other) is not type(self) else _fields_same(self, other)
@@ -25,6 +34,43 @@ class Value:
     def __getstate__(self) -> dict[str, Any]:
         # What is derived is derived again.
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+
+def _told(value: Any) -> str:
+    return f"{type(value).__name__}({', '.join(f'{f.name}={brief(getattr(value, f.name))}' for f in fields(value))})"
+
+
+def brief(value: Any) -> str:
+    """A value in a few words: a short array by its numbers, a long one by its shape, a problem by its name."""
+    if isinstance(value, np.ndarray):
+        return _brief_array(value)
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return _listed(list(map(str, value)), "{}")
+    if isinstance(value, tuple | list):
+        # Of what is long itself only how many there are.
+        plain = all(v is None or isinstance(v, str | int | float | np.generic) for v in value)
+        short = _listed([brief(v) for v in value], "()")
+        return short if plain else f"({len(value)} of {type(value[0]).__name__})"
+    if is_dataclass(value):
+        name = getattr(value, "name", None) or getattr(value, "label", None)
+        return repr(name) if isinstance(name, str) else f"{type(value).__name__}(…)"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _brief_array(value: np.ndarray[Any, Any]) -> str:
+    if value.ndim <= 1 and value.size <= _MOST:
+        return _listed([str(v) if value.dtype == object else brief(v.item()) for v in value.ravel()], "[]")
+    kind = "numbers" if value.dtype == object else str(value.dtype)
+    return f"<{'×'.join(map(str, value.shape))} {kind}>"
+
+
+def _listed(parts: list[str], brackets: str) -> str:
+    shown = parts if len(parts) <= _MOST else [*parts[:_MOST], "…"]
+    text = ", ".join(p if len(p) <= _LONGEST else f"{p[: _LONGEST - 1]}…" for p in shown)
+    return f"{brackets[0]}{text}{brackets[1]}"
 
 
 def same(a: Any, b: Any) -> bool:

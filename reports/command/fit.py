@@ -7,11 +7,23 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .options import given, refuse_idle, with_problem
+from ...solver.networks.choices import (
+    Activation,
+    EnergyForm,
+    FitRule,
+    Gradient,
+    Initial,
+    Optimizer,
+    Precision,
+    ScheduleName,
+)
+from ...verify.choices import nearest
+from .options import closed, given, going_on, refuse_idle, with_problem
+from .terminal import speaking
 
 if TYPE_CHECKING:
     from ...solver.training.runs import Run
@@ -24,9 +36,10 @@ _SEEDS, _STEPS = 4, 10_000
 # What a preset leaves open.
 _OF_A_PRESET = ("preset", "quick", "width", "steps", "learning_rate", "points", "seeds", "save", "threads", "as_json")
 
-Preset = Annotated[
-    str | None, typer.Option(help="Instead of one run the paper's: figure-1, figure-2, figure-4, figure-5 or figure-6.")
-]
+Figure = Literal["figure-1", "figure-2", "figure-4", "figure-5", "figure-6"]
+Preset = Annotated[str | None, closed(Figure, "Instead of one run the paper's:")]
+# What `--start` takes besides a file.
+_REGRESSION = "regression"
 
 
 @with_problem
@@ -36,27 +49,15 @@ def fit(
     preset: Preset = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few steps and seeds, for a first look.")] = False,
     width: Annotated[str, typer.Option(help="Neurons of the hidden layer; 20,20 for two.")] = "20",
-    activation: Annotated[
-        str, typer.Option(help="relu, leaky-relu, relu2, tanh, sigmoid, softplus, swish, gelu or sin.")
-    ] = "relu",
-    gradient: Annotated[
-        str, typer.Option(help="autodiff, finite-difference, dirac-nearest, dirac-mean, exact or bulk.")
-    ] = "autodiff",
-    energy: Annotated[str, typer.Option(help="ritz, or strong for the squared residual.")] = "ritz",
+    activation: Annotated[str, closed(Activation, "Of the neurons:")] = "relu",
+    gradient: Annotated[str, closed(Gradient, "That training follows:")] = "autodiff",
+    energy: Annotated[str, closed(EnergyForm, "Ritz's, or the squared residual:")] = "ritz",
     steps: Annotated[int | None, typer.Option(help=f"Epochs; by default {_STEPS}.", show_default=False)] = None,
     learning_rate: Annotated[float, typer.Option(help="ADAM's.")] = 1e-3,
-    schedule: Annotated[
-        str | None, typer.Option(help="Of the learning rate: cosine, exponential, step or one-cycle.")
-    ] = None,
-    optimizer: Annotated[str, typer.Option(help="adam, sgd, lbfgs, adam-lbfgs, varpro or newton.")] = "adam",
+    schedule: Annotated[str | None, closed(ScheduleName, "Of the learning rate:")] = None,
+    optimizer: Annotated[str, closed(Optimizer, "What makes the steps:")] = "adam",
     lbfgs_steps: Annotated[int | None, typer.Option(help="Of adam-lbfgs; by default a tenth.")] = None,
-    rule: Annotated[
-        str,
-        typer.Option(
-            help="midpoint, endpoint-mean, trapezoid, gauss-legendre, conforming; or, with points "
-            "drawn anew at each step, uniform, stratified or quasi-random."
-        ),
-    ] = "midpoint",
+    rule: Annotated[str, closed(FitRule, "Of the quadrature:")] = "midpoint",
     points: Annotated[int, typer.Option(help="Quadrature points.")] = 200,
     difference_step: Annotated[
         float | None, typer.Option(help="ε of finite differences; by default the adviser's.")
@@ -67,9 +68,7 @@ def fit(
     start: Annotated[
         str | None, typer.Option(help="regression, or a file written by --save, instead of random parameters.")
     ] = None,
-    initial: Annotated[
-        str, typer.Option(help="How random parameters are drawn: paper, torch, even or density.")
-    ] = "paper",
+    initial: Annotated[str, closed(Initial, "How random parameters are drawn:")] = "paper",
     patience: Annotated[int | None, typer.Option(help="Stop a network that has not improved for so long.")] = None,
     record: Annotated[int, typer.Option(help="Look every so many steps.")] = 100,
     checkpoint: Annotated[Path | None, typer.Option(help="File that keeps the state on the way.")] = None,
@@ -79,27 +78,34 @@ def fit(
         Path | None,
         typer.Option(help="File for the run, .npz; for a preset a folder, by default build/experiments."),
     ] = None,
-    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    dtype: Annotated[str, closed(Precision, "Of the numbers:")] = "float64",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(help="Of torch; for tensors this small one is fastest.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Train networks on the energy with the gradient of your choice, right or wrong, from the same start.
 
-    Exits with 1 if a network diverged.
+    Exits with 1 if a network diverged, with 130 if interrupted; with --checkpoint it can go on from there.
     """
-    import torch
-
-    from ...solver.training.training import fit as train
     from ...verify.errors import InputError
     from ...verify.files import require_writable
-    from .training_tables import experiment_tables, run_as_dict, run_table
 
     if threads < 1:
         raise InputError(f"threads: {threads} compute nothing; at least one would be right")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
     _refuse_idle(context, preset, optimizer, checkpoint, start)
+    widths = _widths(width)
+    if start not in (None, _REGRESSION) and not Path(start).is_file():
+        if nearest(start, [_REGRESSION]):
+            raise InputError(f"start: there is no file {start}; did you mean {_REGRESSION!r}?")
+        raise InputError(f"start: there is no file {start}; {_REGRESSION}, or a run that --save wrote, would be right")
+    # From here on what needs torch, whose import alone takes longer than saying what was wrong.
+    import torch
+
+    from ...solver.training.training import fit as train
+    from .training_tables import experiment_tables, run_as_dict, run_table
+
     torch.set_num_threads(threads)
     steps = steps if steps is not None else _QUICK_STEPS if quick else _STEPS
     count = seeds if seeds is not None else _QUICK_SEEDS if quick else _EXPERIMENT_SEEDS if preset else _SEEDS
@@ -121,7 +127,7 @@ def fit(
                 width=int(width),
                 points=points,
                 learning_rate=learning_rate,
-                progress=True,
+                progress=speaking(),
                 folder=folder,
             )
             runs = list(outcome.runs.values())
@@ -133,21 +139,22 @@ def fit(
             if save is not None:
                 require_writable(save)
             settings: dict[str, Any] = {
-                "width": _widths(width), "activation": activation, "gradient": gradient, "energy": energy,
+                "width": widths, "activation": activation, "gradient": gradient, "energy": energy,
                 "steps": steps, "learning_rate": learning_rate, "schedule": schedule, "optimizer": optimizer,
                 "lbfgs_steps": lbfgs_steps, "rule": rule, "points": points, "difference_step": difference_step,
                 "seeds": range(count), "patience": patience, "record": record, "dtype": dtype, "device": device,
                 "initial": initial,
             }  # fmt: skip
             settings["start"] = _start(problem, start, settings)
-            run = train(
-                problem,
-                **settings,
-                progress=True,
-                checkpoint=checkpoint,
-                checkpoint_every=checkpoint_every,
-                resume=resume,
-            )
+            with going_on(f"the same command with --resume goes on from {checkpoint}", checkpoint):
+                run = train(
+                    problem,
+                    **settings,
+                    progress=speaking(),
+                    checkpoint=checkpoint,
+                    checkpoint_every=checkpoint_every,
+                    resume=resume,
+                )
             runs = [run]
             # Printed first: a disk that is full by now costs the file, not the figures.
             if as_json:
@@ -156,7 +163,8 @@ def fit(
                 run_table(run)
             if save is not None:
                 run.save(save)
-                typer.echo(f"Written: {save}", err=as_json)
+                if speaking():
+                    typer.echo(f"Written: {save}", err=as_json)
     if any(r.diverged.any() for r in runs):
         raise typer.Exit(1)
 
@@ -179,7 +187,7 @@ def _refuse_idle(
                     "adam or adam-lbfgs would be right")  # fmt: skip
     if start is not None:
         refuse_idle(context, ["initial"], f"beside --start {start}, which draws none; one of the two would be right")
-    if start not in (None, "regression"):
+    if start not in (None, _REGRESSION):
         refuse_idle(context, ["seeds"], f"beside --start {start}, which has its own networks; one of the two is right")
 
 
@@ -199,10 +207,10 @@ def _start(problem: RitzProblem, start: str | None, settings: dict[str, Any]) ->
     from ...solver.training.regression import regress
     from ...solver.training.runs import Run
 
-    if start != "regression":
+    if start != _REGRESSION:
         return Run.load(start)
     same = {n: settings[n] for n in ("width", "activation", "seeds", "dtype", "device")}
-    return regress(problem, **same, progress=True)
+    return regress(problem, **same, progress=speaking())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from .terminal import steps
 OPTIONAL = {"quadrature": "quadrature", "training_loss": "loss", "ends": "ends", "parameters": "parameters"}
 OPTIONAL |= {"terms": "terms", "loss_of": "loss_of"}
 # Options that make sense with a model of the user's own.
-_ALLOWED = {"subject", "rule", "points", "pdf", "as_json", "context"}
+_ALLOWED = {"subject", "rule", "points", "pdf", "as_json", "quiet", "context"}
 STEPS = 6
 
 
@@ -56,7 +56,7 @@ def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as
 
     path, colon, name = subject.rpartition(":")
     if not colon or not path.endswith(".py") or not name:
-        raise InputError(f"audit: {subject!r} is not FILE.py:DENSITY; something like model.py:loss would be right")
+        raise InputError(f"audit: {subject!r} is not FILE.py:DENSITY; something like model.py:energy would be right")
     if pdf is not None:
         from ..layout.writing import require_report_path
 

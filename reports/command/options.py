@@ -1,4 +1,4 @@
-"""What all subcommands share: the options that state a problem, and bad input ending in one sentence."""
+"""What all subcommands share: options that state a problem or choose by name, and bad input ending in one sentence."""
 
 from __future__ import annotations
 
@@ -11,20 +11,74 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
+from typer.core import TyperCommand
+
+from ...verify.choices import nearest, unknown
+from .terminal import hushed
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
 
 DEFAULT_PROBLEM = "sine-2"
+# What typer raises where a command line cannot be read; the class has no public name of its own.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
+
+def _problem_names() -> list[str]:
+    from ...verify.statement.named import problems
+
+    return list(problems)
+
+
+def closed(choices: Any, about: str, *names: str, **others: Any) -> Any:
+    """An option with a closed choice: listed in `--help`, completed by the shell, and checked before any work.
+
+    Args:
+        choices: a `Literal`.
+        about: what is chosen, for the help.
+        names: of the option, where they are not those of its argument.
+        others: of `typer.Option`.
+    """
+    known = get_args(choices)
+
+    def check(context: typer.Context, parameter: typer.CallbackParam, value: str | None) -> str | None:
+        # A shell that completes asks for nothing to be checked.
+        if value is not None and value not in known and not context.resilient_parsing:
+            with one_sentence(context):
+                raise unknown(str(parameter.name), value, known)
+        return value
+
+    text = f"{about} {', '.join(known[:-1])} or {known[-1]}."
+    return typer.Option(*names, help=text, callback=check, autocompletion=lambda: list(known), **others)
+
+
+class Command(TyperCommand):
+    """A subcommand that, of an option that is not there, says which was meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As any command, but for that."""
+        try:
+            return super().parse_args(ctx, args)
+        except _USAGE_ERROR as error:
+            if hasattr(error, "possibilities"):
+                options = {o.lstrip("-"): o for p in self.params for o in p.opts}
+                near = nearest(str(getattr(error, "option_name", "")).lstrip("-"), options)
+                error.possibilities = [options[near]] if near else []
+            raise
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress line and no tables; errors, JSON and files stay.")
+]
 Name = Annotated[
     str | None,
     typer.Option(
         "--problem",
         "-p",
+        autocompletion=_problem_names,
         help=f"A named problem (see `kinkproof problems`; by default {DEFAULT_PROBLEM}), or FILE.py:NAME for a "
         "RitzProblem of your own.",
     ),
@@ -56,17 +110,42 @@ def one_sentence(context: typer.Context | None = None, besides: Collection[str] 
         typer.echo(f"kinkproof: {said}", err=True)
         raise typer.Exit(2) from None
     except ModuleNotFoundError as error:
-        extra = {
-            "torch": "solver", "scipy": "solver", "matplotlib": "reports", "pypdf": "reports",
-        }.get(error.name or "")  # fmt: skip
+        missing = (error.name or "").partition(".")[0]
+        extra = {"torch": "solver", "scipy": "solver", "matplotlib": "reports", "pypdf": "reports"}.get(missing)
         if extra is None:
             raise
-        typer.echo(
-            f"kinkproof: {error.name} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True
-        )
+        if context is not None and _draws(context):
+            # One command for all that is missing: this extra has the solver's in it.
+            extra = "reports"
+        typer.echo(f"kinkproof: {missing} is not installed; pip install 'kinkproof[{extra}]' would be right", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("kinkproof: interrupted", err=True)
+        raise typer.Exit(130) from None
+
+
+def _draws(context: typer.Context) -> bool:
+    """Does the command write pages or pictures?"""
+    parent = context.parent.info_name if context.parent is not None else None
+    # `fit --save` keeps numbers alone.
+    drawing = {"picture", "pdf", "chart"} | ({"save"} if context.info_name in ("audit", "verify") else set())
+    return parent == "report" or bool(drawing & set(given(context)))
+
+
+@contextmanager
+def going_on(how: str, kept: Path | None) -> Iterator[None]:
+    """An interruption with the sentence how to go on, where something is kept that this is possible from.
+
+    Args:
+        how: the sentence.
+        kept: what it goes on from; nothing is said where it is not there.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept is None or not kept.exists():
+            raise
+        typer.echo(f"kinkproof: interrupted; {how}", err=True)
         raise typer.Exit(130) from None
 
 
@@ -114,7 +193,7 @@ def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
             raise InputError(f"{name}: it does nothing {why}")
 
 
-def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..., None]:
+def with_problem(command: Callable[..., None], instead: str = "", at_work: bool = True) -> Callable[..., None]:
     """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
 
     The subcommand runs inside `one_sentence`.
@@ -122,6 +201,7 @@ def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..
     Args:
         command: the subcommand; it gets its `typer.Context` if it has an argument `context`.
         instead: an argument of it; where that is given no problem is stated, and the subcommand gets `None`.
+        at_work: does it work for a while, and can do it in silence?
     """
     own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
     shared = list(inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values())
@@ -130,7 +210,8 @@ def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..
     @wraps(command)
     def run(context: typer.Context, **options: Any) -> None:
         replaced = options.get(instead) is not None
-        with one_sentence(context, stating if replaced else ()):
+        quiet = hushed(options.pop("quiet", False), printing=options.get("as_json", False))
+        with one_sentence(context, stating if replaced else ()), quiet:
             stated = {n: options.pop(n) for n in stating}
             passed = {"context": context} if any(p.name == "context" for p in own) else {}
             command(None if replaced else _stated(**stated), **passed, **options)
@@ -138,7 +219,8 @@ def with_problem(command: Callable[..., None], instead: str = "") -> Callable[..
     # The problem's own class is imported only when a command runs.
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     others = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared, *own[1:]) if p.name != "context"]
-    merged = [context, *others]
+    quiet = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, annotation=Quiet, default=False)
+    merged = [context, *others, *([quiet] if at_work else [])]
     run.__signature__ = inspect.Signature(merged)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in merged}
     return run

@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import one_sentence, with_problem
+from .options import Command, Quiet, closed, one_sentence, with_problem
+from .terminal import hushed
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
 
 app = typer.Typer(help="Trusted values for other projects' tests.", no_args_is_help=True)
 
+Language = Literal["python", "c"]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is not as it would be.")]
 
 
-@app.command("list")
+def _pack_names() -> list[str]:
+    from ...verify.oracles import packs
+
+    return list(packs)
+
+
+@app.command("list", cls=Command)
 def list_packs(as_json: Json = False) -> None:
     """List the shipped packs."""
     with one_sentence():
@@ -34,9 +42,11 @@ def list_packs(as_json: Json = False) -> None:
             pack_table(packs)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
-    pack: Annotated[str, typer.Argument(help="A shipped pack, or the path of a pack's file.")],
+    pack: Annotated[
+        str, typer.Argument(help="A shipped pack, or the path of a pack's file.", autocompletion=_pack_names)
+    ],
     case: Annotated[str | None, typer.Argument(help="One case of it, by its id; by default a list of all.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +65,7 @@ def show(
             case_values(chosen[0])
 
 
-@app.command()
+@app.command(cls=Command)
 @with_problem
 def generate(
     problem: RitzProblem,
@@ -63,7 +73,7 @@ def generate(
         Path | None, typer.Option(help="Write one self-contained source file with closed forms: FILE.py or FILE.c.")
     ] = None,
     pack: Annotated[Path | None, typer.Option(help="Write a pack for `load`: FILE.json.")] = None,
-    language: Annotated[str | None, typer.Option(help="python or c; by default what the file's name says.")] = None,
+    language: Annotated[str | None, closed(Language, "By default what the file's name says;")] = None,
     check: Check = False,
 ) -> None:
     """Write oracles of a problem: a source file without dependencies on kinkproof, or a pack."""
@@ -79,8 +89,6 @@ def generate(
     require_writable(path)
     if pack and language:
         raise InputError("language: it does nothing for a pack, which is JSON; --standalone FILE would be right")
-    if language is not None and language not in LANGUAGES:
-        raise InputError(f"language: {language!r} is unknown; one of {', '.join(LANGUAGES)} would be right")
     endings = [".json"] if pack else [LANGUAGES[language]] if language else list(LANGUAGES.values())
     if path.suffix not in endings:
         raise InputError(f"{path}: the name's ending does not fit; {path.with_suffix(endings[0])} would be right")
@@ -92,22 +100,23 @@ def generate(
             _report_written(run_generate(problem, path, progress=progress))
 
 
-@app.command()
+@app.command(cls=Command)
 def shipped(
     into: Annotated[Path, typer.Argument(help="The folder of the packs.")],
     names: Annotated[list[str] | None, typer.Argument(help="Which packs; by default all.")] = None,
     check: Check = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make the shipped packs anew; `wide` takes a quarter of an hour."""
-    with one_sentence():
-        from ...verify.errors import InputError
+    with one_sentence(), hushed(quiet, printing=False):
+        from ...verify.choices import unknown
         from ...verify.files import require_writable, write_whole
         from ...verify.oracles.making.shipped import SHIPPED, shipped_text
         from .terminal import steps
 
         for name in names or []:
             if name not in SHIPPED:
-                raise InputError(f"pack: {name!r} is not a shipped pack; one of {', '.join(SHIPPED)} would be right")
+                raise unknown("pack", name, SHIPPED, "is not a shipped pack")
         targets = {into / f"{name}.json": name for name in names or SHIPPED}
         for path in targets:
             require_writable(path)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from .options import one_sentence, refuse_idle, with_problem
+from ...verify.choices import Rule
+from .options import Command, Quiet, closed, going_on, one_sentence, refuse_idle, with_problem
+from .terminal import hushed
 
 if TYPE_CHECKING:
     from ...verify.statement.problem import RitzProblem
@@ -68,13 +71,18 @@ def _write(kept: Cache, settings: Mapping[str, Any], write: Callable[[Path], obj
         recall_report(kept, settings, write, path)
 
 
-@app.command()
+def _going_on(kept: Cache) -> AbstractContextManager[None]:
+    """What an interruption says: whatever was computed is kept."""
+    return going_on(f"the same command goes on from what is kept in {kept.folder}", kept.folder)
+
+
+@app.command(cls=Command)
 @with_problem
 def discrepancy(
     problem: RitzProblem,
     width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
-    rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
+    rule: Annotated[str, closed(Rule, "Quadrature rule of the fixed grids:")] = "midpoint",
     backend: Annotated[
         list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
     ] = None,
@@ -96,7 +104,7 @@ def discrepancy(
 
     paths, kept = _places("discrepancy", output, html, cache)
     with steps(_DISCREPANCY_STEPS) as progress:
-        found = audit_study(problem, width, seed, rule, backend, quick=quick, cache=kept, progress=progress)
+        found = audit_study(problem, width, seed, cast(Rule, rule), backend, quick=quick, cache=kept, progress=progress)
         if found.routes_agree:
             progress("writing the report")
             settings = {"report": "discrepancy", "audit": found.as_dict()}
@@ -111,7 +119,7 @@ def discrepancy(
         raise InputError(nothing_judged(found))
 
 
-@app.command()
+@app.command(cls=Command)
 @with_problem
 def landscape(
     problem: RitzProblem,
@@ -119,7 +127,7 @@ def landscape(
     width: Annotated[int, typer.Option(help="Neurons of the networks.")] = 20,
     seed: Annotated[int, typer.Option(help="Of their starting parameters.")] = 0,
     points: Annotated[int, typer.Option(help="Nodes of the fixed grid.")] = 200,
-    rule: Annotated[str, typer.Option(help="Quadrature rule of that grid.")] = "midpoint",
+    rule: Annotated[str, closed(Rule, "Quadrature rule of that grid:")] = "midpoint",
     radius: Annotated[float, typer.Option(help="Half the side of the planes, in units of the parameters.")] = 0.1,
     resolution: Annotated[
         int | None,
@@ -140,7 +148,7 @@ def landscape(
     from .terminal import steps
 
     chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
-    with steps(_LANDSCAPE_STEPS) as progress:
+    with _going_on(kept), steps(_LANDSCAPE_STEPS) as progress:
         study = landscape_study(
             problem, width, seed, points=points, rule=rule, radius=radius, resolution=chosen, cache=kept,
             progress=progress,
@@ -150,7 +158,7 @@ def landscape(
     typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 
-@app.command()
+@app.command(cls=Command)
 def paper(
     context: typer.Context,
     epochs: Annotated[
@@ -163,9 +171,10 @@ def paper(
     output: Output = None,
     html: Html = False,
     cache: Kept = None,
+    quiet: Quiet = False,
 ) -> None:
     """The paper's figures 1 to 8 from real runs, a verdict on each claim, and what the paper did not show."""
-    with one_sentence(context):
+    with one_sentence(context), hushed(quiet, printing=False):
         paths, kept = _places("paper", output, html, cache)
         from ...verify.errors import InputError
         from ..data.paper import paper_study
@@ -175,7 +184,7 @@ def paper(
 
         if seeds is not None and seeds < 1:
             raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
-        with steps(_PAPER_STEPS) as progress:
+        with _going_on(kept), steps(_PAPER_STEPS) as progress:
             study = paper_study(
                 steps=epochs if epochs is not None else _QUICK_STEPS if quick else 10_000,
                 seeds=seeds if seeds is not None else _QUICK_SEEDS if quick else 16,
@@ -190,7 +199,7 @@ def paper(
         typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 
-@app.command()
+@app.command(cls=Command)
 def dimensions(
     context: typer.Context,
     steps: Annotated[int | None, typer.Option(help="Of ADAM; by default 4000.", show_default=False)] = None,
@@ -201,12 +210,13 @@ def dimensions(
     output: Output = None,
     html: Html = False,
     cache: Kept = None,
+    quiet: Quiet = False,
 ) -> None:
     """Deep Ritz in two and three inputs: autodiff, autodiff with the missing term, and tanh at the same points.
 
     A whole run takes an hour or so; it goes on where it was interrupted.
     """
-    with one_sentence(context):
+    with one_sentence(context), hushed(quiet, printing=False):
         paths, kept = _places("dimensions", output, html, cache)
         from ...verify.errors import InputError
         from ..data.dimensions import SEEDS, STEPS, dimensions_study
@@ -216,7 +226,7 @@ def dimensions(
 
         if seeds is not None and seeds < 1:
             raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
-        with progress_line(_DIMENSIONS_STEPS) as progress:
+        with _going_on(kept), progress_line(_DIMENSIONS_STEPS) as progress:
             study = dimensions_study(
                 steps=steps if steps is not None else _QUICK_BOX_STEPS if quick else STEPS,
                 seeds=seeds if seeds is not None else _QUICK_BOX_SEEDS if quick else SEEDS,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ...verify.choices import Rule
 from . import fit as fit_command
-from .options import one_sentence, with_problem
+from .options import Command, closed, one_sentence, with_problem
 from .oracles import app as oracles
 from .report import app as report
 from .solve import solve
@@ -24,7 +26,8 @@ app = typer.Typer(
     name="kinkproof",
     help="Prove or refute the gradients of physics-informed energies on ReLU networks.",
     no_args_is_help=True,
-    add_completion=False,
+    epilog="Exit codes: 0 as expected, 1 a check failed, 2 bad input, 130 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 app.add_typer(oracles, name="oracles")
@@ -32,7 +35,7 @@ app.add_typer(report, name="report")
 
 
 def main() -> None:
-    """Run the command: exit code 0 as expected, 1 a check failed, 2 bad input."""
+    """Run the command: exit code 0 as expected, 1 a check failed, 2 bad input, 130 interrupted."""
     # A terminal that cannot show κ gets a replacement character, not a traceback.
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
@@ -41,7 +44,22 @@ def main() -> None:
     app()
 
 
-app.command()(fit_command.fit)
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kinkproof {version('kinkproof')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a subcommand."""
+
+
+app.command(cls=Command)(fit_command.fit)
 
 
 def audit(
@@ -59,7 +77,7 @@ def audit(
     ] = None,
     width: Annotated[int, typer.Option(help="Neurons of the random network at which to audit.")] = 20,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
-    rule: Annotated[str, typer.Option(help="Quadrature rule of the fixed grids.")] = "midpoint",
+    rule: Annotated[str, closed(Rule, "Quadrature rule of the fixed grids:")] = "midpoint",
     backend: Annotated[
         list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
     ] = None,
@@ -106,9 +124,9 @@ def audit(
         raise InputError(f"{save} is a file; a folder would be right")
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
+    methods, network = discover(backend), ShallowNetwork.random(width, seed)
     with steps(AUDIT_STEPS) as progress:
-        methods = discover(backend)
-        result = run_audit(problem, ShallowNetwork.random(width, seed), methods, rule=rule, progress=progress)
+        result = run_audit(problem, network, methods, rule=cast(Rule, rule), progress=progress)
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
             from ...verify.files import write_whole
@@ -133,11 +151,10 @@ def audit(
         raise InputError(nothing_judged(result))
 
 
-app.command("audit")(with_problem(audit, instead="subject"))
+app.command("audit", cls=Command)(with_problem(audit, instead="subject"))
+app.command("verify", cls=Command, short_help="Another name of `audit`.")(with_problem(audit, instead="subject"))
 
 
-@app.command()
-@with_problem
 def derive(
     problem: RitzProblem,
     as_json: Annotated[
@@ -149,17 +166,18 @@ def derive(
 
     derivation = run_derive(problem)
     if as_json:
-        rows = [{"number": e.number, "latex": e.latex(), "sympy": str(e.right)} for e in derivation.equations()]
+        rows = [{"number": e.number, "latex": e.latex(), "sympy": e.text()} for e in derivation.equations()]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         typer.echo(derivation.latex(), nl=False)
 
 
-app.command()(solve)
-app.command()(sweep)
+app.command(cls=Command)(with_problem(derive, at_work=False))
+app.command(cls=Command)(solve)
+app.command(cls=Command)(sweep)
 
 
-@app.command()
+@app.command(cls=Command)
 def problems(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:

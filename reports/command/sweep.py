@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import one_sentence, refuse_idle
+from .options import Quiet, going_on, one_sentence, refuse_idle
+from .terminal import hushed, speaking
 
 # Of a scheduler that does not answer.
 _WAIT = "10s"
@@ -45,13 +46,14 @@ def sweep(
         typer.Option(help="Folder that keeps finished runs, safe to delete; by default `cache` beside the table."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train networks for every combination of settings; one table with settings, gaps, kinks and versions.
 
     Finished runs are kept: a sweep that was killed goes on where it was. The same bits on one process, several and a
     cluster. Exits with 1 if a network diverged.
     """
-    with one_sentence(context):
+    with one_sentence(context), hushed(quiet, printing=as_json):
         from ...solver.studies.sweeps import require_table_path
         from ...solver.studies.trials import read_sweep
         from ...solver.training.progress import counting_bar
@@ -70,7 +72,8 @@ def sweep(
         require_writable(path)
         require_writable(folder / "data")
         trials = read_sweep(_text(file))
-        with counting_bar(len(trials), "runs") as bar, _executor(processes, scheduler) as executor:
+        told = going_on(f"the same command goes on from what is kept in {folder}", folder)
+        with told, counting_bar(len(trials), "runs", speaking()) as bar, _executor(processes, scheduler) as executor:
             table = kept_sweep(trials, Cache(folder), executor, bar)
         table.save(path)
         if as_json:
@@ -78,7 +81,8 @@ def sweep(
             typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         else:
             sweep_table(table)
-        typer.echo(f"Written: {path}", err=as_json)
+        if speaking():
+            typer.echo(f"Written: {path}", err=as_json)
     if any(row["diverged"] for row in table.rows):
         raise typer.Exit(1)
 

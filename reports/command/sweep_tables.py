@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rich.table import Table
+from rich.markup import escape
 
 from ...solver.studies.sweeps import SweepTable
-from .terminal import terminal
+from .terminal import Column, show_table, terminal
 
 
 def sweep_table(table: SweepTable) -> None:
@@ -16,19 +16,18 @@ def sweep_table(table: SweepTable) -> None:
     screen = terminal()
     groups = table.groups()
     told = [n for n in table.settings if len({repr(row[n]) for row in table.rows}) > 1]
-    shown = Table(title=f"{len(table.rows)} networks, {len(groups)} combinations of settings; medians over the seeds")
-    for name in told:
-        shown.add_column(name)
-    for head in ("seeds", "energy\ngap", "least", "greatest", "kinks\ninside", "effective\nkinks", "diverged"):
-        shown.add_column(head, justify="right", no_wrap=True)
+    title = f"{len(table.rows)} networks, {len(groups)} combinations of settings; medians over the seeds"
+    heads = ("seeds", "energy\ngap", "least", "greatest", "kinks\ninside", "effective\nkinks", "diverged")
+    columns = [*(Column(escape(name), "left") for name in told), *map(Column, heads)]
+    shown = []
     for rows in groups:
         gaps = np.array([row["energy_gap"] for row in rows])
-        cells = ["–" if rows[0][n] in (None, "") else str(rows[0][n]) for n in told]
+        cells = ["–" if rows[0][n] in (None, "") else escape(str(rows[0][n])) for n in told]
         figures = [f"{f(gaps):.4g}" for f in (np.median, np.min, np.max)]
         kinks = [_median([row[n] for row in rows]) for n in ("kinks_inside", "effective_kinks")]
         diverged = sum(row["diverged"] for row in rows)
-        shown.add_row(*cells, str(len(rows)), *figures, *kinks, str(diverged) if diverged else "–")
-    screen.print(shown)
+        shown.append([*cells, str(len(rows)), *figures, *kinks, str(diverged) if diverged else "–"])
+    show_table(screen, columns, shown, title)
     screen.print(
         "effective kinks: clusters of kinks at which û′ jumps, by 1 % of its largest jump at least. Where they sit is "
         "in the table's column kink_places."

@@ -15,8 +15,6 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ...solver.training.progress import bar
-
 # Where no terminal tells its width (a CI log), all tables but one are whole at this.
 _LOG_WIDTH = 145
 # Wider than any table: what a table needs is asked of rich as if there were no end of the line.
@@ -77,6 +75,9 @@ def speaking() -> bool:
 @contextmanager
 def steps(total: int) -> Iterator[Callable[[str], None]]:
     """A progress line on stderr for about so many steps: call it with the name of each as it begins."""
+    # Imported here: it needs NumPy, and `kinkproof --help` nothing.
+    from ...solver.training.progress import bar
+
     with bar(total, "reading the problem", shown=speaking()) as progress:
         task = progress.task_ids[0]
 

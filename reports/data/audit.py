@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ...verify.choices import Rule
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
@@ -20,7 +21,7 @@ def audit_study(
     problem: RitzProblem,
     width: int = 20,
     seed: int = 0,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     systems: Sequence[str] | None = None,
     *,
     quick: bool = False,

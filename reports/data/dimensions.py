@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ...solver.boxes.runs import BoxRun
 from ...solver.boxes.training import fit_box
 from ...solver.executors import one_thread
 from ...solver.networks.architecture import Architecture
+from ...solver.networks.choices import Activation, BoxGradient
 from ...solver.training.checks import Check, verdict
 from ...verify.statement.box import box_problems
 from ...verify.values import Value
@@ -36,7 +37,11 @@ CASES: dict[str, tuple[str, tuple[int, ...]]] = {
     "peak in a cube, deep": ("peak-cube", (20, 20)),
 }
 # Activation and gradient of each run.
-WAYS = {"relu-autodiff": ("relu", "autodiff"), "relu-exact": ("relu", "exact"), "tanh-autodiff": ("tanh", "autodiff")}
+WAYS: dict[str, tuple[Activation, BoxGradient]] = {
+    "relu-autodiff": ("relu", "autodiff"),
+    "relu-exact": ("relu", "exact"),
+    "tanh-autodiff": ("tanh", "autodiff"),
+}
 # The setting of MATH 10.
 STEPS, SEEDS, POINTS, RATE = 4_000, 8, 500, 3e-3
 CLAIM = "At the same points a ReLU network ends at a quarter of autodiff's energy gap, or less, once the term is added."
@@ -149,7 +154,7 @@ def dimensions_study(
 
 
 def step_times(name: str, width: tuple[int, ...]) -> dict[str, float]:
-    """Median seconds that energy and gradient of one network take, by the label of the run."""
+    """Median seconds of processor time that energy and gradient of one network take, by the label of the run."""
     problem = box_problems[name]
     followed = {}
     for label, (activation, gradient) in WAYS.items():
@@ -159,9 +164,9 @@ def step_times(name: str, width: tuple[int, ...]) -> dict[str, float]:
     taken: dict[str, list[float]] = {label: [] for label in followed}
     for _ in range(_TIMED):
         for label, (objective, theta) in followed.items():
-            begun = perf_counter()
+            begun = process_time()
             objective.gradient(theta)
-            taken[label].append(perf_counter() - begun)
+            taken[label].append(process_time() - begun)
     return {label: median(times) for label, times in taken.items()}
 
 

@@ -14,6 +14,7 @@ from ...solver.executors import one_thread
 from ...solver.landscapes.landscapes import Landscape, landscape
 from ...solver.landscapes.planes import path_plane
 from ...solver.landscapes.spectra import KINDS, PAIRS, Spectrum, eigenplanes, spectrum
+from ...solver.networks.choices import Activation, EnergyKind
 from ...solver.training.archive import statement
 from ...solver.training.regression import regress
 from ...solver.training.runs import Run
@@ -24,7 +25,13 @@ from ...verify.values import Value
 from .cache import Cache, recall_run
 
 # Activation and energy of the scans, in the order in which they are shown.
-SCANS = (("relu", "quadrature"), ("relu", "exact"), ("relu2", "quadrature"), ("relu2", "exact"))
+_ACTIVATIONS: tuple[Activation, ...] = ("relu", "relu2")
+SCANS: tuple[tuple[Activation, EnergyKind], ...] = (
+    ("relu", "quadrature"),
+    ("relu", "exact"),
+    ("relu2", "quadrature"),
+    ("relu2", "exact"),
+)
 # Half the side of the planes, in units of the parameters. The paper's is not legible.
 RADIUS = 0.1
 # Roundings of the energy that the median plane has to range over: the second differences of a parabola are some eighty
@@ -129,13 +136,13 @@ def landscape_study(
 
     starts = {
         a: run(f"{a}-regression for a landscape", partial(regress, problem, width, a, seeds=[seed]))
-        for a in ("relu", "relu2")
+        for a in _ACTIVATIONS
     }
     grid: dict[str, Any] = {"rule": rule, "points": points}
-    spectra = {}
+    spectra: dict[str, dict[str, Spectrum]] = {}
     for activation, start in starts.items():
         progress(f"Hessians of {activation}")
-        spectra[activation] = {kind: spectrum(problem, start, kind, **grid) for kind in KINDS}
+        spectra[activation] = {str(kind): spectrum(problem, start, kind, **grid) for kind in KINDS}
 
     def scan(label: str, make: Callable[[], Landscape]) -> Landscape:
         progress(label)
@@ -143,7 +150,7 @@ def landscape_study(
         return cache.recall("landscape", named, make, Landscape.load, lambda scape, path: scape.save(path))
 
     common: dict[str, Any] = {**grid, "radius": radius, "resolution": resolution}
-    scans = {}
+    scans: dict[tuple[str, str], Landscape] = {}
     for activation, energy in SCANS:
         planes = eigenplanes(spectra[activation]["exact"])
         make = partial(landscape, problem, starts[activation], planes, energy=energy, **common)
@@ -155,7 +162,7 @@ def landscape_study(
     assert path.path is not None
     wide = {**common, "radius": 1.15 * float(np.abs(path.path).max())}
     drawn = scan("plane of the path", partial(landscape, problem, starts["relu"], [path], energy="exact", **wide))
-    gaps = {a: float(start.energy_gap[0]) for a, start in starts.items()}
+    gaps: dict[str, float] = {a: float(start.energy_gap[0]) for a, start in starts.items()}
     looked = np.asarray(followed.history.steps)
     return LandscapeStudy(problem, settings, scans, spectra, drawn, gaps, looked, followed.gap_history[:, 0])
 

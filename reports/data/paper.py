@@ -11,6 +11,7 @@ import numpy as np
 
 from ...solver.executors import one_thread
 from ...solver.free_knots.widths.optimum import BestNetwork, solve
+from ...solver.networks.choices import Gradient
 from ...solver.studies.experiments import CONVERGED, EXPERIMENTS, Outcome, run_experiment
 from ...solver.training.runs import Run
 from ...solver.training.training import fit
@@ -26,7 +27,7 @@ from .landscape import LandscapeStudy, landscape_study
 PROBLEM, WIDTH, POINTS = "sine-2", 20, 200
 # Runs of the figures that show gradients beside each other.
 GRADIENTS = ("relu-autodiff", "relu-dirac-nearest", "relu-finite-difference", "relu-dirac-mean", "relu-exact")
-_DELTAS = ("dirac-nearest", "dirac-mean")
+_DELTAS: tuple[Gradient, ...] = ("dirac-nearest", "dirac-mean")
 
 
 @dataclass(frozen=True, eq=False)

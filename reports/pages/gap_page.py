@@ -11,9 +11,16 @@ from ..layout.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, QUIET, RED,
 
 _COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, SKY, PURPLE, GREEN, BLACK, GREY), strict=True))
 
+_NOT_JUDGED = "What is to blame for the gap is said of runs that have converged."
 
-def gap_page(table: GapTable) -> Page:
-    """The chart: a line for each way, a dot for each seed, the median as a bar and in figures."""
+
+def gap_page(table: GapTable, judged: bool = True) -> Page:
+    """The chart: a line for each way, a dot for each seed, the median as a bar and in figures.
+
+    Args:
+        table: what is drawn.
+        judged: are the runs long enough to say what is to blame?
+    """
     figure = Figure()
     axes = figure.add_axes((0.31, 0.26, 0.58, 0.6))
     labels = list(table.gaps)
@@ -39,7 +46,7 @@ def gap_page(table: GapTable) -> Page:
         f"Problem “{table.problem}”, {table.width} neurons; dots are seeds (up to {seeds}), bars their medians; "
         "diamonds stand alone. Training starts from w, b uniform in (−1, 1), or, spread, from a kink in each of equal "
         "cells, facing right and left in turn.\n"
-        f"{_sentence(table)} The limit is to leading order; small networks may do better."
+        f"{_sentence(table) if judged else _NOT_JUDGED} The limit is to leading order; small networks may do better."
     )
     return Page("Where the energy gap goes", caption, figure)
 

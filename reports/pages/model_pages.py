@@ -103,8 +103,8 @@ def _finding(audit: ModelAudit) -> Page:
         numbers = [(f"{last:.1e}", f"relative error of the gradient with the most points; {what[audit.verdict]}")]
     cure, code = "", ""
     if audit.verdict == "inconsistent":
-        cured = "integrate" in audit.remedy
-        cure = "Found right on this very model:" if cured else "No quadrature was found that mends it:"
+        cured = not audit.remedy.startswith("# No ")
+        cure = "Found right on this very model:" if cured else "Nothing was found that mends it:"
         code = audit.remedy
         # Where the lines are too many for this page, they stand on the one that tells what is missing.
         if len(Code(code, 0, 0, 0.33, 8.5).lines) > _MOST_LINES:
@@ -153,7 +153,7 @@ def _verdicts(audit: ModelAudit) -> list[Page]:
         last = _verdict_page(audit, parts[-1], len(parts) - 1, step)
         top = min(block.bottom for block in last.blocks) - 0.04
         # Without kinks there is no page of the field: it stands here.
-        beside = not len(audit.kinks) and top > _ROOM
+        beside = not len(audit.kinks) and bool(audit.profile.size) and top > _ROOM
         below = Column(LEFT, top, 0.5 if beside else RIGHT - LEFT)
         for paragraph in _reasons(audit):
             below.text(paragraph, size, 0.014)
@@ -290,7 +290,41 @@ def _missing(audit: ModelAudit) -> Page:
     return Page("What is missing, and what to change", f"{caption}\n{shown}", figure, blocks)
 
 
+def _surfaces(audit: ModelAudit) -> Page:
+    """Where lines of a sample cross the surfaces of kinks, in the first two inputs."""
+    figure = Figure()
+    axes = figure.add_axes((0.085, 0.2, 0.5, 0.66))
+    size = np.abs(audit.heights)
+    order = np.argsort(size, kind="stable")
+    dots = axes.scatter(audit.kinks[order, 0], audit.kinks[order, 1], c=size[order], cmap="viridis", s=9, linewidths=0)
+    bar = figure.colorbar(dots, ax=axes)
+    bar.set_label("size of the jump of $L$")
+    axes.set_xlabel("$x_1$")
+    axes.set_ylabel("$x_2$")
+    axes.set_aspect("equal")
+    axes.grid(visible=False)
+    beside = Column(0.64, 0.86, RIGHT - 0.64)
+    offenders = audit.total.offenders if audit.total else ()
+    if offenders:
+        beside.text("Most of what is missing comes from", 14, 0.01, bold=True)
+    for offender, colour in zip(offenders, (RED, BLUE, GREEN), strict=False):
+        assert isinstance(offender.place, tuple)
+        axes.plot(*offender.place[:2], color=colour, marker="o", markersize=11, fillstyle="none", markeredgewidth=2.5,
+                  linestyle="none", label=_short(offender.label, _LONGEST_LABEL))  # fmt: skip
+        beside.text(f"{_capital(str(offender))}.", 12, 0.012)
+    if offenders:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1)
+    further = "" if audit.kinks.shape[1] == 2 else f" Seen along the other {audit.kinks.shape[1] - 2}."
+    places = f"{len(audit.kinks):,} places"
+    caption = f"Where lines along the axes cross surfaces at which the slope of u jumps: {places}.{further}"
+    if offenders:
+        caption += " Rings: a place on each of the three surfaces whose motion adds the most to the gradient."
+    return Page("The kinks, and who is to blame" if offenders else "The kinks", caption, figure, tuple(beside.blocks))
+
+
 def _kinks(audit: ModelAudit) -> Page:
+    if audit.kinks.ndim == 2:
+        return _surfaces(audit)
     figure = Figure()
     axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.2))
     figure.subplots_adjust(left=0.09, right=0.97, top=0.87, bottom=0.22, hspace=0.25)

@@ -178,7 +178,7 @@ def _beyond(study: PaperStudy) -> list[Page]:
         surface_page(exact, f"Beyond the paper: figure 7 for {NAMES['relu', 'exact']}", caption, beside=grid),
         noise_page(study.landscape),
         spectrum_page(study.landscape),
-        gap_page(study.gaps),
+        gap_page(study.gaps, judged=not study.first_look),
     ]
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from ...verify.choices import unknown
 from ...verify.errors import InputError
 from ...verify.statement.box import BoxProblem
 from ..mending.dirac_term import dirac_term
 from ..networks.architecture import Architecture
+from ..networks.choices import BoxGradient
 from .points import generators, points_of
 from .statement import BoxData, box_data
 
-GRADIENTS = ("autodiff", "exact")
+GRADIENTS: tuple[str, ...] = get_args(BoxGradient)
 
 
 def field_and_gradient(architecture: Architecture, given: BoxData, theta: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,7 +95,7 @@ class BoxObjective:
         dtype: torch.dtype,
     ) -> None:
         if gradient not in GRADIENTS:
-            raise InputError(f"gradient: {gradient!r} is unknown; one of {', '.join(GRADIENTS)} would be right")
+            raise unknown("gradient", gradient, GRADIENTS)
         if gradient == "exact" and not architecture.activation.kinked:
             raise InputError(
                 f"gradient: {architecture.activation.name} has no kinks, and 'exact' nothing to add to autodiff, "

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from ...verify.errors import InputError
+from ...verify.choices import unknown
 from ...verify.statement.box import BoxProblem
+from ..networks.choices import Sampling
 from .statement import corners
 
-SAMPLINGS = ("grid", "fixed", "anew")
+SAMPLINGS: tuple[str, ...] = get_args(Sampling)
 # Apart from the seeds of starting parameters, which begin at 0.
 _POINTS, _LINES = 2**40, 2**41
 
@@ -47,7 +49,7 @@ def points_of(
         nodes = (low + lattice * (high - low)).to(dtype)
         return lambda: nodes
     if sampling not in SAMPLINGS:
-        raise InputError(f"sampling: {sampling!r} is unknown; one of {', '.join(SAMPLINGS)} would be right")
+        raise unknown("sampling", sampling, SAMPLINGS)
     drawing = generators(seeds)
 
     def draw() -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...verify.errors import InputError
+from ...verify.showing import Shown, html_table
 from ...verify.statement.box import BoxProblem
 from ...verify.values import Value
 from ..networks.architecture import Architecture
@@ -25,7 +26,7 @@ _ARRAYS = ("steps", "energy", "energy_error", "gradient_error", "angle", "parame
 
 
 @dataclass(frozen=True, eq=False)
-class BoxRun(Value):
+class BoxRun(Value, Shown):
     """A batch of networks trained on a `BoxProblem`, R records of B networks.
 
     Attributes:
@@ -49,6 +50,19 @@ class BoxRun(Value):
     angle: Array
     parameters: Array
     stops: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        width = ", ".join(map(str, self.settings["width"]))
+        return (
+            f"<BoxRun of {self.problem.name}: {len(self.stops)} networks of {width} neurons, "
+            f"{self.settings['activation']}, {self.settings['gradient']}, {int(self.steps[-1])} steps, median energy "
+            f"{np.median(self.energy[-1]):.4g}>"
+        )
+
+    def _repr_html_(self) -> str:
+        heads = ["network", "energy", "its standard error", "gradient error", "angle", "ended early"]
+        last = (self.energy[-1], self.energy_error[-1], self.gradient_error[-1], self.angle[-1], self.stops)
+        return html_table(repr(self)[1:-1], heads, zip(range(len(self.stops)), *last, strict=True))
 
     @property
     def gap_history(self) -> Array:

@@ -6,15 +6,18 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...verify.choices import unknown
 from ...verify.errors import InputError
 from ...verify.statement.box import BoxProblem
 from ..networks.architecture import Architecture
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import BoxGradient, BoxInitial, Precision, Sampling, ScheduleName
 from ..networks.gradients import Objective
 from ..training.adam import Adam, Schedule
 from ..training.starts import as_torch
@@ -23,7 +26,7 @@ from .measure import Measure, Meter
 from .runs import BoxRun
 
 Array = NDArray[np.float64]
-INITIALS = ("torch", "paper")
+INITIALS: tuple[str, ...] = get_args(BoxInitial)
 _TYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -45,20 +48,20 @@ class BoxObservation:
 def fit_box(
     problem: BoxProblem,
     width: int | Sequence[int] = 40,
-    activation: str = "relu",
-    gradient: str = "autodiff",
+    activation: ActivationName = "relu",
+    gradient: BoxGradient = "autodiff",
     *,
     steps: int = 4_000,
     learning_rate: float = 3e-3,
-    schedule: str | Schedule | None = "cosine",
+    schedule: ScheduleName | Schedule | None = "cosine",
     points: int = 500,
-    sampling: str = "anew",
+    sampling: Sampling = "anew",
     lines: int | None = None,
     seeds: Iterable[int] = range(4),
-    initial: str = "torch",
+    initial: BoxInitial = "torch",
     record: int = 200,
     callbacks: Iterable[Callable[[BoxObservation], object]] = (),
-    dtype: str = "float64",
+    dtype: Precision = "float64",
 ) -> BoxRun:
     """Minimise a box problem's energy by ADAM over a batch of networks times D, one for each seed: Deep Ritz.
 
@@ -98,7 +101,7 @@ def fit_box(
     if not isinstance(problem, BoxProblem):
         raise InputError(f"problem: {problem!r} is no BoxProblem; one, or fit for a RitzProblem, would be right")
     if dtype not in _TYPES:
-        raise InputError(f"dtype: {dtype!r} is unknown; one of {', '.join(_TYPES)} would be right")
+        raise unknown("dtype", dtype, _TYPES)
     for name, value in (("steps", steps), ("points", points), ("record", record)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"{name}: {value!r} is too few or no whole number; one from 1 on would be right")
@@ -109,7 +112,7 @@ def fit_box(
     seeds = tuple(int(s) if isinstance(s, np.integer) else s for s in seeds)
     architecture = Architecture.of(width, activation, problem.inputs)
     if initial not in INITIALS:
-        raise InputError(f"initial: {initial!r} is unknown; one of {', '.join(INITIALS)} would be right")
+        raise unknown("initial", initial, INITIALS)
     theta = architecture.initial(seeds)
     theta = (as_torch(architecture, theta) if initial == "torch" else theta).to(_TYPES[dtype])
     settings: dict[str, Any] = {

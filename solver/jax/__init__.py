@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from ...verify.first_use import first_use
 
 if TYPE_CHECKING:
+    from .domains import Polygon as Polygon
     from .term import DiracSample as DiracSample
     from .term import dirac_sample as dirac_sample
     from .term import dirac_term as dirac_term
 
-_HOME = {"DiracSample": "term", "dirac_sample": "term", "dirac_term": "term"}
+_HOME = {"DiracSample": "term", "Polygon": "domains", "dirac_sample": "term", "dirac_term": "term"}
 
 __all__ = sorted(_HOME)
 

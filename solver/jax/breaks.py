@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax import lax
-from jax.extend import core
-
 from ...verify.errors import InputError
+from .installed import core, jax, jnp
 
 INLINED = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2", "core_call"}
 COMPARISONS = {"gt": 1, "ge": 1, "lt": -1, "le": -1}
@@ -39,6 +35,7 @@ class Tape:
         curved: whether some z is not linear between the breaks before it.
         factors: what the slope of each break gains where its z becomes positive, as a multiple of ∇z.
         bent: whether that is known of all, and no two of them break at the same place.
+        torn: which of them are comparisons or signs, after which a value may jump.
     """
 
     pattern: jax.Array | None = None
@@ -48,6 +45,7 @@ class Tape:
     curved: bool = False
     factors: list[float] = field(default_factory=list)
     bent: bool = True
+    torn: list[int] = field(default_factory=list)
 
     def side(self, z: jax.Array, value: Value, factor: float | None = None) -> jax.Array:
         """Where z counts as positive."""
@@ -55,6 +53,7 @@ class Tape:
         # Of relu(z) and relu(−z), or of abs(relu(z)), one is not seen to break without the other.
         self.bent &= factor is not None and value.mixed and value.depth + 1 not in self.depths
         self.factors += [factor or 0.0] * size
+        self.torn += range(start, start + size) if factor is None else ()
         self.z.append(z.ravel())
         self.depths += [value.depth + 1] * size
         self.curved |= not value.linear
@@ -209,7 +208,7 @@ def _window(x: jax.Array, params: dict[str, Any], sign: int, tape: Tape, value: 
     windows, strides = params["window_dimensions"], params["window_strides"]
     ends = [(n - w) // s + 1 for n, w, s in zip(x.shape, windows, strides, strict=True)]
     entries = [
-        lax.slice(x, at, [a + (e - 1) * s + 1 for a, e, s in zip(at, ends, strides, strict=True)], strides)
+        jax.lax.slice(x, at, [a + (e - 1) * s + 1 for a, e, s in zip(at, ends, strides, strict=True)], strides)
         for at in _places(windows)
     ]
     return _largest(jnp.stack(entries, -1), [x.ndim], sign, tape, value)

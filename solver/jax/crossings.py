@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .functions import Functions
+from .installed import jax, jnp
 
 # Where breaks are curved along a line, two crossings of one break that lie closer than this part of it are not seen.
 CELLS = 32

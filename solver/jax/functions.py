@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from ...verify.errors import InputError
 from .breaks import Tape, Value, evaluate
+from .installed import jax, jnp
 
 # A number of points that is hardly a number of inputs.
 SEVERAL = 7
@@ -29,6 +27,7 @@ class Functions:
         dtype: of x.
         arrays: the parameters.
         factors: of each break, see `Tape`; none where they do not tell all.
+        torn: which of the model's breaks are comparisons or signs.
     """
 
     model: Any
@@ -39,6 +38,7 @@ class Functions:
     dtype: Any
     arrays: Sequence[jax.Array]
     factors: tuple[float, ...] = ()
+    torn: tuple[int, ...] = ()
 
     def _model(self, parameters: Any, x: jax.Array, tape: Tape) -> jax.Array:
         leaves = [Value(leaf) for leaf in jax.tree.leaves(parameters)]
@@ -64,6 +64,10 @@ class Functions:
         tape = Tape()
         u = self._model(parameters, x, tape)
         return u, tape.column
+
+    def value(self, parameters: Any, x: jax.Array) -> jax.Array:
+        """u (m,)."""
+        return self._model(parameters, x, Tape())
 
     def sides(self, parameters: Any, x: jax.Array, column: jax.Array) -> tuple[jax.Array, ...]:
         """L where z of a break is positive, and where it is negative, at a place where it is nought; z, and ∇z (d,).
@@ -154,6 +158,7 @@ def read(energy: Callable[..., Any], model: Callable[..., Any], parameters: Any,
         dtype,
         arrays,
         factors,
+        tuple(found[0].torn),
     )
 
 

@@ -8,15 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...verify.errors import InputError
-
-try:
-    import jax
-    import jax.numpy as jnp
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("JAX is not installed; pip install 'kinkproof[jax]' would be right") from error
-
+from .continuity import continuous
 from .crossings import Crossings, axis_lines, crossings
+from .domains import sides_of
 from .functions import Functions, read
+from .installed import jax, jnp
 
 # Without anything said, so many lines along each axis, fewer for more breaks.
 MOST_LINES, FEWEST_LINES, UNITS = 32, 4, 480
@@ -64,13 +60,15 @@ def dirac_term(
             of x (n,) and du (n,) or (n, m).
         model: (parameters, x) → u, of x (n, d), or of one point (d,).
         parameters: a pytree, as flax and equinox have them.
-        domain: (a, b), ((a, b), (c, d), …), or an object with `bbox` and an `inside(x)` (n, d) → (n,) in JAX.
+        domain: (a, b), ((a, b), (c, d), …), `Polygon`, or an object with `bbox` and an `inside(x)` (n, d) → (n,), in
+            JAX or in NumPy, as DeepXDE's geometries have them.
         key: of random numbers; not needed in one input.
         lines: how many in all, at least one along each axis; by default 4 to 32 along each, fewer for more breaks.
         crossings: how many of the places where lines cross breaks there is room for.
 
     Raises:
-        InputError: shapes that do not fit, a domain that is no box, or an operation whose breaks cannot be read.
+        InputError: shapes that do not fit, a domain that is none, a model whose value itself jumps, or an operation
+            whose breaks cannot be read.
 
     Examples:
         >>> def model(p, x):
@@ -112,10 +110,11 @@ def dirac_sample(
     for name, value in (("lines", lines), ("crossings", crossings)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(f"{name}: {value!r} is no number of {name}; a whole number from 1 on would be right")
-    box, inside = _box(domain)
+    box, inside = sides_of(domain)
     if len(box) > 1 and key is None:
         raise InputError("key: None, but in several inputs lines are drawn; jax.random.key(0) would be right")
     functions = read(energy, model, parameters, len(box))
+    continuous(functions, box)
     breaks = len(functions.depths)
     if not breaks:
         nil = sum(jnp.sum(a) for a in functions.arrays if jnp.issubdtype(a.dtype, jnp.floating))
@@ -173,18 +172,3 @@ def _coefficients(functions: Functions, found: Crossings, weight: Any) -> Any:
 
     jump = jax.vmap(bent if functions.factors else at)(found.x, found.direction, found.column)
     return jnp.where(weight > 0, jump * weight, 0)
-
-
-def _box(domain: Any) -> tuple[np.ndarray[Any, Any], Any]:
-    """Sides (d, 2), and what is inside, if not all of it."""
-    bounds, inside = (domain.bbox, domain.inside) if hasattr(domain, "inside") else (domain, None)
-    try:
-        box = np.array(bounds, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"domain: {domain!r} is no box; (a, b) or ((a, b), (c, d)) would be right") from error
-    # DeepXDE's geometries give the two corners.
-    box = box.T if hasattr(domain, "inside") and isinstance(bounds, tuple) and box.shape[0] == 2 else box
-    box = box[None] if box.shape == (2,) else box
-    if box.ndim != 2 or box.shape[1] != 2 or not np.isfinite(box).all() or (box[:, 0] >= box[:, 1]).any():
-        raise InputError(f"domain: {domain!r} is no box; (a, b) or ((a, b), (c, d)) with a < b would be right")
-    return box, inside

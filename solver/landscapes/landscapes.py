@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...verify.choices import Rule
 from ...verify.errors import InputError
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
 from ..executors import work_off
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import EnergyKind
 from ..training import archive
 from ..training.progress import counting_bar
 from ..training.runs import Run
@@ -40,10 +43,10 @@ def landscape(
     planes: Iterable[Plane | tuple[int, int]] | Plane | None = None,
     radius: float = 1.0,
     resolution: int = 101,
-    energy: str = "quadrature",
-    rule: str = "midpoint",
+    energy: EnergyKind = "quadrature",
+    rule: Rule = "midpoint",
     points: int = 200,
-    activation: str | None = None,
+    activation: ActivationName | None = None,
     *,
     memory: int = MEMORY,
     executor: Executor | None = None,

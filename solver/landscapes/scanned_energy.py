@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...verify.errors import InputError
+from ...verify.choices import unknown
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import mesh
 from ..executors import one_thread
 from ..networks.architecture import Architecture
+from ..networks.choices import EnergyKind
 from ..networks.closed_form import closed_form
 from ..networks.conforming import ORDER
 from ..networks.energies import Energy, grid_energy
@@ -21,7 +23,7 @@ from .running_sums import degree, exact_sums, grid_sums, quadratic_rows
 
 Array = NDArray[np.float64]
 
-ENERGIES = ("quadrature", "exact")
+ENERGIES: tuple[str, ...] = get_args(EnergyKind)
 # What the intermediate values of one tile take at most, if one network takes no more: they stay near the processor,
 # and torch is called for some hundred networks at a time.
 _TILE = 2**23
@@ -89,7 +91,7 @@ def scanned_energy(
         InputError: an unknown name, or a grid that the rule does not have.
     """
     if energy not in ENERGIES:
-        raise InputError(f"energy: {energy!r} is unknown; 'quadrature' or 'exact' would be right")
+        raise unknown("energy", energy, ENERGIES)
     power, widest = degree(architecture), max(architecture.widths)
     # For every node and neuron an activation, its derivative and what they are made of; in deep networks slopes too.
     dense = 8 * (8 if architecture.shallow else 12) * widest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import scipy.linalg
@@ -13,11 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...verify.choices import Rule, unknown
 from ...verify.errors import InputError
+from ...verify.showing import Shown, html_table
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
 from ..data.statement import mesh
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import HessianKind
 from ..networks.differences import advise_step, check_step
 from ..networks.energies import Energy, grid_energy
 from ..networks.gradients import exact_energy
@@ -30,7 +34,7 @@ from .scanned_energy import scanned_energy
 
 Array = NDArray[np.float64]
 
-KINDS = ("exact", "autodiff", "finite-difference")
+KINDS: tuple[HessianKind, ...] = get_args(HessianKind)
 # The nine of the figures, three by three; the paper does not say which it took. Counted from 0, the leading one.
 PAIRS = tuple(product(range(3), range(3, 6)))
 # Rows of a Hessian that autograd makes at once: bounds memory at the price of more passes.
@@ -40,7 +44,7 @@ _SMOOTH_STEP = float(np.finfo(np.float64).eps ** 0.25)
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum(Value):
+class Spectrum(Value, Shown):
     """A Hessian and its eigenvectors.
 
     Attributes:
@@ -57,13 +61,21 @@ class Spectrum(Value):
     eigenvectors: Array
     step: float | None = None
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{v:.4g}" for v in self.eigenvalues[:3])
+        return f"<Spectrum, {self.kind}: {len(self.eigenvalues)} eigenvalues, {shown}, … {self.eigenvalues[-1]:.4g}>"
+
+    def _repr_html_(self) -> str:
+        rows = ((k + 1, float(v)) for k, v in enumerate(self.eigenvalues))
+        return html_table(repr(self)[1:-1], ["index", "eigenvalue"], rows)
+
 
 def spectrum(
     problem: RitzProblem,
     network: ShallowNetwork | Run | Any,
-    kind: str = "exact",
-    activation: str | None = None,
-    rule: str = "midpoint",
+    kind: HessianKind = "exact",
+    activation: ActivationName | None = None,
+    rule: Rule = "midpoint",
     points: int = 200,
     step: float | None = None,
 ) -> Spectrum:
@@ -95,7 +107,7 @@ def spectrum(
         (2,)
     """
     if kind not in KINDS:
-        raise InputError(f"kind: {kind!r} is unknown; one of {', '.join(KINDS)} would be right")
+        raise unknown("kind", kind, KINDS)
     if step is not None and kind != "finite-difference":
         raise InputError(f"step: {kind!r} has none; kind='finite-difference' would be right")
     centre = centre_of(problem, network, activation)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...verify.errors import InputError
+from ...verify.showing import Shown, html_table
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
 from ..training import archive
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Landscape(Value):
+class Landscape(Value, Shown):
     """Energies values[p, i, j] = Π(θ* + first[i]·planes[p].first + second[j]·planes[p].second).
 
     Attributes:
@@ -49,6 +50,19 @@ class Landscape(Value):
     values: Array
     settings: dict[str, Any]
     versions: dict[str, str]
+
+    def __repr__(self) -> str:
+        size = f"{len(self.first)}×{len(self.second)}"
+        return (
+            f"<Landscape of {self.problem.name}: {len(self.planes)} planes of {size} points, {self.activation}, "
+            f"energy {self.energy}, {self.rule}>"
+        )
+
+    def _repr_html_(self) -> str:
+        least, most = self.values.min((1, 2)), self.values.max((1, 2))
+        columns = ([p.label for p in self.planes], least, most, self.roughness, self.noise)
+        heads = ["plane", "least energy", "greatest energy", "roughness", "noise"]
+        return html_table(repr(self)[1:-1], heads, zip(*columns, strict=True))
 
     @property
     def roughness(self) -> Array:

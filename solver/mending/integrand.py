@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CodeType
 from weakref import WeakKeyDictionary
@@ -9,7 +11,6 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from ...verify.errors import InputError
 from ...verify.models.seeing.eager import may_require_gradients
 from ...verify.models.seeing.operations import TEARING, Interception, called
 from ...verify.models.seeing.trace import held_by
@@ -31,16 +32,43 @@ class Integrand:
 
     def __call__(self, x: Tensor) -> Tensor:
         """L at points (n, d), in one input also (n,): (n,), with its graph in the parameters and in x."""
-        if not may_require_gradients():
-            raise InputError(
-                "density: it jumps somewhere, and within torch.func such jumps cannot be followed; plain autograd is "
-                "right"
-            )
+        points = x.reshape(len(x), self.fields.inputs)
         with torch.enable_grad():
-            points = x.reshape(len(x), self.fields.inputs)
+            if not may_require_gradients():
+                return self.density.at(self.fields, points, *_nested(self.fields, points, self.density.second))
             points = points if points.requires_grad else points.detach().requires_grad_()
             u, du = self.fields.graph(points)
-            return self.density.at(self.fields, points, u, du)
+            given = [u, du]
+            if self.density.second:
+                slopes = du.flatten(1).unbind(1)
+                rows = [_slope(c, points) for c in slopes]
+                given.append(torch.stack(rows, 1).reshape(*du.shape, -1))
+            return self.density.at(self.fields, points, *given)
+
+
+def _slope(column: Tensor, points: Tensor) -> Tensor:
+    """∇ of one number a point, (n, d), with graph; nought of what does not depend on them, as ∇u of a linear u."""
+    if not column.requires_grad:
+        return torch.zeros_like(points)
+    return torch.autograd.grad(column.sum(), points, create_graph=True, materialize_grads=True)[0]
+
+
+def _nested(fields: Fields, points: Tensor, second: bool) -> list[Tensor]:
+    """u, ∇u and, if asked for, ∇∇u within a transform of torch.func, where nothing can be made to require gradients."""
+
+    def value(x: Tensor) -> Tensor:
+        return fields.model(x if fields.inputs > 1 or fields.trace.column else x[:, 0]).reshape(len(x), -1)
+
+    def slopes(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+        found, pull, *_ = torch.func.vjp(function, x)
+        seeds = torch.eye(found.shape[1], dtype=found.dtype, device=found.device)
+        return found, torch.stack([pull(seed.expand_as(found))[0] for seed in seeds], 1)
+
+    u, du = slopes(value, points)
+    if not second:
+        return [u, du]
+    _, ddu = slopes(lambda x: slopes(value, x)[1].flatten(1), points)
+    return [u, du, ddu.reshape(*du.shape, -1)]
 
 
 def with_jumps(fields: Fields, density: Density, box: Tensor) -> Fields:
@@ -51,7 +79,7 @@ def with_jumps(fields: Fields, density: Density, box: Tensor) -> Fields:
         density: L.
         box: of the domain, (d, 2).
     """
-    if density.second or not _tears(fields, density, box):
+    if not _tears(fields, density, box):
         return fields
     whole = Integrand(fields, density)
     seen = seen_along(whole, box, fields.trace.dtype, fields.trace.device, 1)
@@ -78,20 +106,30 @@ def _tears(fields: Fields, density: Density, box: Tensor) -> bool:
 
 
 def _torn(fields: Fields, density: Density, box: Tensor) -> bool:
-    """Does L jump where u or ∇u pass some value? Fixed places in x do not move and need nothing."""
-    found: list[bool] = []
+    """Does L jump where u or a derivative of it passes some value? Fixed places in x do not move and need nothing."""
+    found: list[Tensor] = []
 
     def take(name: str, broken: list[Tensor]) -> None:
-        found.append(called(name) in TEARING and any(z.requires_grad for z in broken))
+        if called(name) in TEARING:
+            found.extend(broken)
 
+    d, m = fields.inputs, fields.outputs
     x = box.mean(1).to(fields.trace.device, fields.trace.dtype)[None].expand(2, -1)
-    u = torch.ones(2, fields.outputs, dtype=x.dtype, device=x.device)
-    du = torch.ones(2, fields.outputs, fields.inputs, dtype=x.dtype, device=x.device)
-    try:
-        u.requires_grad_()
-        du.requires_grad_()
-    except RuntimeError:
-        return False
-    with torch.enable_grad(), Interception(take):
-        density.at(fields, x, u, du)
-    return any(found)
+    shapes = [(2, m), (2, m, d), (2, m, d, d)][: 3 if density.second else 2]
+    given = [torch.ones(shape, dtype=x.dtype, device=x.device) for shape in shapes]
+    if may_require_gradients():
+        for tensor in given:
+            tensor.requires_grad_()
+        with torch.enable_grad(), Interception(take):
+            density.at(fields, x, *given)
+        return any(z.requires_grad for z in found)
+    # Within a transform of torch.func a value that moves is known by its being another one.
+    with Interception(take):
+        density.at(fields, x, *given)
+        first, found = found, []
+        density.at(fields, x, *(math.pi * tensor for tensor in given))
+    return bool(found) and (density.parameters is not None or any(map(_differ, first, found)))
+
+
+def _differ(a: Tensor, b: Tensor) -> bool:
+    return bool((a != b).any())

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...verify.errors import InputError
+from ...verify.choices import require_known
+from .choices import Activation as ActivationName
 
 # σ′ at a kink is taken from the left, as torch takes relu′(0) = 0.
 LEAK = 0.01
@@ -27,7 +28,7 @@ class Activation:
         breakpoint: is σ only piecewise smooth, with a break at z = 0?
     """
 
-    name: str
+    name: ActivationName
     jet: Callable[[Tensor], tuple[Tensor, Tensor]]
     curvature: Callable[[Tensor], Tensor]
     negative_slope: float | None = None
@@ -46,9 +47,7 @@ def activation(name: str) -> Activation:
         InputError: unknown; the message lists the known ones.
     """
     name = _ALIASES.get(name, name)
-    if name not in _ACTIVATIONS:
-        known = ", ".join(_ACTIVATIONS)
-        raise InputError(f"activation: {name!r} is unknown; one of {known} would be right")
+    require_known("activation", name, _ACTIVATIONS)
     return _ACTIVATIONS[name]
 
 
@@ -120,7 +119,7 @@ def _swish_curvature(z: Tensor) -> Tensor:
     return gate * (1 - gate) * (2 + z * (1 - 2 * gate))
 
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Activation] = {
     a.name: a
     for a in (
         Activation("relu", _relu, torch.zeros_like, negative_slope=0.0, breakpoint=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -13,9 +14,10 @@ from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import data, end_terms
 from .architecture import Architecture
+from .choices import DrawnRule
 
 # As rules of `fit`, beside those of `verify` that have fixed nodes.
-DRAWN = ("uniform", "stratified", "quasi-random")
+DRAWN: tuple[str, ...] = get_args(DrawnRule)
 # The golden ratio's fractional part: of all steps the one whose multiples fill an interval most evenly.
 _GOLDEN = (5**0.5 - 1) / 2
 

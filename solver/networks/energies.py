@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -13,10 +14,11 @@ from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import EndTerms, Mesh, data, end_terms
 from .architecture import Architecture
+from .choices import EnergyForm
 
 # Parameters (B, P) → energies (B,).
 Energy = Callable[[Tensor], Tensor]
-ENERGIES = ("ritz", "strong")
+ENERGIES: tuple[str, ...] = get_args(EnergyForm)
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from ...verify.choices import require_known
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import Mesh, data, fine_mesh, mesh
 from .architecture import Architecture
+from .choices import Gradient
 from .closed_form import closed_form
 from .conforming import conforming_energy
 from .differences import advise_step, central_differences
 from .drawn import DRAWN, DrawnEnergy
 from .energies import ENERGIES, Energy, grid_energy, strong_energy
 
-GRADIENTS = ("autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk")
+GRADIENTS: tuple[str, ...] = get_args(Gradient)
 # Of the integral: they need no nodes.
 OF_THE_INTEGRAL = ("exact", "bulk")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.
@@ -74,10 +77,8 @@ def objective(
         InputError: an unknown name, or a gradient that the activation or the energy does not have.
     """
     device = device or torch.device("cpu")
-    if gradient not in GRADIENTS:
-        raise InputError(f"gradient: {gradient!r} is unknown; one of {', '.join(GRADIENTS)} would be right")
-    if energy not in ENERGIES:
-        raise InputError(f"energy: {energy!r} is unknown; one of {', '.join(ENERGIES)} would be right")
+    require_known("gradient", gradient, GRADIENTS)
+    require_known("energy", energy, ENERGIES)
     strategic = gradient in OF_THE_INTEGRAL or gradient.startswith("dirac")
     if strategic and not architecture.activation.kinked:
         raise InputError(

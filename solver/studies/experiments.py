@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ...verify.choices import unknown
 from ...verify.errors import InputError
 from ...verify.files import write_whole
 from ...verify.statement.named import problems
@@ -174,9 +175,9 @@ def _made(
     """One run by its label: <activation>-regression or <activation>-<gradient>[-lbfgs][-after-regression]."""
     activation, _, way = label.partition("-")
     if way == "regression":
-        fitted = {k: v for k, v in common.items() if k != "points"}
+        fitted = {k: v for k, v in common.items() if k != "points"} | {"activation": activation}
         # L-BFGS needs no more; a quick run stays quick.
-        return regress(problem, activation=activation, steps=min(500, max(1, steps // 10)), seeds=seeds, **fitted)
+        return regress(problem, steps=min(500, max(1, steps // 10)), seeds=seeds, **fitted)
     gradient, _, after = way.partition("-after-")
     settings = {**common, "steps": steps, "learning_rate": learning_rate, "record": max(1, steps // 100)}
     if after:
@@ -185,7 +186,7 @@ def _made(
         gradient = gradient.removesuffix("-lbfgs")
         # Every step is looked at: none may raise the energy.
         settings |= {"optimizer": "lbfgs", "steps": max(1, steps // 50), "record": 1}
-    return fit(problem, activation=activation, gradient=gradient, seeds=seeds, **settings)
+    return fit(problem, seeds=seeds, **settings | {"activation": activation, "gradient": gradient})
 
 
 _FAILS = "With autodiff ReLU ends at a notably higher energy than tanh, though the width suffices for the solution"
@@ -232,5 +233,5 @@ EXPERIMENTS = tuple(_EXPERIMENTS)
 
 def _experiment(name: str) -> _Experiment:
     if name not in _EXPERIMENTS:
-        raise InputError(f"preset: {name!r} is unknown; one of {', '.join(EXPERIMENTS)} would be right")
+        raise unknown("preset", name, EXPERIMENTS)
     return _EXPERIMENTS[name]

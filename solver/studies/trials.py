@@ -7,12 +7,12 @@ import tomllib
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from ...verify.choices import unknown
 from ...verify.errors import InputError
 from ...verify.statement.named import problems
 from ...verify.statement.problem import RitzProblem
@@ -162,8 +162,7 @@ def read_sweep(text: str) -> list[Trial]:
 def _combinations(said: Mapping[str, Any]) -> Iterable[Trial]:
     for key in said:
         if key not in _KNOWN:
-            near = get_close_matches(key, _KNOWN, n=1, cutoff=0)[0]
-            raise InputError(f"sweep: {key!r} is no setting; did you mean {near!r}?")
+            raise unknown("sweep", key, _KNOWN, "is no setting")
     said = dict(said)
     seeds, at_once = said.pop("seeds", len(_DEFAULTS["seeds"])), said.pop("seeds_at_once", _AT_ONCE)
     if isinstance(seeds, bool) or not isinstance(seeds, int | list) or (isinstance(seeds, int) and seeds < 1):

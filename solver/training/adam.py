@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, OneCycleLR, StepLR
 
+from ...verify.choices import nearest
 from ...verify.errors import InputError
 from ..networks.gradients import Objective
 
@@ -119,6 +120,8 @@ class GradientDescent(Adam):
 def check_schedule(schedule: str | Schedule | None) -> None:
     """Raise `InputError` for an unknown name."""
     if schedule is not None and not callable(schedule) and schedule not in _SCHEDULES:
+        if near := nearest(schedule, SCHEDULES):
+            raise InputError(f"schedule: {schedule!r} is unknown; did you mean {near!r}?")
         raise InputError(
             f"schedule: {schedule!r} is unknown; one of {', '.join(SCHEDULES)}, or a function that makes a torch "
             "schedule for an optimiser, would be right"

@@ -44,7 +44,9 @@ def bar(total: int, label: str, shown: bool = True) -> Progress:
     times = (TimeElapsedColumn(table_column=whole), TimeRemainingColumn(table_column=whole, compact=True))
     progress = Progress(
         *columns, bar_column, MofNCompleteColumn(table_column=whole), *times,
-        console=console, transient=True, expand=True, disable=not shown,
+        console=console, transient=True, expand=True,
+        # In a log a line that vanishes leaves an empty one.
+        disable=not (shown and console.is_terminal),
     )  # fmt: skip
     progress.add_task(label, total=total, note="")
     return progress
@@ -65,8 +67,8 @@ def progress_bar(steps: int, label: str) -> Iterator[Callable[[Observation], Non
 
 
 @contextmanager
-def counting_bar(total: int, label: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function of (done, in all) that moves the bar."""
-    with bar(total, label) as progress:
+def counting_bar(total: int, label: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Give a function of (done, in all) that moves the bar; `shown` as in `bar`."""
+    with bar(total, label, shown) as progress:
         task = progress.task_ids[0]
         yield lambda done, whole: progress.update(task, completed=done, total=whole)

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from ...verify.choices import Rule
 from ...verify.statement.problem import RitzProblem, require_problem
 from ..data.statement import Mesh, data, mesh
 from ..networks.architecture import Architecture
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import Precision
 from ..networks.gradients import Objective, autodiff
 from .observation import Observation
 from .runs import Run
@@ -25,16 +28,16 @@ _LEAST_BALANCE = 1e-3
 def regress(
     problem: RitzProblem,
     width: int | Sequence[int] = 20,
-    activation: str = "relu",
+    activation: ActivationName = "relu",
     *,
     steps: int = 500,
     points: int = 1000,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     seeds: Iterable[int] = range(4),
     record: int = 100,
     callbacks: Iterable[Callable[[Observation], object]] = (),
     progress: bool = False,
-    dtype: str = "float64",
+    dtype: Precision = "float64",
     device: str = "cpu",
 ) -> Run:
     """Fit û to the known solution u: θ* = argmin ½∫(û − u)² dx.

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...verify.errors import InputError
+from ...verify.showing import Shown, html_table
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
@@ -55,7 +56,7 @@ class History(Value):
 
 
 @dataclass(frozen=True, eq=False)
-class Run(Value):
+class Run(Value, Shown):
     """A finished run.
 
     Attributes:
@@ -73,6 +74,22 @@ class Run(Value):
     stops: tuple[str, ...]
     diverged: Array
     versions: dict[str, str]
+
+    def __repr__(self) -> str:
+        width = ", ".join(map(str, self.settings.width))
+        known = self.problem.solution is not None
+        what, value = ("energy gap", np.median(self.energy_gap)) if known else ("energy", np.median(self.energy))
+        return (
+            f"<Run of {self.problem.name}: {len(self.stops)} networks of {width} neurons, {self.settings.activation}, "
+            f"{self.settings.gradient}, {int(self.history.steps[-1])} steps, median {what} {value:.4g}>"
+        )
+
+    def _repr_html_(self) -> str:
+        known = self.problem.solution is not None
+        heads = ["seed", "energy", *(["energy gap", "field error"] if known else []), "|gradient|", "ended early"]
+        columns: list[Any] = [self.energy, *([self.energy_gap, self.field_error()] if known else [])]
+        columns = [self.settings.seeds, *columns, self.history.gradient_norm[-1], self.stops]
+        return html_table(repr(self)[1:-1], heads, zip(*columns, strict=True))
 
     @property
     def parameters(self) -> Array:

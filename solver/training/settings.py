@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
+from ...verify.choices import require_known
 from ...verify.errors import InputError
 from ..networks.architecture import Architecture
+from ..networks.choices import Optimizer
 from ..networks.differences import check_step
 from ..networks.drawn import DRAWN
 from ..networks.gradients import OF_THE_INTEGRAL
 from .adam import Schedule, check_schedule
 
-OPTIMIZERS = ("adam", "sgd", "lbfgs", "adam-lbfgs", "varpro", "newton")
+OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 _TYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -49,10 +51,8 @@ class Settings:
     initial: str = "paper"
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer: {self.optimizer!r} is unknown; one of {', '.join(OPTIMIZERS)} would be right")
-        if self.dtype not in _TYPES:
-            raise InputError(f"dtype: {self.dtype!r} is unknown; one of {', '.join(_TYPES)} would be right")
+        require_known("optimizer", self.optimizer, OPTIMIZERS)
+        require_known("dtype", self.dtype, _TYPES)
         _whole("steps", self.steps, 1)
         _whole("lbfgs_steps", self.lbfgs_steps, 0)
         _whole("record", self.record, 1)

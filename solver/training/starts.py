@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from ...verify.choices import require_known
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.strong_solution import strong_solution
 from ..free_knots.density import kink_density
 from ..networks.architecture import Architecture
+from ..networks.choices import Initial
 
 # What `fit` draws itself; a start that is handed over is "given".
-INITIALS = ("paper", "torch", "even", "density")
+INITIALS: tuple[str, ...] = get_args(Initial)
 GIVEN = "given"
 DESCRIPTIONS = {
     "paper": "w, b uniform in (−1, 1)",
@@ -39,8 +42,7 @@ def initial_parameters(
     Raises:
         InputError: an unknown start, or kinks to be spread of several layers or none.
     """
-    if initial not in INITIALS:
-        raise InputError(f"initial: {initial!r} is unknown; one of {', '.join(INITIALS)} would be right")
+    require_known("initial", initial, INITIALS)
     theta = architecture.initial(seeds)
     if initial == "paper":
         return theta

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor
 
 from ...verify.errors import InputError
+from ...verify.statement.box import BoxProblem
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
+from ..networks.choices import Activation as ActivationName
+from ..networks.choices import EnergyForm, FitRule, Gradient, Initial, Optimizer, Precision, ScheduleName
 from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
 from .adam import Adam, GradientDescent, Schedule
 from .archive import versions
@@ -37,21 +40,21 @@ _ALONE = ("varpro", "newton", "sgd")
 def fit(
     problem: RitzProblem,
     width: int | Sequence[int] = 20,
-    activation: str = "relu",
-    gradient: str = "autodiff",
+    activation: ActivationName = "relu",
+    gradient: Gradient = "autodiff",
     *,
     steps: int = 10_000,
     learning_rate: float = 1e-3,
     points: int = 200,
     seeds: Iterable[int] = range(4),
-    rule: str = "midpoint",
-    energy: str = "ritz",
+    rule: FitRule = "midpoint",
+    energy: EnergyForm = "ritz",
     difference_step: float | None = None,
-    optimizer: str = "adam",
+    optimizer: Optimizer = "adam",
     lbfgs_steps: int | None = None,
-    schedule: str | Schedule | None = None,
+    schedule: ScheduleName | Schedule | None = None,
     start: Run | ShallowNetwork | Any = None,
-    initial: str | Run = "paper",
+    initial: Initial | Run = "paper",
     record: int = 100,
     patience: int | None = None,
     min_decrease: float = 1e-6,
@@ -60,7 +63,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1000,
     resume: bool = False,
-    dtype: str = "float64",
+    dtype: Precision = "float64",
     device: str = "cpu",
 ) -> Run:
     """Minimise the energy of a problem over the parameters of a batch of networks, one for each seed.
@@ -68,7 +71,8 @@ def fit(
     All networks are trained together, in one set of tensors with a leading dimension; they do not influence each other.
 
     Args:
-        problem: gives κ, f, D, lift and ends. Essential values are held by its penalty.
+        problem: gives κ, f, D, lift and ends. Essential values are held by its penalty. In boxes of up to three inputs,
+            and for points drawn anew at each step, see `fit_box`.
         width: neurons of the hidden layer, or of several.
         activation: see `kinkproof.solver.networks.activations.ACTIVATIONS`.
         gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact" or "bulk"; see `objective`.
@@ -115,11 +119,17 @@ def fit(
         >>> run.energy_gap.shape, bool((run.energy < run.history.exact[0]).all())
         ((2,), True)
     """
+    if isinstance(problem, BoxProblem):
+        raise InputError(
+            f"problem: {problem.name or 'a BoxProblem'} is stated in a box of {problem.inputs} inputs, where points "
+            "are drawn and no rule of one input holds; fit_box(problem, …) would be right"
+        )
     require_problem(problem)
-    if isinstance(initial, Run):
-        start, initial = (initial, "paper") if start is None else (start, "a run")
-    if start is not None and initial != "paper":
-        raise InputError(f"initial: {initial!r} would be ignored beside a start; leaving one of the two out is right")
+    drawn: str = "a run" if isinstance(initial, Run) else initial
+    if isinstance(initial, Run) and start is None:
+        start, drawn = initial, "paper"
+    if start is not None and drawn != "paper":
+        raise InputError(f"initial: {drawn!r} would be ignored beside a start; leaving one of the two out is right")
     own_seeds = _seeds_of(start, seeds)
     settings = Settings.of(
         width,

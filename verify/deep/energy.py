@@ -10,8 +10,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..line.energy import GUARD_DIGITS
+from ..line.energy import working_digits
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.expressions import X, to_mpf
@@ -23,7 +22,6 @@ from .regions import LinearRegions, linear_regions
 Array = NDArray[Any]
 
 # Fewer digits than float64 has would come with an error nobody asked for.
-FEWEST_DIGITS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +97,3 @@ def deep_energy(
 def energy_at_working_precision(problem: RitzProblem | Density, network: DeepNetwork, density: Any = None) -> Any:
     """The energy at mpmath's present precision."""
     return sweep(problem, network, density, exact=True).energy
-
-
-def working_digits(digits: int) -> int:
-    """Digits to compute with.
-
-    Raises:
-        InputError: no whole number of digits, or fewer than float64 has.
-    """
-    if isinstance(digits, bool) or not isinstance(digits, int) or digits < FEWEST_DIGITS:
-        raise InputError(f"digits: {digits!r} are too few; a whole number from {FEWEST_DIGITS} on would be right")
-    return digits + GUARD_DIGITS

@@ -10,13 +10,14 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from ..line.energy import working_digits
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.problem import RitzProblem
 from ..statement.tensors import Tensors
 from ..values import Value
 from .degeneracies import clearance, refuse_degenerate
-from .energy import Swept, sweep, working_digits
+from .energy import Swept, sweep
 from .expansion import Expansion, expand
 from .integrands import jump
 from .regions import Kink, linear_regions

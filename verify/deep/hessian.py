@@ -14,12 +14,13 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from ..line.energy import working_digits
 from ..line.hessian import HessianParts
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.problem import RitzProblem
 from .degeneracies import refuse_degenerate
-from .energy import Swept, sweep, working_digits
+from .energy import Swept, sweep
 from .gradient import kink_velocities, mean_jump
 
 Array = NDArray[Any]

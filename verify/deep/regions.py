@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..statement.deep_network import DeepNetwork
 from ..statement.expressions import parse_number
+from .whole_numbers import product
 
 Array = NDArray[Any]
 
@@ -143,7 +144,7 @@ def linear_regions(network: DeepNetwork, domain: tuple[Any, Any] = (0, 1), order
     zeros: list[tuple[int, int, Fraction, Fraction | None]] = []
     dead: list[tuple[int, int, Fraction, Fraction]] = []
     touching = np.full(3, math.inf)
-    exact = network.rational
+    exact = network.tensors
     for layer, (w, b) in enumerate(zip(exact.hidden_weights, exact.hidden_biases, strict=True)):
         z = _linear(w, b, stages[-1])
         parents, new, active, found = _split(z, marks)
@@ -156,7 +157,7 @@ def linear_regions(network: DeepNetwork, domain: tuple[Any, Any] = (0, 1), order
         masks = [m[:, parents] for m in masks] + [active]
         z = z.on(parents)
         stages.append(Affine(np.where(active, z.slopes, 0), np.where(active, z.intercepts, 0), z.denominator))
-    shift = np.array([Fraction(0) if exact.output_bias is None else exact.output_bias[()]], dtype=object)
+    shift = _whole([Fraction(0)]) if exact.output_bias is None else np.reshape(exact.output_bias, 1)
     value = _linear(exact.output_weights[None], shift, stages[-1])
     kinks, stretches = _heard(network, marks, masks, zeros, dead, order)
     inner, left, right = touching.tolist()
@@ -176,7 +177,13 @@ def _whole(values: Any) -> Array:
 
 
 def _common(values: Array) -> tuple[Array, int]:
-    """Fractions as whole numbers over one denominator."""
+    """Fractions, or floats as the fractions that they are, as whole numbers over one denominator."""
+    if values.dtype != object:
+        # m·2ᵉ with 53 binary digits in m: all at once, where a Fraction for each would take most of the time.
+        mantissas, exponents = np.frexp(values)
+        lowest = min(int(exponents.min()), 53)
+        numerators = np.ldexp(mantissas, 53).astype(np.int64).astype(object)
+        return numerators << (exponents - lowest).astype(object), 2 ** (53 - lowest)
     denominator = math.lcm(*(v.denominator for v in values.flat))
     whole = np.empty(values.shape, dtype=object)
     for index, v in np.ndenumerate(values):
@@ -187,11 +194,13 @@ def _common(values: Array) -> tuple[Array, int]:
 def _linear(w: Array, b: Array, inputs: Affine) -> Affine:
     """W (A x + B) + b."""
     (weights, by_weights), (biases, by_biases) = _common(w), _common(b)
-    product = by_weights * inputs.denominator
-    denominator = math.lcm(product, by_biases)
-    scale = denominator // product
+    own = by_weights * inputs.denominator
+    denominator = math.lcm(own, by_biases)
+    scale = denominator // own
     shift = biases * (denominator // by_biases)
-    return Affine(weights @ inputs.slopes * scale, weights @ inputs.intercepts * scale + shift[:, None], denominator)
+    count = inputs.slopes.shape[1]
+    both = product(weights, np.concatenate([inputs.slopes, inputs.intercepts], axis=1)) * scale
+    return Affine(both[:, :count], both[:, count:] + shift[:, None], denominator)
 
 
 def _split(

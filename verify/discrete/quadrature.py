@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choices import Delta, Rule, unknown
 from ..errors import InputError
-from ..line.energy import GUARD_DIGITS, Sweep, end_terms, single, sweep
+from ..line.energy import Sweep, end_terms, single, sweep, working_digits
 from ..line.gradient import Gradient, dirac_terms, refuse_degenerate
 from ..line.kinks import arrange
 from ..line.moments import moments
 from ..statement.blocks import Blocks
 from ..statement.expressions import parse_number, to_mpf
-from ..statement.network import ShallowNetwork
+from ..statement.network import ShallowNetwork, require_shallow
 from ..statement.problem import RitzProblem
 from ..values import Value
 from .nodewise import nodewise_gradient
 
 Array = NDArray[Any]
 
-RULES = ("midpoint", "endpoint-mean", "trapezoid", "gauss-legendre")
-DELTAS = (None, "nearest", "mean")
+RULES: tuple[Rule, ...] = get_args(Rule)
+DELTAS: tuple[Delta | None, ...] = (None, *get_args(Delta))
 GAUSS_ORDER = 5
 
 
@@ -57,7 +58,7 @@ def grid(rule: str, points: int, domain: tuple[Any, Any] = (0, 1)) -> Grid:
     length = right - left
     least = {"midpoint": 1, "endpoint-mean": 2, "trapezoid": 2, "gauss-legendre": GAUSS_ORDER}
     if rule not in least:
-        raise InputError(f"rule: {rule!r} is unknown; one of {', '.join(RULES)} would be right")
+        raise unknown("rule", rule, RULES)
     if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < least[rule]:
         raise InputError(f"points: {points!r} is too few for {rule}; a whole number from {least[rule]} on is right")
     if rule == "midpoint":
@@ -113,9 +114,9 @@ def exact_nodes(rule: str, points: int, domain: tuple[Any, Any] = (0, 1)) -> tup
 def quadrature_gradient(
     problem: RitzProblem,
     network: ShallowNetwork,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     points: int = 200,
-    delta: str | None = None,
+    delta: Delta | None = None,
     digits: int | None = None,
 ) -> Gradient:
     """The gradient of the energy as integrated on a fixed grid, with a discrete delta for the Dirac terms.
@@ -139,6 +140,7 @@ def quadrature_gradient(
     """
     if delta not in DELTAS:
         raise InputError(f"delta: {delta!r} is unknown; one of None, 'nearest', 'mean' would be right")
+    require_shallow(network)
     mesh = grid(rule, points, problem.domain)
     if digits is not None:
         return _exact_gradient_on_grid(problem, single(network), rule, points, delta, digits)
@@ -169,7 +171,7 @@ def _exact_gradient_on_grid(
     arrangement = arrange(problem, network, derivative=1)
     if delta == "mean":
         refuse_degenerate(problem, network, arrangement)
-    with mpmath.workdps(digits + GUARD_DIGITS):
+    with mpmath.workdps(working_digits(digits)):
         found = nodewise_gradient(problem, network, *exact_nodes(rule, points, problem.domain), delta)
     with mpmath.workdps(digits):
         bulk, dirac, total = (

@@ -272,7 +272,7 @@ class _PiecewiseEnergy:
         node = mpmath.sqrt(mpmath.mpf(3) / 5)
         middle, half = (start + stop) / 2, (stop - start) / 2
         x = np.array([middle - half * node, middle, middle + half * node], dtype=object)
-        weight = half * np.array([mpmath.mpf(5) / 9, mpmath.mpf(8) / 9, mpmath.mpf(5) / 9], dtype=object)
+        weight = np.array([mpmath.mpf(5) / 9, mpmath.mpf(8) / 9, mpmath.mpf(5) / 9], dtype=object) * half
         which = sum(bool(middle > p) for p in self.interfaces)
         data = [np.array(column, dtype=object) for column in zip(*map(self.functions[which], x), strict=True)]
         w, b, c = self._blocks(parameters)
@@ -308,7 +308,8 @@ def _neuron(neuron: Sequence[Any], x: Array, pattern: Sequence[Any] | None = Non
     w, b, c = neuron
     pw, pb = (neuron if pattern is None else pattern)[:2]
     on = np.array([1 if pw * v + pb > 0 else 0 for v in x], dtype=object)
-    return c * (w * x + b) * on, c * w * on
+    # Arrays first: mpmath would print the whole array before it leaves the product to NumPy.
+    return (x * w + b) * c * on, on * (c * w)
 
 
 def _density(data: list[Array], value: Array, slope: Array) -> Array:

@@ -15,7 +15,7 @@ import sympy
 from sympy.printing.latex import LatexPrinter
 
 from ..statement.expressions import X
-from ..statement.problem import Piece, RitzProblem
+from ..statement.problem import Piece, RitzProblem, require_problem
 from ..values import Value
 
 # One neuron (w, b, c) is followed; all others are the function `others`, whose slope is constant near its kink.
@@ -44,6 +44,13 @@ class Equation:
     def latex(self) -> str:
         """The equation as LaTeX mathematics, without its number."""
         return f"{self.left} = {_Printer().doprint(self.right)}"
+
+    def text(self) -> str:
+        """The right-hand side as text that SymPy reads: `sympy.sympify` gives it back."""
+        return str(self.right)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,10 @@ class Derivation(Value):
             Equation(
                 "5",
                 rf"\partial \Pi / \partial {symbol[n]}",
-                _Integral(_KAPPA * _GRADIENT * self.mixed_gradients[n] - _SOURCE * self.parameter_gradients[n]),
+                _Integral(
+                    _KAPPA * _GRADIENT * self.mixed_gradients[n] - _SOURCE * self.parameter_gradients[n],
+                    self.spatial_gradient,
+                ),
             )
             for n in PARAMETERS
         ]
@@ -106,6 +116,12 @@ class Derivation(Value):
         ]
         return "\\begin{align}\n" + " \\\\\n".join(lines) + "\n\\end{align}\n"
 
+    def __repr__(self) -> str:
+        return f"<Derivation for {self.problem.name}: {len(self.equations())} equations; .latex() has them>"
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
         data = {_KAPPA: piece.coefficient, _SOURCE: piece.source, _DISTANCE: piece.distance, _LIFT: piece.lift}
@@ -120,6 +136,7 @@ def derive(problem: RitzProblem) -> Derivation:
         >>> derive(problems["sine-2"]).activation_derivatives
         (Heaviside(b_i + w_i*x), DiracDelta(b_i + w_i*x))
     """
+    require_problem(problem)
     return Derivation(problem, **_derive())
 
 
@@ -172,7 +189,11 @@ def sift(integrand: Any) -> Any:
 
 
 class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type information
-    """∫ (…) dx for printing only; nothing evaluates it."""
+    """∫ (…) dx for printing only, with what û′ in it stands for; nothing evaluates it."""
+
+    def _sympystr(self, printer: Any) -> str:
+        integrand, gradient = self.args
+        return f"Integral({printer.doprint(integrand.subs(_GRADIENT, gradient))}, {printer.doprint(X)})"
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information

@@ -22,6 +22,8 @@ Array = NDArray[Any]
 
 # Digits carried beyond those asked for: the running sums lose a few to cancellation between close kinks.
 GUARD_DIGITS = 20
+# Those of float64, which is there without asking for digits.
+FEWEST_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def line_energy(problem: RitzProblem, network: ShallowNetwork, digits: int | Non
     """`exact_energy` for one hidden layer; see there."""
     if digits is None:
         return _energy(problem, network, False)[()]
-    with mpmath.workdps(digits + GUARD_DIGITS):
+    with mpmath.workdps(working_digits(digits)):
         value = energy_at_working_precision(problem, single(network))
     with mpmath.workdps(digits):
         return +value
@@ -204,3 +206,14 @@ def _energy(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Array
     swept, _, (w, b, c) = lebesgue_sweep(problem, network, exact)
     ends = end_terms(problem, w, b, c, swept.arrangement)
     return np.asarray(swept.energy() if ends is None else swept.energy() + ends.energy)
+
+
+def working_digits(digits: int) -> int:
+    """Digits to compute with.
+
+    Raises:
+        InputError: no whole number of digits, or fewer than float64 has.
+    """
+    if isinstance(digits, bool) or not isinstance(digits, int) or digits < FEWEST_DIGITS:
+        raise InputError(f"digits: {digits!r} are too few; a whole number from {FEWEST_DIGITS} on would be right")
+    return digits + GUARD_DIGITS

@@ -14,7 +14,7 @@ from ..statement.blocks import BLOCKS, Blocks
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
-from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
+from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single, working_digits
 from .kinks import Arrangement, arrange_exact, by_position
 from .moments import Moments
 
@@ -48,7 +48,7 @@ def line_gradient(problem: RitzProblem, network: ShallowNetwork, digits: int | N
     """`exact_gradient` for one hidden layer; see there."""
     if digits is None:
         return _differentiable(problem, network, False)
-    with mpmath.workdps(digits + GUARD_DIGITS):
+    with mpmath.workdps(working_digits(digits)):
         found = _differentiable(problem, single(network), True)
     with mpmath.workdps(digits):
         bulk, dirac, total = (b.map(lambda v: +v) for b in (found.bulk, found.dirac, found.total))

@@ -13,7 +13,7 @@ from ..statement.expressions import to_mpf
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
-from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single
+from .energy import Sweep, end_terms, lebesgue_sweep, single, working_digits
 from .gradient import refuse_degenerate
 from .moments import Moments
 
@@ -40,7 +40,7 @@ def line_hessian_parts(problem: RitzProblem, network: ShallowNetwork, digits: in
     if digits is None:
         bulk, dirac = _split(problem, network, False)
         return HessianParts(bulk, dirac, bulk + dirac)
-    with mpmath.workdps(digits + GUARD_DIGITS):
+    with mpmath.workdps(working_digits(digits)):
         bulk, dirac = _split(problem, single(network), True)
         total = bulk + dirac
     with mpmath.workdps(digits):

@@ -30,17 +30,53 @@ _TAIL = 4e-16
 def antiderivative(smooth: sympy.Expr) -> sympy.Expr | None:
     """SymPy's antiderivative in `X`, or None. Not yet trusted: see `trusted`.
 
-    Products of sines and cosines are turned into sums first and each term is integrated by itself, with the rules of
-    `manualintegrate`: the general `integrate` may search for minutes, and may return branches that jump.
+    Products of sines and cosines are turned into sums first and each term is integrated by itself, by parts where that
+    ends, else with the rules of `manualintegrate`, which search a hundred times as long: the general `integrate` may
+    search for minutes, and may return branches that jump.
     """
     total = sympy.Integer(0)
     for term in sympy.Add.make_args(sympy.expand(TR8(sympy.expand(smooth)))):
-        integral = manualintegrate(term, X)
+        integral = _by_parts(term)
+        integral = manualintegrate(term, X) if integral is None else integral
         # Branch functions and special functions would need branch tracking or are slow; quadrature serves better.
         if integral.has(sympy.Integral, sympy.Piecewise, sympy.I, sympy.sign, sympy.Heaviside, sympy.hyper):
             return None
         total += integral
     return total
+
+
+# The antiderivative of a sine, a cosine or an exponential of x, and so on: after how many it is itself again.
+_WAVES = {
+    sympy.sin: (lambda z: -sympy.cos(z), lambda z: -sympy.sin(z), sympy.cos, sympy.sin),
+    sympy.cos: (sympy.sin, lambda z: -sympy.cos(z), lambda z: -sympy.sin(z), sympy.cos),
+    sympy.exp: (sympy.exp,),
+}
+
+
+def _by_parts(term: sympy.Expr) -> sympy.Expr | None:
+    """∫ c xⁿ, or c xⁿ times a sine, cosine or exponential of kx + m: Σ (−1)ʲ (xⁿ)⁽ʲ⁾ Wⱼ₊₁; None for all else."""
+    factor, rest = term.as_independent(X, as_Add=False)
+    power, wave = sympy.Integer(0), None
+    for part in sympy.Mul.make_args(rest):
+        base, exponent = part.as_base_exp()
+        if base == X and exponent.is_Integer and exponent > 0:
+            power = exponent
+        elif part.func in _WAVES and wave is None:
+            wave = part
+        elif part != 1:
+            return None
+    if wave is None:
+        return factor * X ** (power + 1) / (power + 1)
+    place = wave.args[0]
+    rate = sympy.diff(place, X)
+    if X in rate.free_symbols:
+        return None
+    series = _WAVES[wave.func]
+    parts = (
+        (-1) ** j * sympy.ff(power, j) * X ** (power - j) * series[j % len(series)](place) / rate ** (j + 1)
+        for j in range(int(power) + 1)
+    )
+    return factor * sympy.Add(*parts)
 
 
 def vectorised(expressions: list[sympy.Expr], arguments: Sequence[sympy.Symbol] = (X,)) -> Function:

@@ -111,9 +111,15 @@ def _ordered(positions: Array, orientations: Array) -> Array:
     """By position, of equal ones the falling first, (..., N)."""
     if positions.ndim > 1 or positions.size < _FEW:
         return np.lexsort((orientations, positions), axis=-1)
-    # One stable sort instead of two.
+    # One stable sort instead of two, and only of what lies between the least and the largest: the ends, mostly.
     grouped = np.concatenate([np.flatnonzero(orientations < 0), np.flatnonzero(orientations > 0)])
-    return np.asarray(grouped[np.argsort(positions[grouped], kind="stable")])
+    placed = positions[grouped]
+    least, largest = placed == placed.min(), placed == placed.max()
+    between = np.flatnonzero(~(least | largest))
+    between = between[np.argsort(placed[between], kind="stable")]
+    # All in one place: least and largest at once.
+    last = np.flatnonzero(largest & ~least)
+    return np.asarray(grouped[np.concatenate([np.flatnonzero(least), between, last])])
 
 
 def _standing(

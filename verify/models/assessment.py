@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..ranking import largest_first
 from ..systems.study import ROUNDING
+from .judging.density import Density
 from .judging.discretisation import Discretisation
 from .judging.exact_side import ExactSide, Located
 from .judging.gradcheck import Gradcheck
@@ -45,7 +46,7 @@ class Assessment:
     trained: Discretisation
     sizes: tuple[int, ...]
     routes: tuple[Route, ...]
-    advise: Callable[[Model, Integral, str, Wanted], str] = remedy
+    advise: Callable[[Model, Density, Any, Wanted], str] | None = None
 
     @property
     def located(self) -> Located:
@@ -237,7 +238,10 @@ class Assessment:
         if verdict == "inconsistent":
             fixed = cuts.marks[1:-1][cuts.owners[1:-1] < 0]
             wanted = Wanted(formula.total.numpy(), self._scale, formula.jump.numpy(), fixed.numpy())
-            text = self.advise(model, self.integral, self.trained.name, wanted)
+            if self.advise is None:
+                text = remedy(model, self.integral, self.trained.name, wanted)
+            else:
+                text = self.advise(model, self.integral.density, self.integral.domain, wanted)
         return ModelAudit(
             verdict, reason, self.trained.name, points, draws, found[:-1], found[-1] if found else None, self.routes,
             formula.energy, formula.bulk.numpy(), formula.jump.numpy(), autodiff, self.located.places.numpy(),

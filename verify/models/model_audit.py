@@ -18,7 +18,7 @@ from .assessment import Assessment, rounding_floor
 from .each_integral import of_each
 from .judging.composition import stated
 from .judging.density import bind, borrow, check
-from .judging.exact_side import MOST_RANKED, ExactSide, Located, by_differences, degenerate, exact_side, locate, weighed
+from .judging.exact_side import ExactSide, Located, by_differences, degenerate, exact_side, locate, weighed
 from .judging.gradcheck import gradcheck
 from .judging.integral import Ends, Integral, compose, state
 from .judging.preparation import prepare, probes
@@ -26,8 +26,8 @@ from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
+from .space.audit import audit_in_space, in_several_inputs, inputs_of
 from .telling.model_findings import ModelAudit, Route
-from .telling.remedy import remedy
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
 ROUTES = 1e-9
@@ -37,8 +37,9 @@ _CONTINUITY = 1e-5
 _DIFFERENCES = 1e-3
 # Where the energy has no derivative, one is taken beside: parameters displaced by this share of their size.
 DISPLACEMENT = 1e-2
-# Kinks up to which an audit is about as fast as its grids; it goes on beyond.
-MANY_KINKS = 1_000
+# Kinks up to which an audit is about as fast as its grids, of a model that is straight between them and of others; it
+# goes on beyond.
+MANY_STRAIGHT, MANY_KINKS = 10_000, 1_000
 
 
 @torch.enable_grad()  # type: ignore[no-untyped-call, untyped-decorator, unused-ignore]
@@ -92,9 +93,14 @@ def audit_model(
             is raised, whatever the user's own code does.
     """
     with _refusing():
-        interval = _interval(domain)
+        several = in_several_inputs(domain)
+        interval = (0.0, 1.0) if several else _interval(domain)
+        under_audit, advise, told = trained(rule, quadrature, loss, points), None, None
+        if several and ends is not None:
+            raise InputError("ends: in several inputs there are none; a density alone would be right")
+        if several and (terms or loss_of is not None or density is None):
+            raise InputError("terms, loss_of: in several inputs one integral is judged; one density is right")
         composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
-        under_audit, advise, told = trained(rule, quadrature, loss, points), remedy, None
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
@@ -105,12 +111,15 @@ def audit_model(
 
                 if composed is not None:
                     raise InputError("terms, loss_of: they are for models in torch; loss= in JAX would be right")
-                told = functions.read(model, parameters, density, ends)
+                told = functions.read(model, parameters, density, ends, inputs_of(domain) if several else 1)
                 model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
                 under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
+        if several:
+            assert density is not None
+            return audit_in_space(model, density, domain, parameters, under_audit, progress, told, advise)
         prepared = prepare(model, interval, parameters)
         if told is not None:
-            told.check(prepared, interval)
+            told.check(prepared, probes(interval))
         if composed is None:
             ((density_of,), prepared) = borrow([(bind(density), probes(interval))], prepared)
             integral = state(check(density_of, prepared, probes(interval)), prepared, interval, ends)
@@ -127,9 +136,9 @@ def audit_model(
         double = partial(under_audit.of, prepared.double(), integral)
         progress("exact gradient by two routes")
         exact = exact_side(prepared, located, moving)
-        if len(exact.ranked) == MOST_RANKED:
+        if len(exact.ranked) < int((exact.heights != 0).sum()):
             notes.append(
-                f"of {len(located.places):,} kinks the {MOST_RANKED:,} with the largest jumps of L were ranked"
+                f"of {len(located.places):,} kinks the {len(exact.ranked):,} with the largest jumps of L were ranked"
             )
         progress("differences of the energy")
         routes = _routes(prepared, exact)
@@ -194,8 +203,9 @@ def _notes_on_breaks(located: Located) -> list[str]:
         notes.append(f"{names}: not known to be smooth or how they break, so that jumps of u′ were searched for")
     if not located.breaks.settled:
         notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
-    if count > MANY_KINKS:
-        notes.append(f"{count:,} kinks are more than the {MANY_KINKS:,} that this is fast for; it takes its time")
+    many = MANY_STRAIGHT if located.integral.straight else MANY_KINKS
+    if count > many:
+        notes.append(f"{count:,} kinks are more than the {many:,} that this is fast for; it takes its time")
     return notes
 
 

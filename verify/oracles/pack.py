@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..choices import unknown
 from ..errors import InputError
 from .case import DELTAS, Case
 from .deep_case import DeepCase
@@ -46,7 +47,7 @@ class Pack:
         for one in self.cases:
             if case in (one.id, one.id.removeprefix(f"{self.name}/")):
                 return one
-        raise InputError(f"case: {case!r} is not in the pack {self.name}; {_nearest(case, [c.id for c in self.cases])}")
+        raise unknown("case", case, [c.id for c in self.cases], f"is not in the pack {self.name}")
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -77,7 +78,7 @@ def load(name: str | PathLike[str]) -> Pack:
         raise InputError(f"pack: {name!r} is a {type(name).__name__}; a name or a path would be right")
     if isinstance(name, str) and not name.endswith(".json") and "/" not in name:
         if name not in packs:
-            raise InputError(f"pack: {name!r} is not a shipped pack; {_nearest(name, list(packs))}")
+            raise unknown("pack", name, packs, "is not a shipped pack")
         return _shipped(name)
     return _read(Path(name))
 
@@ -160,11 +161,3 @@ def _cases(pack: str, record: Mapping[str, Any]) -> list[Case]:
     if "grid" not in record:
         return [Case(whole, record)]
     return [Case(f"{whole}-{delta}", record, delta) for delta in DELTAS if delta in record["gradient"]]
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    # Imported here: only a wrong name needs it.
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1, cutoff=0)
-    return f"did you mean {near[0]!r}?" if near else "there are none"

@@ -17,7 +17,7 @@ from ..statement.plane import PlaneProblem, X, Y, require_network
 from ..statement.plane_network import PlaneNetwork
 from .functions import PAIR, PlaneFunctions, plane_functions
 from .pairs import PairIntegrals, pair_integrals
-from .rule import rule
+from .rule import Rule, rule
 from .segments import Motion
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ def refined(
     problem: PlaneProblem,
     network: PlaneNetwork,
     numbers: str,
-    wanted: Callable[[PlaneFunctions, PairIntegrals], Array],
+    wanted: Callable[[PlaneFunctions, PairIntegrals, Rule], Array],
     motion: Motion | None = None,
 ) -> Refined:
     """Sums of pair integrals, by as many points as the data need.
@@ -61,7 +61,7 @@ def refined(
         problem: whose data are integrated.
         network: of N neurons.
         numbers: see `rule.NUMBERS`; "mpf" at the present precision.
-        wanted: makes an array of the integrals.
+        wanted: makes an array of the integrals, and of more by the rule that was used along lines.
         motion: see `pair_integrals`.
 
     Raises:
@@ -73,15 +73,16 @@ def refined(
         along = rule(numbers, functions.degree + 1)
         across = along if numbers == "rational" else rule(numbers, functions.degree // 2 + 1)
         pairs = pair_integrals(functions, network, along, across, motion)
-        return Refined(pairs, wanted(functions, pairs), "polynomial", 0.0)
+        return Refined(pairs, wanted(functions, pairs, along), "polynomial", 0.0)
     if numbers == "rational":
         raise InputError(f"{problem.name}: data that are no polynomials have no rational integrals; digits= would do")
     settled = _SETTLED if numbers == "float" else mpmath.mpf(10) ** (GUARD_DIGITS - 4 - mpmath.mp.dps)
     previous, apart, scale = None, np.inf, 0.0
     tried = _POINTS if numbers == "float" else [int(share * mpmath.mp.dps) for share in _SHARES]
     for points in tried:
-        pairs = pair_integrals(functions, network, rule(numbers, points), rule(numbers, points), motion)
-        values = wanted(functions, pairs)
+        along = rule(numbers, points)
+        pairs = pair_integrals(functions, network, along, along, motion)
+        values = wanted(functions, pairs, along)
         if previous is not None:
             apart, scale = np.abs(values - previous).max(), np.abs(values).max()
             if apart <= settled * scale:
@@ -105,7 +106,7 @@ def plane_energy(problem: PlaneProblem, network: PlaneNetwork, digits: int | Non
     """`exact_energy` on a polygon; see there."""
     require_network(network, problem)
 
-    def wanted(_: PlaneFunctions, pairs: PairIntegrals) -> Array:
+    def wanted(_: PlaneFunctions, pairs: PairIntegrals, __: Rule) -> Array:
         return np.array([energy_of(pairs)])
 
     if digits is None:
@@ -124,7 +125,7 @@ def rational_energy(problem: PlaneProblem, network: PlaneNetwork) -> Fraction:
     """
     require_network(network, problem)
     require_rational(problem)
-    found = refined(problem, network, "rational", lambda _, pairs: np.array([energy_of(pairs)], dtype=object))
+    found = refined(problem, network, "rational", lambda _, pairs, __: np.array([energy_of(pairs)], dtype=object))
     return Fraction(found.values[0])
 
 

@@ -112,6 +112,12 @@ class PlaneFunctions:
         """(8, ...): four functions of w₁ and four of w₂, see `PlaneDerivation.line`."""
         return _stacked(line_functions(self.known)(x, y, *self.data.at(x, y, numbers)), x)
 
+    @cached_property
+    def slopes(self) -> Family:
+        """∂/∂x of the six A_rs and three A_r, then ∂/∂y."""
+        areal = areal_functions(self.known)(X, Y, *self.data.expressions)[:9]
+        return Family(tuple(sympy.diff(e, s) for s in (X, Y) for e in areal))
+
     @property
     def size(self) -> float:
         """The greatest distance of a corner from 0."""

@@ -18,7 +18,7 @@ from .degeneracies import clearance, degeneracies
 from .energy import GUARD_DIGITS, energy_of, refined, require_rational
 from .functions import PlaneFunctions, plane_functions
 from .pairs import PairIntegrals, forces
-from .rule import rule
+from .rule import Rule, rule
 from .segments import Motion
 
 Array = NDArray[Any]
@@ -79,8 +79,8 @@ def rational_gradient(problem: PlaneProblem, network: PlaneNetwork) -> PlaneGrad
 def _assembled(
     problem: PlaneProblem, network: PlaneNetwork, numbers: str, distance: float, motion: Motion | None = None
 ) -> PlaneGradient:
-    def wanted(functions: PlaneFunctions, pairs: PairIntegrals) -> Array:
-        w_b_c = _parameters(network, functions, numbers)
+    def wanted(functions: PlaneFunctions, pairs: PairIntegrals, _: Rule) -> Array:
+        w_b_c = local_parameters(network, functions, numbers)
         return np.concatenate([[energy_of(pairs)], *(p.ravel() for p in parts(functions, pairs, *w_b_c, numbers))])
 
     found = refined(problem, network, numbers, wanted, motion)
@@ -90,7 +90,7 @@ def _assembled(
     return PlaneGradient(blocks[0], blocks[1], blocks[2], energy, found.route, found.error_estimate, distance)
 
 
-def _parameters(network: PlaneNetwork, functions: PlaneFunctions, numbers: str) -> tuple[Array, Array]:
+def local_parameters(network: PlaneNetwork, functions: PlaneFunctions, numbers: str) -> tuple[Array, Array]:
     """w and b about the centre, (N, 3), and c."""
     kind, (x, y) = rule(numbers, 2), functions.centre
     rows = network.rationals
@@ -103,17 +103,21 @@ def parts(
     """Bulk and Dirac part, both (4N,), from the integrals; by the problem's own x and y, not those about the centre."""
     force = forces(pairs)
     bulk = outer[:, None] * force
-    halved = pairs.line.copy()
-    own = np.arange(len(outer))
     # On its own line a neuron is half there: δ·H sifts to the mean of the sides.
-    halved[own, own] = halved[own, own] / 2
-    dirac = outer[:, None] * (np.einsum("ijsp,js->ip", halved, pairs.steps) + pairs.line_lift)
+    dirac = outer[:, None] * line_forces(pairs, Fraction(1, 2) if numbers == "rational" else 0.5)
     x, y = map(rule(numbers, 2).number, functions.centre)
     out = []
     for part, last in ((bulk, (lines * force).sum(axis=1)), (dirac, 0 * outer)):
         weights = np.stack([part[:, 0] + x * part[:, 2], part[:, 1] + y * part[:, 2]], axis=-1)
         out.append(PlaneBlocks(weights, part[:, 2], last).ravel())
     return out[0], out[1]
+
+
+def line_forces(pairs: PairIntegrals, own_share: Any) -> Array:
+    """The Dirac terms over c, (N, 3), with a neuron on its own line as much as its share says."""
+    line, own = pairs.line.copy(), np.arange(len(pairs.line))
+    line[own, own] = line[own, own] * own_share
+    return np.asarray(np.einsum("ijsp,js->ip", line, pairs.steps) + pairs.line_lift)
 
 
 def refuse_degenerate(problem: PlaneProblem, network: PlaneNetwork, distance: float, derivative: int = 1) -> None:

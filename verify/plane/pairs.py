@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..statement.plane_network import PlaneNetwork
+from ..statement.polygon import Point
 from .functions import PAIR, Family, PlaneFunctions
 from .rule import Rule
 from .segments import Line, Motion, Segments, exact_segments, float_segments
@@ -69,10 +70,7 @@ def pair_integrals(
     for k, trapezoid in enumerate(trapezoids(functions.domain)):
         # The named edges are looked at once, beside the first trapezoid.
         named = sides if k == 0 else []
-        if rule.numbers == "float":
-            found = float_segments(lines, trapezoid, [trapezoid.right_side, *named], functions.size)
-        else:
-            found = _numbers(exact_segments(lines, trapezoid, [trapezoid.right_side, *named], motion), rule)
+        found = segments_in(functions, lines, trapezoid, [trapezoid.right_side, *named], rule, motion)
         parts = list(_in_trapezoid(functions, parameters, trapezoid, found, rule, inner))
         for m, (_, edge) in enumerate(functions.edges if k == 0 else ()):
             row = len(lines) + 1 + m
@@ -87,9 +85,19 @@ def local_lines(functions: PlaneFunctions, network: PlaneNetwork) -> list[Line]:
     return [(p, q, b + p * x + q * y) for p, q, b, _ in rows]
 
 
-def _numbers(segments: Segments, rule: Rule) -> Segments:
-    names = ("start", "end", "length", "low", "high")
-    return Segments(*(rule.array(getattr(segments, n)) for n in names))
+def segments_in(
+    functions: PlaneFunctions,
+    lines: list[Line],
+    trapezoid: Trapezoid,
+    sides: list[tuple[Point, Point]],
+    rule: Rule,
+    motion: Motion | None = None,
+) -> Segments:
+    """The kink lines' parts in a trapezoid, then `sides`, in a rule's numbers."""
+    if rule.numbers == "float":
+        return float_segments(lines, trapezoid, sides, functions.size)
+    found = exact_segments(lines, trapezoid, sides, motion)
+    return Segments(*(rule.array(getattr(found, n)) for n in ("start", "end", "length", "low", "high")))
 
 
 def _in_trapezoid(

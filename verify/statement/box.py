@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -13,6 +10,7 @@ import mpmath
 import numpy as np
 import sympy
 
+from ..choices import NamedProblems
 from ..errors import InputError
 from .expressions import NUMPY_MODULES, X, parse, parse_number
 
@@ -226,29 +224,5 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class _NamedBoxProblems(Mapping[str, BoxProblem]):
-    """Name → problem, each made and checked when first asked for."""
-
-    def __getitem__(self, name: str) -> BoxProblem:
-        if name not in _STATEMENTS:
-            near = get_close_matches(name, _STATEMENTS, n=1, cutoff=0)[0]
-            raise InputError(f"problem: {name!r} is not a named box problem; did you mean {near!r}?")
-        return _make(name)
-
-    def __contains__(self, name: object) -> bool:
-        return name in _STATEMENTS
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_STATEMENTS)
-
-    def __len__(self) -> int:
-        return len(_STATEMENTS)
-
-
-@cache
-def _make(name: str) -> BoxProblem:
-    return BoxProblem(**_STATEMENTS[name], name=name)
-
-
 #: Name → `BoxProblem`: sines and peaks in one to three inputs, a plate of two materials.
-box_problems = _NamedBoxProblems()
+box_problems = NamedProblems("named box problem", BoxProblem, _STATEMENTS)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..values import Value
-from .network import ShallowNetwork, exact_array, rational_array
+from .network import ShallowNetwork, checked_seed, exact_array, no_network, rational_array
 from .tensors import Tensors
 
 Array = NDArray[Any]
@@ -117,12 +117,12 @@ class DeepNetwork(Value):
         return cls([network.hidden_weights], [network.hidden_biases], network.output_weights)
 
     @classmethod
-    def random(cls, widths: Sequence[int], seed: int, output_bias: bool = False) -> Self:
+    def random(cls, widths: int | Sequence[int], seed: int = 0, output_bias: bool = False) -> Self:
         """First weights and all biases uniform in (−1, 1), all other weights in ±1/√(inputs), as the solver starts."""
-        listed = tuple(widths)
+        listed = (widths,) if isinstance(widths, int) else tuple(widths)
         if not listed or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in listed):
             raise InputError(f"widths: {widths!r} are no layers; whole numbers from 1 on, at least one, would be right")
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(checked_seed(seed))
         weights, biases = [], []
         for n, m in zip(listed, (1, *listed[:-1]), strict=True):
             weights.append(generator.uniform(-1, 1, (n, m)) / np.sqrt(m))
@@ -185,5 +185,5 @@ def deepened(network: Any) -> DeepNetwork:
     if isinstance(network, ShallowNetwork):
         return DeepNetwork.from_shallow(network)
     if not isinstance(network, DeepNetwork):
-        raise InputError(f"network: a {type(network).__name__} is none; a ShallowNetwork or DeepNetwork would be right")
+        raise no_network(network)
     return network

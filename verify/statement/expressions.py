@@ -17,6 +17,7 @@ import numpy as np
 import sympy
 
 from ..errors import InputError
+from ..misspelling import mended
 
 X = sympy.Symbol("x", real=True)
 
@@ -65,6 +66,8 @@ _CLASSES = (
 # Where `sympy.lambdify` finds functions of NumPy arrays: NumPy has no erf.
 NUMPY_MODULES: list[Any] = [{"erf": np.vectorize(math.erf, otypes=[float])}, "numpy"]
 LONGEST_TEXT = 2000
+# Of a longer formula it is not guessed what was meant.
+_LONGEST_MENDED = 200
 # A numeric power is computed on the spot; this keeps 9**9**9 from filling the memory.
 LARGEST_EXPONENT = 1000
 # Constants end where float64 does.
@@ -156,6 +159,30 @@ def _from_sympy(value: sympy.Basic, what: str, variables: Mapping[str, sympy.Sym
 def _from_text(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> Any:
     if len(text) > LONGEST_TEXT:
         raise InputError(f"{what}: {len(text)} characters are too many; at most {LONGEST_TEXT} would be right")
+    try:
+        return _read(text, what, variables)
+    except InputError as error:
+        meant = _meant(text, variables)
+        if meant is None:
+            raise
+        raise InputError(f"{str(error).partition(';')[0]}; did you mean {meant!r}?") from None
+
+
+def _meant(text: str, variables: Mapping[str, sympy.Symbol]) -> str | None:
+    """What was probably meant, where that can be read."""
+    meant = text.strip()
+    if len(meant) <= _LONGEST_MENDED:
+        meant = mended(meant, [*variables, *_CONSTANTS], [*_FUNCTIONS, "Piecewise"])
+    if meant == text.strip():
+        return None
+    try:
+        _read(meant, "", variables)
+    except InputError:
+        return None
+    return meant
+
+
+def _read(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> Any:
     try:
         with warnings.catch_warnings():
             # Python warns of odd but legal text such as 1if; what is odd here is refused below.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
-from ..errors import InputError
+from ..choices import NamedProblems
 from .problem import RitzProblem
 
 # The paper's equation (4) is not legible: κ, b and D are this project's defaults (see README, "Standing").
@@ -54,28 +51,5 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class _NamedProblems(Mapping[str, RitzProblem]):
-    """Name → problem, each made and checked when first asked for."""
-
-    def __getitem__(self, name: str) -> RitzProblem:
-        if name not in _STATEMENTS:
-            near = get_close_matches(name, _STATEMENTS, n=1, cutoff=0) or list(_STATEMENTS)[:1]
-            raise InputError(f"problem: {name!r} is not a named problem; did you mean {near[0]!r}?")
-        return _make(name)
-
-    def __contains__(self, name: object) -> bool:
-        return name in _STATEMENTS
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_STATEMENTS)
-
-    def __len__(self) -> int:
-        return len(_STATEMENTS)
-
-
-@cache
-def _make(name: str) -> RitzProblem:
-    return RitzProblem(**_STATEMENTS[name], name=name)
-
-
-problems = _NamedProblems()
+#: Name → `RitzProblem`.
+problems = NamedProblems("named problem", RitzProblem, _STATEMENTS)

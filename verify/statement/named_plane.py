@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
-from ..errors import InputError
+from ..choices import NamedProblems
 from .plane import PlaneProblem
 
 _L_SHAPE = ((0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2))
@@ -34,29 +31,5 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class _NamedPlaneProblems(Mapping[str, PlaneProblem]):
-    """Name → problem, each made and checked when first asked for."""
-
-    def __getitem__(self, name: str) -> PlaneProblem:
-        if name not in _STATEMENTS:
-            near = get_close_matches(name, _STATEMENTS, n=1, cutoff=0)[0]
-            raise InputError(f"problem: {name!r} is not a named plane problem; did you mean {near!r}?")
-        return _make(name)
-
-    def __contains__(self, name: object) -> bool:
-        return name in _STATEMENTS
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_STATEMENTS)
-
-    def __len__(self) -> int:
-        return len(_STATEMENTS)
-
-
-@cache
-def _make(name: str) -> PlaneProblem:
-    return PlaneProblem(**_STATEMENTS[name], name=name)
-
-
 #: Name → `PlaneProblem`: polynomials, sines, a matrix and a function for κ, a triangle, an L with fluxes, a penalty.
-plane_problems = _NamedPlaneProblems()
+plane_problems = NamedProblems("named plane problem", PlaneProblem, _STATEMENTS)

@@ -67,9 +67,11 @@ class ShallowNetwork(Value):
         return cls(*(vector[..., k * width : (k + 1) * width] for k in range(3)))
 
     @classmethod
-    def random(cls, width: int, seed: int, batch: tuple[int, ...] = ()) -> Self:
+    def random(cls, width: int, seed: int = 0, batch: tuple[int, ...] = ()) -> Self:
         """The project's initial distribution: w, b uniform in (−1, 1), c uniform in ±1/√N."""
-        generator = np.random.default_rng(seed)
+        if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
+            raise InputError(f"width: {width!r} is no number of neurons; a whole number from 1 on would be right")
+        generator = np.random.default_rng(checked_seed(seed))
         w, b, c = generator.uniform(-1, 1, (3, *batch, width))
         return cls(w, b, c / np.sqrt(width))
 
@@ -109,6 +111,38 @@ def rational_array(values: Array) -> Array:
     flat = np.empty(values.size, dtype=object)
     flat[:] = [Fraction(v) for v in values.ravel().tolist()]
     return flat.reshape(values.shape)
+
+
+def checked_seed(seed: Any) -> int:
+    """Refuse what NumPy's generators refuse, in a sentence."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed: {seed!r} is none; a whole number from 0 on would be right")
+    return int(seed)
+
+
+def require_shallow(network: Any) -> None:
+    """Refuse what is no network of one hidden layer.
+
+    Raises:
+        InputError: with what makes one of it.
+    """
+    if isinstance(network, ShallowNetwork):
+        return
+    raise InputError(f"network: a {type(network).__name__} is none of one hidden layer; {_instead(network)}")
+
+
+def no_network(network: Any) -> InputError:
+    """The error for what is no network of ours at all."""
+    return InputError(f"network: a {type(network).__name__} is none; {_instead(network)}")
+
+
+def _instead(network: Any) -> str:
+    if callable(getattr(network, "parameters", None)):
+        return (
+            "DeepNetwork.from_parameters(list(model.parameters())) takes a chain of linear layers with ReLU between "
+            "them, audit(model, density, domain) any model"
+        )
+    return "a ShallowNetwork would be right"
 
 
 def exact_array(values: Any, name: str) -> Array:

@@ -6,11 +6,10 @@ import inspect
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 from importlib import metadata
 from typing import Any
 
-from ..errors import InputError
+from ..choices import unknown
 from .method import Method
 
 GROUP = "kinkproof.backends"
@@ -33,9 +32,7 @@ def discover(names: Iterable[str] | None = None) -> tuple[Method, ...]:
     chosen = known if names is None else list(names)
     for name in chosen:
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise InputError(f"backend: {name!r} is unknown; {hint}known are: {', '.join(known) or 'none'}")
+            raise unknown("backend", name, known)
     several = Counter(e.name for e in found)
     out: list[Method] = []
     for entry in found:

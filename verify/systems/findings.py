@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..choices import Rule
 from ..line.crosscheck import REQUIRED_DIGITS, Agreement
 from ..line.gradient import Gradient
+from ..showing import Shown, html_table
 from ..statement.blocks import BLOCKS
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
@@ -74,17 +76,35 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Audit(Value):
+class Audit(Value, Shown):
     """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected."""
 
     problem: RitzProblem
     network: ShallowNetwork
-    rule: str
+    rule: Rule
     points: tuple[int, ...]
     exact: Gradient
     agreements: tuple[Agreement, ...]
     rows: tuple[Row, ...]
     dirac_shares: dict[str, float]
+
+    def __repr__(self) -> str:
+        judged = [r.total.verdict for r in self.rows if r.total is not None]
+        counts = ", ".join(f"{judged.count(v)} {v}" for v in dict.fromkeys(judged)) or "nothing judged"
+        said = "as expected" if self.passed else "not as expected"
+        return f"<Audit of {self.problem.name}, {self.network.width} neurons: {counts}; {said}>"
+
+    def _repr_html_(self) -> str:
+        heads = ["system", "way of asking", "type", *(f"n = {n:,}" for n in self.points), "order", "verdict"]
+        rows: list[list[Any]] = []
+        for row in self.rows:
+            asked = [row.system, row.method or row.unavailable, row.precision]
+            if row.total is None:
+                said = "failed" if row.failed else "not run"
+                rows.append([*asked, *[None] * len(self.points), None, said])
+            else:
+                rows.append([*asked, *row.total.errors, row.total.order, row.total.verdict])
+        return html_table(repr(self)[1:-1], heads, rows)
 
     @property
     def routes_agree(self) -> bool:

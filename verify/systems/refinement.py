@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from ..choices import Delta, Rule
 from ..discrete.quadrature import Grid, quadrature_gradient
 from ..errors import InputError, NondifferentiableError
 from ..exact import exact_gradient
@@ -19,7 +20,7 @@ from ..line.crosscheck import crosscheck
 from ..line.gradient import Gradient
 from ..statement.blocks import BLOCKS
 from ..statement.expressions import NUMPY_MODULES, X
-from ..statement.network import ShallowNetwork
+from ..statement.network import ShallowNetwork, require_shallow
 from ..statement.problem import RitzProblem
 from .answer import answer
 from .discovery import describe, discover
@@ -38,7 +39,7 @@ def audit_systems(
     network: ShallowNetwork | None = None,
     methods: Iterable[Method] | None = None,
     points: tuple[int, ...] = POINTS,
-    rule: str = "midpoint",
+    rule: Rule = "midpoint",
     progress: Callable[[str], None] = lambda what: None,
 ) -> Audit:
     """Cross-check the exact gradient, then judge every method by a refinement study.
@@ -59,6 +60,7 @@ def audit_systems(
     if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
         raise InputError(f"points: {points} does not refine; at least three ascending numbers would be right")
     network = ShallowNetwork.random(WIDTH, seed=0) if network is None else network
+    require_shallow(network)
     if network.batch:
         raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
     chosen = discover() if methods is None else tuple(methods)
@@ -86,10 +88,10 @@ def _share(gradient: Gradient) -> float:
     return float(np.linalg.norm(gradient.dirac.ravel()) / (np.linalg.norm(gradient.total.ravel()) or 1.0))
 
 
-def _own_methods(rule: str) -> tuple[Method, ...]:
+def _own_methods(rule: Rule) -> tuple[Method, ...]:
     """The three discrete deltas, in closed form: what any program gets that follows them."""
 
-    def method(delta: str | None, name: str) -> Method:
+    def method(delta: Delta | None, name: str) -> Method:
         def gradient(problem: RitzProblem, parameters: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
             found = quadrature_gradient(problem, ShallowNetwork.from_vector(parameters), rule, len(mesh.nodes), delta)
             return float(found.energy), found.total.ravel()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ....verify.choices import unknown
 from ....verify.errors import InputError
-from ....verify.statement.network import ShallowNetwork
+from ....verify.statement.network import ShallowNetwork, require_shallow
 from ....verify.statement.problem import RitzProblem
 from ...data.strong_solution import StrongSolution, strong_solution
 from ..density import kink_density
@@ -122,10 +123,11 @@ def certify(
     Raises:
         InputError: a batch of networks, or another comparison.
     """
+    require_shallow(network)
     if network.batch:
         raise InputError(f"network: a batch of shape {network.batch} has no one certificate; loop over its members")
     if compared not in COMPARED:
-        raise InputError(f"compared: {compared!r} is unknown; one of {', '.join(COMPARED)} would be right")
+        raise unknown("compared", compared, COMPARED)
     solution = strong_solution(problem)
     if compared == "kinks":
         kinks = len(energy_of(solution, network).kinks)

@@ -21,7 +21,7 @@ SHORT = ["fit", "--steps", "30", "--seeds", "2", "--width", "6"]
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--activation", "rleu"], "one of relu, leaky-relu"),
+        (["--activation", "rleu"], "--activation: 'rleu' is unknown; did you mean 'relu'?"),
         (["--gradient", "backprop"], "one of autodiff, finite-difference"),
         (["--gradient", "exact", "--activation", "tanh"], "no kinks"),
         (["--learning-rate", "0"], "--learning-rate: 0.0"),
@@ -120,7 +120,7 @@ def test_a_saved_run_and_a_regression_are_starting_points(tmp_path: Path) -> Non
 def test_a_start_that_is_not_there_is_said() -> None:
     done = RUNNER.invoke(app, ["fit", "--start", "absent.npz"])
     assert done.exit_code == 2
-    assert "there is no such file" in done.output
+    assert "there is no file absent.npz" in done.output
 
 
 def test_a_checkpoint_is_gone_on_from(tmp_path: Path) -> None:

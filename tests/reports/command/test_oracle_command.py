@@ -91,7 +91,7 @@ def test_generate_writes_a_pack(tmp_path: Path) -> None:
         (["show", "papers"], "did you mean 'paper'?"),
         (["show", "paper", "sine-2-width-4"], "did you mean"),
         (["show", "absent.json"], "cannot be read"),
-        (["shipped", "new", "papers"], "one of paper"),
+        (["shipped", "new", "papers"], "did you mean 'paper'?"),
     ],
 )
 def test_bad_input_ends_with_code_2_one_sentence_and_no_file(

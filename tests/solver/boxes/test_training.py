@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kinkproof.solver import BoxRun, fit_box
+from kinkproof.solver import BoxRun, fit, fit_box
 from kinkproof.solver.boxes.energy import BoxObjective
 from kinkproof.solver.boxes.points import SAMPLINGS
 from kinkproof.solver.boxes.training import BoxObservation
@@ -125,6 +125,8 @@ def test_bad_input_ends_in_one_sentence(wrong: dict[str, Any], said: str) -> Non
         fit_box(SQUARE, **{**SHORT, "width": 6, **wrong})
     with pytest.raises(InputError, match="is no BoxProblem"):
         fit_box(problems["sine-2"])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"problem: sine-square is stated in a box of 2 inputs.* fit_box\(problem"):
+        fit(SQUARE)  # type: ignore[arg-type]
 
 
 @pytest.mark.long

@@ -168,7 +168,7 @@ def test_the_strong_form_trains_tanh_and_misleads_relu() -> None:
         ({"difference_step": 1e-3, "gradient": "exact"}, "takes no differences"),
         ({"optimizer": "sgd"}, "one of adam, lbfgs, adam-lbfgs, varpro, newton"),
         ({"schedule": "linear"}, "one of cosine, exponential, step, one-cycle"),
-        ({"activation": "rleu"}, "one of relu"),
+        ({"activation": "rleu"}, "did you mean 'relu'"),
         ({"gradient": "autograd"}, "one of autodiff"),
         ({"dtype": "float16"}, "one of float64, float32"),
         ({"device": "abacus"}, "'cpu' would be right"),

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import sympy
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_energy, exact_gradient
+from kinkproof.verify.line import integration
 from kinkproof.verify.line.integration import antiderivative, chebyshev_integral, end_to_end_integral, trusted
 from kinkproof.verify.line.moments import moments
 from kinkproof.verify.statement.expressions import X, parse
+from sympy.integrals.manualintegrate import manualintegrate
 
 
 def test_chebyshev_integrals_meet_closed_forms_and_their_own_estimate() -> None:
@@ -81,3 +83,31 @@ def test_a_source_with_a_tamed_singularity_is_integrated() -> None:
     assert exact_energy(problem, silent) == pytest.approx(0.2, rel=1e-13)
     with mpmath.workdps(30):
         assert abs(exact_energy(problem, silent, digits=30) - mpmath.mpf("0.2")) < mpmath.mpf(10) ** -28
+
+
+BY_PARTS = [
+    "4",
+    "pi*x",
+    "5*x**3",
+    "x**2*sin(2*pi*x + 1)",
+    "x**5*cos(3*x)",
+    "-7*x*exp(-x/2)",
+    "exp(x + 1)",
+    "2*sin(3*x)",
+]
+NOT_BY_PARTS = ["sqrt(x)", "1/x", "sin(x**2)", "exp(x**2)", "sin(x)*cos(x)", "exp(x)*sin(x)", "x*sin(1/x)", "x*log(x)"]
+
+
+@pytest.mark.parametrize("text", BY_PARTS)
+def test_what_ends_by_parts_is_what_the_long_search_finds(text: str) -> None:
+    term = parse(text, "term")
+    found = integration._by_parts(term)
+    assert found is not None
+    assert sympy.expand(sympy.diff(found, X) - term) == 0
+    # The two may differ by a constant.
+    assert X not in sympy.expand(found - manualintegrate(term, X)).free_symbols
+
+
+@pytest.mark.parametrize("text", NOT_BY_PARTS)
+def test_what_does_not_end_by_parts_is_left_to_the_long_search(text: str) -> None:
+    assert integration._by_parts(parse(text, "term")) is None

@@ -131,7 +131,7 @@ def test_other_activations(activation: Callable[[], nn.Module]) -> None:
 
 
 def test_many_kinks_are_answered_and_the_limit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kinkproof.verify.models.model_audit.MANY_KINKS", 100)
+    monkeypatch.setattr("kinkproof.verify.models.model_audit.MANY_STRAIGHT", 100)
     found = audit(kinked(250), bar)
     assert len(found.kinks) == 250
     assert found.verdict == "inconsistent"

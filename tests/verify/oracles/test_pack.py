@@ -205,10 +205,12 @@ def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
         load(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize(("name", "near"), [("papers", "paper"), ("degenerated", "degenerate"), ("", "")])
+@pytest.mark.parametrize(("name", "near"), [("papers", "paper"), ("degenerated", "degenerate")])
 def test_an_unknown_pack_names_the_nearest(name: str, near: str) -> None:
     with pytest.raises(InputError, match=f"did you mean '{near}"):
         load(name)
+    with pytest.raises(InputError, match="'' is not a shipped pack; one of "):
+        load("")
 
 
 def test_an_absent_file_is_said(tmp_path: Path) -> None:

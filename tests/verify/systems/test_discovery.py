@@ -175,10 +175,10 @@ def test_only_the_chosen_backends_are_asked(install: Install) -> None:
     assert {r["system"] for r in json.loads(done.stdout)["methods"]} == {"autograd", "kinkproof"}
 
 
-def test_an_unknown_backend_is_refused_with_the_nearest_and_all_known() -> None:
+def test_an_unknown_backend_is_refused_with_the_one_that_was_meant() -> None:
     done = RUNNER.invoke(app, ["audit", "--backend", "pytorch"])
     assert done.exit_code == 2
-    assert "backend: 'pytorch' is unknown; did you mean 'torch'? known are: autograd, jax, torch" in done.output
+    assert "backend: 'pytorch' is unknown; did you mean 'torch'?" in done.output
     with pytest.raises(InputError, match="did you mean 'jax'"):
         discover(["jaxx"])
 
@@ -192,5 +192,5 @@ def test_without_any_backend_at_all_the_audit_says_so(
     audit_tables(result, None)
     assert "All verdicts are the expected ones" not in capsys.readouterr().out
     assert "no AD system was judged" in nothing_judged(result)
-    with pytest.raises(InputError, match="known are: none"):
+    with pytest.raises(InputError, match="there are none"):
         discover(["torch"])

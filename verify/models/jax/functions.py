@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..judging.integral import Ends
-from ..judging.preparation import probes
 from ..seeing.model import Model
 from ..seeing.source_lines import at, line_of
 from .points import Way, way_of
@@ -49,9 +48,29 @@ class Functions:
     tree: Callable[[Mapping[str, Any]], Any]
     arrays: dict[str, Any]
 
-    def u(self, parameters: Any, x: Any) -> Any:
-        """The model of a pytree at points (n, 1), (n,)."""
-        return self.way.of_all(parameters, x).reshape(len(x))
+    def fields(self, parameters: Any, x: Any, second: bool = False) -> list[Any]:
+        """X, u, ∇u and second derivatives if asked for, as JAX has them, in the shapes of `audit_model`.
+
+        Args:
+            parameters: the pytree.
+            x: points, in one input (n,), else (n, d).
+            second: with second derivatives.
+        """
+        if x.ndim == 1 and self.way.outputs == 1:
+
+            def u(x: Any) -> Any:
+                return self.way.of_all(parameters, x[:, None])
+
+            def du(x: Any) -> Any:
+                return jax.grad(lambda x: u(x).sum())(x)
+
+            return [x, u(x), du(x), *([jax.grad(lambda x: du(x).sum())(x)] if second else [])]
+
+        def at_one(point: Any) -> Any:
+            return self.way.of_all(parameters, jnp.reshape(point, (1, -1)))[0]
+
+        found = [jax.vmap(at_one)(x), jax.vmap(jax.jacrev(at_one))(x)]
+        return [x, *found, *([jax.vmap(jax.hessian(at_one))(x)] if second else [])]
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -63,8 +82,8 @@ class Functions:
 
     @property
     def model(self) -> Translation:
-        """Of name → tensor and x (n, 1), (n,)."""
-        return Translation(lambda named, x: self.u(self.tree(named), x), "model", self.given)
+        """Of name → tensor and x (n, d), (n,) or (n, m)."""
+        return Translation(lambda named, x: self.way.of_all(self.tree(named), x), "model", self.given)
 
     @property
     def density(self) -> Any:
@@ -76,27 +95,31 @@ class Functions:
         """What the ends add."""
         return None if self.added is None else Translation(self.added, "ends", self.added)
 
-    def check(self, model: Model, domain: tuple[float, float]) -> None:
-        """See that JAX has the u and u′ of its translation, which torch differentiates by itself.
+    def check(self, model: Model, x: Tensor) -> None:
+        """See that JAX has the u and ∇u of its translation, which torch differentiates by itself.
+
+        Args:
+            model: the translation.
+            x: some points.
 
         Raises:
             InputError: it has not, as with a rule of differentiation of the user's own that is wrong.
         """
-        x = probes(domain)
-        wanted = [f.detach().numpy() for f in model.fields(x)[:2]]
+        wanted = [f.detach().numpy().reshape(len(x), -1) for f in model.fields(x)[:2] if f is not None]
         with jax.enable_x64(True):
             own = self.tree({n: jnp.asarray(t.detach().numpy()) for n, t in model.parameters.items()})
-            u, pull = jax.vjp(lambda points: self.u(own, points), jnp.asarray(x.numpy()[:, None]))
-            found = [np.asarray(u), np.asarray(pull(jnp.ones_like(u))[0])[:, 0]]
-        for name, mine, theirs in zip(("u", "u′"), wanted, found, strict=True):
-            off = np.abs(mine - theirs) > _SAME * np.abs(mine).max()
+            found = [np.asarray(f).reshape(len(x), -1) for f in self.fields(own, jnp.asarray(x.numpy()))[1:]]
+        for name, mine, theirs in zip(("u", "u′" if x.ndim == 1 else "∇u"), wanted, found, strict=True):
+            off = np.abs(mine - theirs).max(1) > _SAME * np.abs(mine).max()
             # A kink may lie at one of the points, but not at most.
             if off.sum() > len(x) // 2:
                 k = int(off.argmax())
+                place, theirs_there, mine_there = (
+                    ", ".join(f"{v:.6g}" for v in np.ravel(a)) for a in (x[k].numpy(), theirs[k], mine[k])
+                )
                 raise InputError(
-                    f"model: at x = {x[k].item():.6g} JAX has {name} = {theirs[k]:.6g} and its operations give "
-                    f"{mine[k]:.6g}{at(line_of(self.given))}; no custom_jvp or custom_vjp, or one that is right, would "
-                    "be right"
+                    f"model: at x = {place} JAX has {name} = {theirs_there} and its operations give {mine_there}"
+                    f"{at(line_of(self.given))}; no custom_jvp or custom_vjp, or one that is right, would be right"
                 )
 
     def _density(self, x: Any, u: Any, du: Any, **named: Any) -> Any:
@@ -105,15 +128,16 @@ class Functions:
         return self.written(x, u, du, **named)
 
 
-def read(model: Callable[..., Any], parameters: Any, density: Any, ends: Ends | None) -> Functions:
+def read(model: Callable[..., Any], parameters: Any, density: Any, ends: Ends | None, inputs: int = 1) -> Functions:
     """What a user wrote in JAX, looked at.
 
     Args:
         model: a function of (parameters, x), or without parameters a pytree that is called with x; of all points,
-            (n, 1) or (n,), or of one, (1,) or ().
+            (n, d), in one input also (n,), or of one, (d,) or ().
         parameters: a pytree of arrays, or None.
         density: L(x, u, du) in JAX.
         ends: as `audit_model` takes them, in JAX.
+        inputs: d.
 
     Raises:
         InputError: it takes points in none of these ways, or has no parameters.
@@ -137,4 +161,4 @@ def read(model: Callable[..., Any], parameters: Any, density: Any, ends: Ends | 
         leaves = [named[n] if n in arrays else k for n, k in zip(names, kept, strict=True)]
         return jax.tree.unflatten(structure, leaves)
 
-    return Functions(model, way_of(model, whole, parameters is not None), density, ends, tree, arrays)
+    return Functions(model, way_of(model, whole, parameters is not None, inputs), density, ends, tree, arrays)

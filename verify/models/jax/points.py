@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from ...errors import InputError
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
 
-# Points of which it is asked how a model wants them.
-_PROBES = 7
+# Numbers of points of which it is asked how a model wants them: what it returns for each must not change with them.
+_PROBES = (7, 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,21 +25,24 @@ class Way:
         function: of parameters and all points, as `dirac_term` takes it.
         text: the same for a user to write, where the model is called `model`.
         takes_parameters: the model is a function of (parameters, x), and not a pytree that is called with x.
-        flat: points are (n,), and not (n, 1).
+        flat: points are (n,), and not (n, d).
+        outputs: m; 1 where it returns (n,) or (n, 1).
     """
 
     function: Callable[[Any, Any], Any]
     text: str
     takes_parameters: bool
     flat: bool
+    outputs: int = 1
 
     def of_all(self, parameters: Any, x: Any) -> Any:
-        """U at points (n, 1)."""
-        return self.function(parameters, x[:, 0] if self.flat else x)
+        """U at points (n, d), (n,) or (n, m)."""
+        found = self.function(parameters, x[:, 0] if self.flat else x)
+        return found.reshape(len(x)) if self.outputs == 1 else found
 
 
-def way_of(given: Callable[..., Any], whole: Any, takes_parameters: bool) -> Way:
-    """The first of four ways in which a model takes points: (n, 1), (n,), or one at a time as (1,) or ().
+def way_of(given: Callable[..., Any], whole: Any, takes_parameters: bool, inputs: int) -> Way:
+    """The first of the ways in which a model takes points: (n, d), in one input (n,), or one at a time as (d,) or ().
 
     Raises:
         InputError: it takes them in none of these.
@@ -60,20 +63,26 @@ def way_of(given: Callable[..., Any], whole: Any, takes_parameters: bool) -> Way
     ways = [
         Way(function, text, takes_parameters, flat)
         for function, text in zip((called, single), texts, strict=True)
-        for flat in (False, True)
+        for flat in ((False, True) if inputs == 1 else (False,))
     ]
     failures: list[str] = []
     for way in ways:
         try:
             # Leaves that are no arrays, such as activations, are not to be traced.
             with jax.enable_x64(True):
-                points = jnp.zeros((_PROBES, 1))
-                found = jax.eval_shape(partial(way.of_all, whole), points)
+                many, few = (
+                    jax.eval_shape(partial(way.function, whole), jnp.zeros((n,) if way.flat else (n, inputs)))
+                    for n in _PROBES
+                )
         except Exception as error:
             failures.append(f"{sentence(error)}{at(line_of_error(error))}")
             continue
-        if getattr(found, "shape", None) in ((_PROBES,), (_PROBES, 1)):
-            return way
-        what = f"shape {found.shape}" if hasattr(found, "shape") else type(found).__name__
-        failures.append(f"it returns {what} for {_PROBES} points{at(line_of(given))}")
-    raise InputError(f"model: {failures[0]}; one number in and one number out, (n, 1) to (n, 1), would be right")
+        shapes: list[tuple[int, ...]] = [getattr(found, "shape", ()) for found in (many, few)]
+        if all(len(s) in (1, 2) and s[0] == n for s, n in zip(shapes, _PROBES, strict=True)) and (
+            shapes[0][1:] == shapes[1][1:]
+        ):
+            return replace(way, outputs=shapes[0][1] if len(shapes[0]) == 2 else 1)
+        what = f"shape {many.shape}" if hasattr(many, "shape") else type(many).__name__
+        failures.append(f"it returns {what} for {_PROBES[0]} points{at(line_of(given))}")
+    wanted = f"(n, {inputs}) to (n,), (n, 1) or (n, m)"
+    raise InputError(f"model: {failures[0]}; numbers in and numbers out, {wanted}, would be right")

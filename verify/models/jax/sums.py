@@ -55,9 +55,10 @@ class Sums:
         x, weights = (a.detach().numpy().astype(precision) for a in nodes(points))
         # All blocks have one size, or JAX would compile for each number of points anew; what fills the last weighs 0.
         filled = -len(x) % _BLOCK
-        x, weights = np.pad(x, (0, filled), mode="edge"), np.pad(weights, (0, filled))
+        x = np.concatenate([x, np.repeat(x[-1:], filled, axis=0)])
+        weights = np.pad(weights, (0, filled))
         total = self._sum(integral.density)
-        for block, weight in zip(x.reshape(-1, _BLOCK), weights.reshape(-1, _BLOCK), strict=True):
+        for block, weight in zip(x.reshape(-1, _BLOCK, *x.shape[1:]), weights.reshape(-1, _BLOCK), strict=True):
             yield self._with_gradient(total, model.parameters, precision, block, weight)
         if self.functions.added is not None:
             ends = np.array(integral.domain, precision)
@@ -67,9 +68,9 @@ class Sums:
         """Of parameters, x and weights → Σ weight·L; one function for each kind of density."""
 
         def total(parameters: Any, x: Any, weights: Any) -> Any:
-            fields = self._fields(parameters, x, density.second)
+            fields = self.functions.fields(parameters, x, density.second)
             # What it takes and makes no use of.
-            named = {"ddu": fields[3] if density.second else jnp.zeros_like(x), "parameters": parameters}
+            named = {"ddu": fields[3] if density.second else jnp.zeros_like(fields[1]), "parameters": parameters}
             return (self.functions.written(*fields[:3], **{n: named[n] for n in density.extra}) * weights).sum()
 
         return self.compiled.setdefault((density.second, density.extra), total)  # type: ignore[no-any-return]
@@ -77,20 +78,9 @@ class Sums:
     def _at_ends(self, parameters: Any, ends: Any) -> Any:
         added = self.functions.added
         assert added is not None
-        _, u, du = self._fields(parameters, ends, False)
+        _, u, du = self.functions.fields(parameters, ends)
         value: Any = added(u, du) if takes_slopes(added) else added(u)
         return jnp.reshape(value, ())
-
-    def _fields(self, parameters: Any, x: Any, second: bool) -> list[Any]:
-        """X, u, u′ and u″ if asked for, (n,) each."""
-
-        def u(x: Any) -> Any:
-            return self.functions.u(parameters, x[:, None])
-
-        def du(x: Any) -> Any:
-            return jax.grad(lambda x: u(x).sum())(x)
-
-        return [x, u(x), du(x), *([jax.grad(lambda x: du(x).sum())(x)] if second else [])]
 
     def _loss(self, loss: Callable[[Any, int], Any]) -> Callable[[Any, int], Tensor]:
         @wraps(loss)

@@ -8,12 +8,17 @@ from torch import Tensor
 from ..seeing.model import Model
 from ..seeing.pieces import Pieces, stretched
 from .integral import Integral
+from .straight import on_lines
 
 # More nodes than those of the first route, so that its quadrature is checked as well.
 _MORE = 3
+# Where in a piece a straight line is evaluated.
+_ASIDE = 0.3
 
 
-def conforming_gradient(model: Model, integral: Integral, pieces: Pieces, places: Tensor) -> tuple[float, Tensor]:
+def conforming_gradient(
+    model: Model, integral: Integral, pieces: Pieces, places: Tensor, straight: bool
+) -> tuple[float, Tensor]:
     """Energy and gradient (P,) of the sum over nodes that follow the kinks.
 
     The sum is differentiated by the parameters and by the marks, and the marks by the parameters: what autograd does
@@ -24,6 +29,7 @@ def conforming_gradient(model: Model, integral: Integral, pieces: Pieces, places
         integral: of L, and what its ends add.
         pieces: the domain, cut at the breaks.
         places: the breaks, (K,), as functions of the parameters.
+        straight: u is a straight line on each piece.
     """
     marks = pieces.marks.clone().requires_grad_()
     by_marks = torch.zeros_like(pieces.marks)
@@ -35,8 +41,14 @@ def conforming_gradient(model: Model, integral: Integral, pieces: Pieces, places
         sums, sizes = integral.sums(model, pieces, order)
         energy, integral = integral.energy(model, sums), _weighed(model, integral, sums, sizes)
     for k in pieces.chunks(order):
-        x, weights = stretched(marks[k.start : k.stop + 1], order)
-        terms = integral.density(model, x.reshape(-1)) * weights.reshape(-1)
+        own = marks[k.start : k.stop + 1]
+        x, weights = stretched(own, order)
+        if straight:
+            # Not where the first route has it.
+            fields = on_lines(model, x, torch.lerp(own[:-1], own[1:], _ASIDE))
+            terms = integral.density.at(model, x.reshape(-1), *fields) * weights.reshape(-1)
+        else:
+            terms = integral.density(model, x.reshape(-1)) * weights.reshape(-1)
         energy += 0.0 if integral.composed else float(terms.detach().sum())
         by_marks += torch.autograd.grad(terms.sum(), marks, retain_graph=True)[0]
         explicit += model.gradient(terms.sum())

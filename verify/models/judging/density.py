@@ -75,7 +75,7 @@ class Density:
             raise self._raised(error) from None
         except Exception as error:
             raise self._raised(error) from None
-        if not isinstance(found, Tensor) or found.shape != x.shape:
+        if not isinstance(found, Tensor) or found.shape != x.shape[:1]:
             what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             of = f" with u and du of shape {tuple(u.shape)}" if u.ndim > 1 else ""
             raise InputError(
@@ -178,6 +178,10 @@ def borrow(densities: Sequence[tuple[Density, Tensor]], model: Model) -> tuple[l
 
     A stiffness that is a parameter of the user's own model is the same parameter of its copy; a tensor of the script,
     or of another module, becomes one more.
+
+    Args:
+        densities: each with some points.
+        model: of which they are functions.
 
     Raises:
         InputError: a tensor of the graph is kept where it cannot be found.

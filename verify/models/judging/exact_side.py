@@ -19,6 +19,7 @@ from ..seeing.source_lines import at, line_of, sentence
 from .conformity import conforming_gradient
 from .integral import Integral
 from .jump import JumpGradient, Sides, at_breaks, jump_gradient, sides
+from .straight import as_lines
 
 # So far outside the domain, in its lengths, the search goes on for kinks that lie on an end.
 _MARGIN = 2e-9
@@ -29,8 +30,8 @@ _BENDS = 1e-6
 _TOGETHER = 1e-9
 # Breaks at one place have different speeds if these differ by more than this share.
 _SAME_SPEED = 1e-8
-# Kinks whose part in every parameter is worked out one by one; those with the largest jumps of L.
-MOST_RANKED = 2_000
+# Kinks whose part in every parameter is worked out one by one, and the numbers in all; those with the largest jumps.
+MOST_RANKED, _RANKED_NUMBERS, _LEAST_RANKED = 2_000, 6 * 10**6, 100
 # Rows of the Jacobian of the positions that are had at once, and the numbers in them.
 _ROWS, _NUMBERS = 32, 10**7
 # Sizes of the parameters' displacement for differences of the energy: the square root of the rounding of an integral
@@ -155,7 +156,7 @@ class ExactSide:
         formula: gradient by the jump formula.
         conforming: energy and gradient by the other route.
         heights: ⟦L⟧ of each break, (K,).
-        ranked: breaks whose part in each parameter was worked out.
+        ranked: breaks whose part in each parameter was worked out, those with the largest jumps if not all.
         parts: the norm of its −⟦L⟧ dξ/dθ over each parameter tensor, (R, T).
     """
 
@@ -186,12 +187,19 @@ def locate(model: Model, integral: Integral) -> Located:
     return Located(integral, breaks, inside, places[inside], on_ends)
 
 
+def told_by_lines(model: Model, located: Located) -> Model:
+    """The model, or if it is piecewise linear its lines, which are cheap to evaluate; without graphs."""
+    integral = located.integral
+    return as_lines(model, located.places, integral.domain) if integral.straight else model
+
+
 def weighed(model: Model, located: Located) -> Located:
     """Of a loss that is a function of several integrals, with the derivatives by each of them as its weight."""
     integral = located.integral
     if integral.composed is None:
         return located
-    sums, _ = integral.sums(model, cut_domain(model, located))
+    told = told_by_lines(model, located)
+    sums, _ = integral.sums(told, cut_domain(told, located))
     weights = integral.composed.weights(integral.terms(model, sums))
     return replace(located, integral=integral.weighed(weights))
 
@@ -272,8 +280,10 @@ def exact_side(model: Model, located: Located, moving: Tensor) -> ExactSide:
         InputError: u jumps, or bends where no break was found.
     """
     integral = located.integral
-    pieces = cut_domain(model, located)
-    limits = sides(model, integral, pieces, located.torn)
+    told = told_by_lines(model, located)
+    straight = told is not model
+    pieces = cut_domain(told, located)
+    limits = sides(told, integral, pieces, located.torn)
     missed = (pieces.owners < 0) & (limits.bend.abs() > _BENDS * limits.steepest)
     if missed.any():
         where = float(pieces.marks[missed][0])
@@ -281,11 +291,12 @@ def exact_side(model: Model, located: Located, moving: Tensor) -> ExactSide:
             f"model: u′ jumps at x = {where:.6g}, where no operation of the model is known to break; a kink that "
             "cannot be followed leaves no exact gradient to compare with; torch's own operations would be right"
         )
-    formula = jump_gradient(model, integral, pieces, limits, moving)
-    conforming = conforming_gradient(model, integral, pieces, moving)
+    formula = jump_gradient(model, integral, pieces, limits, moving, straight)
+    conforming = conforming_gradient(model, integral, pieces, moving, straight)
     heights = at_breaks(limits.height, pieces, len(located.places))
     jumping = (heights != 0).nonzero()[:, 0]
-    ranked = jumping[torch.from_numpy(largest_first(heights[jumping].abs().numpy()))][:MOST_RANKED]
+    ranked = jumping[torch.from_numpy(largest_first(heights[jumping].abs().numpy()))]
+    ranked = ranked[: min(MOST_RANKED, max(_LEAST_RANKED, _RANKED_NUMBERS // len(model.vector())))]
     sizes = [p.numel() for p in model.tensors]
     norms = [torch.zeros(0, len(sizes), dtype=torch.float64)]
     for rows in located.speeds(model, ranked):
@@ -299,8 +310,9 @@ def directional_difference(model: Model, integral: Integral, direction: Tensor, 
     values = []
     for sign in (1, -1):
         moved = model.at(model.split(model.vector() + sign * step * direction))
-        pieces = cut_domain(moved, locate(moved, integral))
-        values.append(integral.energy(moved, integral.sums(moved, pieces)[0]))
+        located = locate(moved, integral)
+        told = told_by_lines(moved, located)
+        values.append(integral.energy(moved, integral.sums(told, cut_domain(told, located))[0]))
     return (values[0] - values[1]) / (2 * step)
 
 

@@ -37,6 +37,7 @@ class Integral:
         composed: of what the loss is a function, if it is more than one integral; L then is Σ weight·Lₖ, whose gradient
             is the loss's where the weights are its derivatives by the integrals.
         weights: of all terms.
+        straight: the model is known to be linear between its breaks, and L does not ask for more than u′.
     """
 
     density: Density
@@ -45,6 +46,7 @@ class Integral:
     breaking: bool = False
     composed: Composition | None = None
     weights: tuple[float, ...] = ()
+    straight: bool = False
 
     @property
     def length(self) -> float:
@@ -154,6 +156,7 @@ def state(
         # u″ of a model with kinks is no function there; what breaks in it is not followed.
         return plain
     own = trace(model.alone, domain, torch.float64)
+    plain = replace(plain, straight=own.straight)
     along = replace(plain, breaking=True)
     try:
         seen = trace(along.searched(model), domain, torch.float64)

@@ -57,11 +57,23 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The exact gradient: `bulk` and `dirac` (P,), and the norm below which a gradient is rounding, `floor`."""
+    """The exact gradient, and how well it is known.
+
+    Attributes:
+        bulk: with the kinks held still, (P,).
+        dirac: what their motion adds, (P,).
+        floor: the norm below which a gradient is rounding.
+        variance: squares of the standard errors of the whole, (P,); None if it is known to rounding.
+    """
 
     bulk: Array
     dirac: Array
     floor: float
+    variance: Array | None = None
+
+    def noise(self, part: slice) -> float:
+        """Norm of the standard error over one range of parameters."""
+        return 0.0 if self.variance is None else float(np.sqrt(self.variance[part].sum()))
 
     @property
     def total(self) -> Array:
@@ -99,15 +111,37 @@ def on_grids(
     if not signed:
         return [_on_grids(found, target, part, points, discretisation) for part in parts], found[-1][0]
     judged = [_scattered(found, target, part, signed, discretisation) for part in parts]
-    last = judged[-1]
+    _require_told(judged[-1], discretisation, points[-1])
+    return judged, found[-1][0]
+
+
+def on_points(
+    discretisation: Discretisation, target: Target, parts: Sequence[slice], points: tuple[int, ...], energy: float,
+    magnitude: float,
+) -> tuple[list[Judged], Array]:  # fmt: skip
+    """The same in several inputs, where grids converge slowly: judged by the scatter that drawn points would have.
+
+    Raises:
+        InputError: the value is that of another integral, or the scatter hides what is to be judged.
+    """
+    assert discretisation.scatter is not None
+    answers = [discretisation.gradient(n) for n in points]
+    found = [[gradient] for _, gradient in answers]
+    _require_same_integral(discretisation, [value for value, _ in answers], energy, magnitude, points, True)
+    signed = [discretisation.scatter(points[-1], seed) for seed in range(_SIGNS)]
+    judged = [_scattered(found, target, part, signed, discretisation) for part in parts]
+    _require_told(judged[-1], discretisation, points[-1])
+    return judged, found[-1][0]
+
+
+def _require_told(last: Judged, discretisation: Discretisation, points: int) -> None:
     if last.lacks is not None and last.uncertainty > _KNOWN and last.verdict != "inconsistent":
         name = discretisation.name.removeprefix("your ")
         raise InputError(
-            f"{name}: what it misses is the scatter of points drawn at random, which on {points[-1]:,} points hides "
+            f"{name}: what it misses is the scatter of points drawn at random, which on {points:,} points hides "
             f"whether the Dirac part is there (of it {last.lacks:.2g} ± {last.uncertainty:.1g} is lacking); more "
             "points, or the nodes and weights themselves as quadrature=, would be right"
         )
-    return judged, found[-1][0]
 
 
 def _scatter(discretisation: Discretisation, found: list[list[Array]], target: Target, points: int) -> list[Array]:
@@ -136,7 +170,7 @@ def _scattered(
     """On points that were drawn once: is what they miss their scatter?"""
     precision, scale = discretisation.precision, target.scale(part, discretisation.precision)
     errors = [max(float(np.linalg.norm(f[part] - target.total[part])) for f in of_n) / scale for of_n in found]
-    noise = max(float(np.linalg.norm(s[part])) for s in signed)
+    noise = float(np.hypot(max(float(np.linalg.norm(s[part])) for s in signed), target.noise(part)))
     dirac = target.dirac[part]
     moves = bool(np.linalg.norm(dirac) > ROUNDING["float64"] * scale)
     off = target.total[part] - found[-1][0][part]
@@ -225,7 +259,7 @@ def _over_draws(
 ) -> Judged:
     scale = target.scale(part)
     size = float(np.linalg.norm(off))
-    noise = float(np.sqrt(max(variance.sum(), 0.0)))
+    noise = float(np.hypot(np.sqrt(max(variance.sum(), 0.0)), target.noise(part)))
     biased = size > _SIGMAS * noise + ROUNDING["float64"] * scale
     has_dirac = np.linalg.norm(target.dirac[part]) > ROUNDING["float64"] * scale
     if has_dirac and error <= _KNOWN:

@@ -11,6 +11,7 @@ from ...errors import InputError
 from ..seeing.model import Model
 from ..seeing.pieces import Pieces, to_ends
 from .integral import Integral
+from .straight import on_lines
 
 # u as extrapolated from both sides of a break differs by rounding times the conditioning of the extrapolation.
 _CONTINUOUS = 1e-8
@@ -126,7 +127,9 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     return Sides(height, bends.gather(0, output[None])[0], output, curved, steepest[output])
 
 
-def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Sides, places: Tensor) -> JumpGradient:
+def jump_gradient(
+    model: Model, integral: Integral, pieces: Pieces, limits: Sides, places: Tensor, straight: bool
+) -> JumpGradient:
     """Energy and gradient by the jump formula.
 
     Args:
@@ -135,6 +138,7 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
         pieces: the domain, cut at the breaks.
         limits: what `sides` found there.
         places: the breaks, (K,), as functions of the parameters.
+        straight: u is a straight line on each piece.
     """
     density = integral.density
     x, weights = pieces.nodes()
@@ -154,7 +158,12 @@ def jump_gradient(model: Model, integral: Integral, pieces: Pieces, limits: Side
     signs = 2.0 * torch.randint(2, x.shape, generator=torch.Generator().manual_seed(0)) - 1
     for k in pieces.chunks():
         points = x[k].reshape(-1).requires_grad_()
-        u, du, ddu = model.fields(points, density.second)
+        if straight:
+            middle = (pieces.marks[1:] + pieces.marks[:-1])[k] / 2
+            u, du = on_lines(model, x[k], middle)
+            ddu = None
+        else:
+            u, du, ddu = model.fields(points, density.second)
         density_values = density.at(model, points, u, du, ddu)
         terms = density_values * weights[k].reshape(-1)
         energy += float(terms.detach().sum())

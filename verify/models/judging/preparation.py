@@ -44,6 +44,22 @@ def prepare(
             the other points of a batch; an in-place operation that breaks its derivative; it takes its parameters or x
             out of autograd's sight.
     """
+    rebuild, given, dtype = copied(model, parameters)
+    function, leaves = rebuild(given, torch.float64)
+    column, outputs = _shapes(function, domain, model)
+    shaped = Model(function, leaves, column, dtype, model, rebuild, outputs)
+    _check(shaped, domain)
+    return shaped
+
+
+def copied(
+    model: Callable[..., Any], parameters: Mapping[str, Any] | None
+) -> tuple[Rebuild, Mapping[str, Tensor], torch.dtype]:
+    """How a user's model is made anew, its trainable parameters, and their type.
+
+    Raises:
+        InputError: it cannot be called, has no parameters, or hides them.
+    """
     if isinstance(model, torch.nn.Module):
         if parameters is not None:
             raise InputError("parameters: a torch.nn.Module has its own; leaving parameters= out would be right")
@@ -72,11 +88,7 @@ def prepare(
         raise InputError(
             f"model: it has no parameters that require gradients{at(line_of(model))}; a model with some would be right"
         )
-    function, leaves = rebuild(given, torch.float64)
-    column, outputs = _shapes(function, domain, model)
-    shaped = Model(function, leaves, column, dtype, model, rebuild, outputs)
-    _check(shaped, domain)
-    return shaped
+    return rebuild, given, dtype
 
 
 def _tensors(parameters: Mapping[str, Any] | None) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...showing import Shown, html_table
 from ...systems.findings import versions
 from ...systems.study import Study
 from ..judging.gradcheck import Gradcheck
@@ -26,15 +27,20 @@ class Offender:
         layer: which of the model's breaking calls, counted from 0; −1 where that is not known.
         neuron: which number of that call.
         label: the two in words.
-        place: the kink's position.
+        place: the kink's position; in several inputs a place on its surface, where it matters.
         share: norm of its Dirac term over that of all that is missing.
     """
 
     layer: int
     neuron: int
     label: str
-    place: float
+    place: float | tuple[float, ...]
     share: float
+
+    def __str__(self) -> str:
+        place = self.place if isinstance(self.place, tuple) else (self.place,)
+        numbers = ", ".join(f"{v:.6g}" for v in place)
+        return f"{self.label}, x = {numbers if len(place) == 1 else f'({numbers})'}: {self.share:.0%} of it"
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ class Route:
 
 
 @dataclass(frozen=True, eq=False)
-class ModelAudit:
+class ModelAudit(Shown):
     """The outcome of an audit of a user's model.
 
     Attributes:
@@ -134,9 +140,9 @@ class ModelAudit:
         bulk: exact gradient with the kinks held still, (P,), in the order of the parameters.
         dirac: what the motion of the kinks adds, (P,).
         autodiff: gradient of the sum on the most points (or the mean over draws), (P,).
-        kinks: positions, ascending, (K,).
-        heights: ⟦L⟧ at each, (K,).
-        profile: x, then u and u′ of each of m outputs, for a picture, (1 + 2 m, n).
+        kinks: positions, ascending, (K,); in several inputs places where lines of a sample cross surfaces, (K, d).
+        heights: ⟦L⟧ at each, (K,); in several inputs as the line goes.
+        profile: x, then u and u′ of each of m outputs, for a picture, (1 + 2 m, n); empty in several inputs.
         operations: what breaks, and how often.
         notes: sentences that a reader should know.
         gradcheck: what torch's own check says of the same sum.
@@ -213,9 +219,19 @@ class ModelAudit:
             "remedy": self.remedy,
         }
 
+    def __repr__(self) -> str:
+        kinks = "1 kink" if len(self.kinks) == 1 else f"{len(self.kinks)} kinks"
+        return f"<ModelAudit: {self.verdict}; {self.discretisation}, {kinks}, {len(self.tensors)} tensors>"
+
+    def _repr_html_(self) -> str:
+        heads = ["parameter", *self.columns, "missing", "verdict"]
+        found = [*self.tensors, *([self.total] if self.total is not None else [])]
+        return html_table(f"{repr(self)[1:-1]}. {self.reason}", heads, map(self.row, found))
+
     def __str__(self) -> str:
         """The report as text."""
-        kinks = f"{len(self.kinks)} kinks" if len(self.kinks) != 1 else "1 kink"
+        what = "crossings of kinks by lines" if self.kinks.ndim == 2 else "kinks"
+        kinks = f"{len(self.kinks)} {what}" if len(self.kinks) != 1 else "1 kink"
         lines = [f"verdict: {self.verdict} ({self.discretisation}, {kinks})", self.reason]
         lines += [f"note: {n}" for n in self.notes]
         lines += [str(r) for r in self.routes]
@@ -225,7 +241,7 @@ class ModelAudit:
             lines += ["", *self._table(), ""]
             if self.total.offenders:
                 lines.append("most of what is missing comes from")
-                lines += [f"  {o.label}, x = {o.place:.6g}: {o.share:.0%} of it" for o in self.total.offenders]
+                lines += [f"  {o}" for o in self.total.offenders]
         if self.gradcheck is not None:
             lines.append(str(self.gradcheck))
         if self.verdict == "inconsistent":

@@ -57,12 +57,14 @@ class Wanted:
         scale: by what errors are measured.
         dirac: what the motion of the kinks adds to it, (P,).
         cuts: where the exact side had to cut the domain further, besides at breaks, (C,).
+        error: norm of the standard error of `dirac`, where it was sampled.
     """
 
     gradient: Array
     scale: float
     dirac: Array
     cuts: Array
+    error: float = 0.0
 
 
 def remedy(model: Model, integral: Integral, discretisation: str, wanted: Wanted) -> str:

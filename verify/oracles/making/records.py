@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from ...choices import Delta, Rule
 from ...discrete.quadrature import grid, quadrature_gradient
 from ...errors import InputError, NondifferentiableError
 from ...exact import exact_gradient, hessian_parts
@@ -79,7 +80,9 @@ def case_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
     return record
 
 
-def grid_record(name: str, about: str, problem: RitzProblem, network: ShallowNetwork, rule: str, points: int) -> Record:
+def grid_record(
+    name: str, about: str, problem: RitzProblem, network: ShallowNetwork, rule: Rule, points: int
+) -> Record:
     """One case on a stated grid: the sum's energy, and its gradient for each discrete delta.
 
     Raises:
@@ -114,7 +117,7 @@ def grid_record(name: str, about: str, problem: RitzProblem, network: ShallowNet
     return record
 
 
-_DELTA = {"autodiff": None, "nearest": "nearest", "mean": "mean"}
+_DELTA: dict[str, Delta | None] = {"autodiff": None, "nearest": "nearest", "mean": "mean"}
 _ROUTE = "Eqs. (5)-(9) derived by SymPy, Dirac terms sifted, integrals in closed form or by quadrature at 70 digits"
 _DEEP_ROUTE = (
     "networks of several layers: regions in whole numbers, bulk minus the jump of the density times the motion of each "

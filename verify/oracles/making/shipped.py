@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy
 
+from ...choices import Rule
 from ...statement.named import problems
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
@@ -180,7 +181,8 @@ def _degenerate() -> Iterator[Record]:
 
 def _quadrature() -> Iterator[Record]:
     sine, three = problems["sine-2"], random_network(3, 31)
-    for rule, points in (("midpoint", 50), ("trapezoid", 51), ("endpoint-mean", 50), ("gauss-legendre", 50)):
+    sizes: dict[Rule, int] = {"midpoint": 50, "trapezoid": 51, "endpoint-mean": 50, "gauss-legendre": 50}
+    for rule, points in sizes.items():
         # No kink on a node or midway between two: there float64 decides by rounding which node is the nearest.
         about = f"{points} points of the {rule} rule"
         yield grid_record(f"sine-2-{rule}-{points}", about, sine, three, rule, points)

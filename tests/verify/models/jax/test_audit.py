@@ -170,10 +170,66 @@ def test_equinox_and_flax_modules() -> None:
     assert audit(dense.apply, bar, parameters=weights).passed
 
 
+def square(p: Any, x: Any) -> Any:
+    h = jax.nn.relu(x @ p["w"] + p["b"])
+    return (4 * x * (1 - x)).prod(-1) * (h @ p["c"])
+
+
+def plate(x: Any, u: Any, du: Any) -> Any:
+    return (du**2).sum(1) / 2 - 10 * jnp.sin(jnp.pi * x).prod(1) * u
+
+
+def of_two(width: int = 6) -> dict[str, Any]:
+    generator = np.random.default_rng(1)
+    shapes = {"w": (2, width), "b": (width,), "c": (width,)}
+    with jax.enable_x64(True):
+        return {n: jnp.asarray(generator.uniform(-1, 1, s)) for n, s in shapes.items()}
+
+
+class Square(nn.Module):
+    """The same in torch."""
+
+    def __init__(self, p: Any) -> None:
+        super().__init__()
+        for name in sorted(p):
+            self.register_parameter(name, nn.Parameter(torch.from_numpy(np.array(p[name]))))
+
+    def forward(self, x: Any) -> Any:
+        return (4 * x * (1 - x)).prod(-1) * (torch.relu(x @ self.w + self.b) @ self.c)
+
+
+def test_several_inputs() -> None:
+    p, box = of_two(), ((0.0, 1.0), (0.0, 1.0))
+    found = audit(square, plate, box, parameters=p)
+    assert found.verdict == "inconsistent"
+    assert "dirac_term(plate, model, parameters, ((0.0, 1.0), (0.0, 1.0)), key)" in found.remedy
+    same = audit(Square(p), lambda x, u, du: (du**2).sum(1) / 2 - 10 * torch.sin(torch.pi * x).prod(1) * u, box)
+    for mine, theirs in ((found.bulk, same.bulk), (found.dirac, same.dirac), (found.autodiff, same.autodiff)):
+        # Sums over some ten thousand points on the same lines, in another order.
+        assert np.abs(mine - theirs).max() <= 1e-11 * np.abs(theirs).max()
+    smooth = audit(lambda p, x: jnp.tanh(x @ p["w"] + p["b"]) @ p["c"], plate, box, parameters=p, rule="sobol")
+    assert smooth.verdict == "consistent"
+
+
+@pytest.mark.long
+def test_several_outputs_and_one_point_at_a_time() -> None:
+    p = of_two()
+
+    def of_one(p: Any, x: Any) -> Any:
+        bump = (4 * x * (1 - x)).prod()
+        h = jax.nn.relu(x @ p["w"] + p["b"])
+        return bump * jnp.stack([h @ p["c"], h[:3].sum()])
+
+    def pulled(x: Any, u: Any, du: Any) -> Any:
+        return (du**2).sum((1, 2)) / 2 + du[:, 0, 0] * du[:, 1, 1] / 2 - x[:, 0] * u[:, 1]
+
+    assert audit(of_one, pulled, ((0, 1), (0, 1)), parameters=p).verdict == "inconsistent"
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda p, x: x @ p["w"], r"^model: it returns shape \(7, 8\) for 7 points"),
+        (lambda p, x: jnp.outer(x[:, 0], x[:, 0]) + p["b"][0], r"^model: it returns shape \(7, 7\) for 7 points"),
         (lambda p, x: jax.lax.top_k(x @ p["w"], 1)[0], r"^model: lax.top_k"),
         (lambda p, x: (x @ p["w"]).mean() + x, r"^model: its value at a point depends on the other points"),
         (lambda p, x: jnp.where(x @ p["w"] > 0.1, 1.0, 0.0) @ p["out"] + x * p["c"][0], "jump"),

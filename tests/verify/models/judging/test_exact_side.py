@@ -143,7 +143,6 @@ def test_one_preactivation_that_breaks_twice_is_no_degeneracy() -> None:
 def test_the_ranking_of_kinks_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = audit(kinked(9), bar)
     monkeypatch.setattr(exact_side, "MOST_RANKED", 5)
-    monkeypatch.setattr("kinkproof.verify.models.model_audit.MOST_RANKED", 5)
     found = audit(kinked(9), bar)
     assert any("of 9 kinks the 5 with the largest jumps" in n for n in found.notes)
     np.testing.assert_allclose(found.dirac, whole.dirac, rtol=0, atol=1e-12)

@@ -50,8 +50,11 @@ def found_right(seed: int) -> None:
     assert found.dirac[-1] + found.bulk[-1] == pytest.approx(wanted, rel=1e-6, abs=1e-8), seed
     assert found.autodiff[-1] == 0
     assert found.tensors[-1].name == "place"
-    assert found.tensors[-1].verdict == "inconsistent"
-    assert any(n.startswith("place: moves an interface") and n.endswith("gradient is nil") for n in found.notes), seed
+    # Where u′ is nil the interface makes no difference.
+    moves = abs(wanted) > 1e-8
+    assert found.tensors[-1].verdict == "inconsistent" if moves else "exact", seed
+    said = [n for n in found.notes if n.startswith("place: moves an interface") and n.endswith("gradient is nil")]
+    assert len(said) == moves, seed
     assert found.verdict == "inconsistent"
     assert "value = integrate(energy, model, (0, 1), order=8)" in found.remedy
 

@@ -1,0 +1,291 @@
+"""The audit of a user's model of several inputs: is autodiff's gradient of the sum that of the integral?"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...errors import InputError
+from ...systems.study import ROUNDING
+from ..judging.density import Density, bind, borrow
+from ..judging.discretisation import Discretisation
+from ..judging.gradcheck import Gradcheck, gradcheck
+from ..judging.judgement import DRAWN, Judged, Target, on_points, over_draws
+from ..judging.trained import Trained
+from ..seeing.source_lines import at, line_of
+from ..telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
+from ..telling.remedy import Wanted
+from .advice import advice
+from .domains import Domain, as_domain
+from .exact import SAMPLES, ExactSide, Unit, exact_side, ranges
+from .fields import SpaceModel, prepare, probes
+from .points import discretised
+
+# Standard errors that the mean difference of the two routes may have, and what rounding leaves of it.
+_SIGMAS, _ROUNDED = 5.0, 1e-9
+# Differences of the energy, between which corners of surfaces pass, catch what is missing altogether.
+_DIFFERENCES = 1e-3
+# A Dirac part is told from none if it is so many standard errors.
+_SEEN = 4.0
+_OFFENDERS = 3
+# Below this a part of the gradient is rounding.
+_FLOOR = 1e-4
+# Places of surfaces that are kept for a picture.
+_PICTURED = 5_000
+
+
+def in_several_inputs(domain: Any) -> bool:
+    """Is this the domain of more than one input?"""
+    if isinstance(domain, Domain) or hasattr(domain, "inside") or hasattr(domain, "is_inside"):
+        return True
+    try:
+        return np.ndim(np.asarray(domain, dtype=float)) == 2 and len(domain) > 1
+    except (TypeError, ValueError):
+        return False
+
+
+def inputs_of(domain: Any) -> int:
+    """How many inputs a domain has.
+
+    Raises:
+        InputError: it is none.
+    """
+    return len(as_domain(domain).box)
+
+
+def audit_in_space(
+    model: Callable[..., Any],
+    density: Callable[..., Any],
+    domain: Any,
+    parameters: Mapping[str, Any] | None,
+    under_audit: Trained,
+    progress: Callable[[str], None],
+    told: Any = None,
+    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None = None,
+) -> ModelAudit:
+    """As `audit_model`, for x (n, d), u (n,) or (n, m), ∇u (n, d) or (n, m, d).
+
+    Args:
+        model: see there.
+        density: see there.
+        domain: see there.
+        parameters: see there.
+        under_audit: what is trained.
+        progress: see there.
+        told: of what framework else the model was told in torch, with a `check`; None for torch itself.
+        advise: what to add in that framework.
+
+    Raises:
+        InputError: a model, density, domain or sum that cannot be judged.
+    """
+    where = as_domain(domain)
+    prepared = prepare(model, where, parameters)
+    if told is not None:
+        told.check(prepared, probes(where))
+    (bound,), extended = borrow([(bind(density), probes(where))], prepared)
+    assert isinstance(extended, SpaceModel)
+    prepared = extended
+    _check(bound, prepared, where)
+    trained = discretised(prepared, bound, where, under_audit)
+    double = prepared.double()
+    assert isinstance(double, SpaceModel)
+    progress("kinks, and the exact gradient by two routes")
+    exact = exact_side(prepared, bound, where)
+    if bound.second and len(exact.samples[0].places):
+        raise InputError(
+            "density: it takes second derivatives of a model with kinks, which have their weight in the kinks, where "
+            "no point sees it; a smooth activation such as tanh, or a density of ∇u alone (Deep Ritz), would be right"
+        )
+    routes = _routes(exact)
+    parts = ranges(prepared)
+    notes = _notes(prepared, exact)
+    found_of = partial(_told, prepared, bound, domain, trained, exact, routes, advise)
+    if not all(r.passed for r in routes):
+        worst = next(r for r in routes if not r.passed)
+        reason = f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient"
+        return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
+    size = float(exact.dirac.norm())
+    if size and size <= _SEEN * exact.dirac_error:
+        reason = (
+            f"no verdict: the Dirac part is {size:.1e} ± {exact.dirac_error:.1e}, which {SAMPLES * exact.lines:,} "
+            "lines along each axis cannot tell from none"
+        )
+        return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
+    progress(f"autodiff of {trained.name}")
+    floor = _FLOOR * exact.magnitude / (float(prepared.vector().norm()) or 1.0)
+    target = Target(exact.bulk.numpy(), exact.dirac.numpy(), floor, exact.variance.numpy())
+    if trained.random:
+        judged, autodiff, draws = over_draws(
+            trained, target, parts, DRAWN * under_audit.sizes[0], exact.energy, exact.magnitude
+        )
+        points: tuple[int, ...] = (DRAWN * under_audit.sizes[0],)
+    else:
+        judged, autodiff = on_points(trained, target, parts, under_audit.sizes, exact.energy, exact.magnitude)
+        draws, points = 0, under_audit.sizes
+    progress("torch.autograd.gradcheck")
+    checked = gradcheck(lambda: discretised(double, bound, where, under_audit), under_audit.sizes[0])
+    names = [*prepared.parameters, "all"]
+    shapes = [*(tuple(p.shape) for p in prepared.tensors), (parts[-1].stop,)]
+    found = tuple(
+        _finding(name, shape, part, seen, exact, floor)
+        for name, shape, part, seen in zip(names, shapes, parts, judged, strict=True)
+    )
+    verdict = "inconsistent" if any(f.verdict == "inconsistent" for f in found) else "consistent"
+    reason = _reason(verdict, judged[-1], exact, checked)
+    return found_of(verdict, reason, points, draws, found, autodiff, notes, checked)
+
+
+def _check(density: Density, model: SpaceModel, domain: Domain) -> None:
+    """A density at a few points, twice, and its derivative along a direction of u and ∇u against differences."""
+    x = probes(domain)
+    fields = [f.detach() for f in model.fields(x, density.second) if f is not None]
+    arguments = [f.clone().requires_grad_() for f in fields]
+    found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
+    where = at(line_of(density.function))
+    if not torch.isfinite(found).all():
+        k = int((~torch.isfinite(found)).nonzero()[0])
+        place = ", ".join(f"{v:.6g}" for v in x[k].tolist())
+        raise InputError(f"density: it is {found[k].item()} at x = ({place}){where}; finite numbers would be right")
+    if not torch.equal(found, again):
+        raise InputError(f"density: its values change from call to call{where}; a function of x, u, du would be right")
+    few = density.at(model, x[:3], *(a[:3] for a in arguments)).detach()
+    if float((few - found.detach()[:3]).abs().max()) > 1e-9 * float(found.detach().abs().max()):
+        raise InputError(
+            f"density: its value at a point depends on the other points{where}; one that is elementwise, without mean "
+            "or sum over points, would be right"
+        )
+    generator = torch.Generator().manual_seed(0)
+    step = 6e-6
+    aside = [(f.abs().max().clamp(min=1e-9)) * torch.randn(f.shape, generator=generator, dtype=f.dtype) for f in fields]
+    high, low = (
+        density.at(model, x, *(f + s * step * a for f, a in zip(fields, aside, strict=True))).detach() for s in (1, -1)
+    )
+    difference = (high - low) / (2 * step)
+    own: tuple[torch.Tensor | None, ...] = (None,) * len(fields)
+    if found.requires_grad:
+        own = torch.autograd.grad(found.sum(), arguments, allow_unused=True)
+    pairs = [(g * a).reshape(len(x), -1).sum(1) for g, a in zip(own, aside, strict=True) if g is not None]
+    slope = torch.stack(pairs).sum(0) if pairs else torch.zeros_like(difference)
+    off = (difference - slope).abs() > 1e-3 * difference.abs().max() + 1e-14 * found.detach().abs() / step
+    if off.sum() > len(x) // 2:
+        k = int(off.nonzero()[0])
+        raise InputError(
+            f"density: its derivative by u and du is {slope[k].item():.6g} as autograd sees it and "
+            f"{difference[k].item():.6g} by differences{where}; a density without detach, numpy or no_grad would be "
+            "right"
+        )
+
+
+def _routes(exact: ExactSide) -> list[Route]:
+    scale = max(float((exact.bulk + exact.dirac).norm()), float(exact.bulk.norm())) or 1.0
+    off, error = exact.disagreement
+    allowed = _SIGMAS * error / scale + _ROUNDED
+    return [
+        Route("jumps over kink surfaces", "nodes that follow the kinks along lines", off / scale, allowed),
+        Route("exact gradient along lines", "differences of the energy along them", exact.differences, _DIFFERENCES),
+    ]
+
+
+def _notes(model: SpaceModel, exact: ExactSide) -> tuple[str, ...]:
+    notes = []
+    if model.dtype != torch.float64:
+        name = str(model.dtype).removeprefix("torch.")
+        notes.append(
+            f"the model is {name}: the exact side uses a copy in float64, autodiff is judged in {model.precision}"
+        )
+    total, dirac = float((exact.bulk + exact.dirac).norm()), float(exact.dirac.norm())
+    known = [f"the gradient to {exact.error / total:.1e}"] if total else []
+    known += [f"the Dirac part to {exact.dirac_error / dirac:.1e}"] if dirac else []
+    if known:
+        notes.append(f"{SAMPLES} samples of {exact.lines} lines along each axis give {', '.join(known)} of itself")
+    if not all(s.settled for s in exact.samples):
+        notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
+    return tuple(notes)
+
+
+def _finding(
+    name: str, shape: tuple[int, ...], part: slice, judged: Judged, exact: ExactSide, floor: float
+) -> TensorFinding:
+    total, dirac = exact.bulk[part] + exact.dirac[part], exact.dirac[part]
+    norm, size = float(total.norm()), float(dirac.norm())
+    missing = size / norm if norm else (math.inf if size else 0.0)
+    offenders: tuple[Offender, ...] = ()
+    if size > ROUNDING["float64"] * max(norm, floor):
+        ranked = sorted(exact.units, key=lambda u: -float(u.gradient[part].norm()))[:_OFFENDERS]
+        offenders = tuple(_offender(u, exact, float(u.gradient[part].norm()) / size) for u in ranked)
+    return TensorFinding(name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict,
+                         offenders)  # fmt: skip
+
+
+def _offender(unit: Unit, exact: ExactSide, share: float) -> Offender:
+    call = exact.searched.trace.calls[unit.layer]
+    neuron = unit.column % call.units
+    name = f"{call.operation} “{call.name}”" if call.name[:1].isdigit() or "." in call.name else call.name
+    label = f"{call.operation} in the density" if unit.layer >= exact.searched.own else f"{name}, neuron {neuron}"
+    return Offender(unit.layer, neuron, label, tuple(unit.place.tolist()), share)
+
+
+def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) -> str:
+    crossed = len(exact.samples[0].places)
+    if verdict == "inconsistent":
+        if not (exact.dirac.any() and judged.explained):
+            explains = "only part of it" if exact.dirac.any() else "none of it"
+            cut_off = (
+                ": differences of the sum contradict its gradient, so that something in it is cut off (detach, no_grad)"
+                if checked.passed is False
+                else ""
+            )
+            return (
+                "autodiff's gradient of this sum does not tend to that of the integral, and the kinks explain "
+                f"{explains}{cut_off}"
+            )
+        return (
+            "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the surfaces "
+            "where the slope jumps move with the parameters, and points do not see them move, drawn anew or not"
+        )
+    if not crossed:
+        return "u is smooth in x: L has nowhere to jump, and the derivative of the sum tends to the integral's"
+    if not exact.dirac.any():
+        return "u has kinks, but L does not jump at them: moving them changes nothing at first order"
+    return "the Dirac terms of the kinks are there"
+
+
+def _told(
+    model: SpaceModel, density: Density, domain: Any, trained: Discretisation, exact: ExactSide, routes: list[Route],
+    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None, verdict: str, reason: str,
+    points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any, notes: tuple[str, ...],
+    checked: Gradcheck | None,
+) -> ModelAudit:  # fmt: skip
+    first = exact.samples[0]
+    calls = exact.searched.trace.calls
+    operations = dict(Counter(call.operation for call in calls))
+    function = not isinstance(model.original, torch.nn.Module)
+    name = getattr(model.original, "__name__", "function") if function else type(model.original).__name__
+    settings = {
+        "model": name,
+        "parameters": f"{len(model.vector()):,} in {len(model.parameters)} tensors, "
+        + str(model.dtype).removeprefix("torch."),
+        "density": f"L({', '.join(['x', 'u', 'du', *density.extra])})",
+        "domain": repr(domain) if isinstance(domain, tuple | list) else type(domain).__name__,
+        "trained on": trained.name + (" (drawn anew)" if trained.random else ""),
+        "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
+        "exact side": f"float64, {SAMPLES} samples of {exact.lines} lines along each axis",
+        "exact energy": f"{exact.energy:.8g}",
+        "kinks": f"{len(first.places):,} crossings in a sample" + (f" ({', '.join(operations)})" if operations else ""),
+    }
+    text = ""
+    if verdict == "inconsistent" and exact.dirac.any():
+        total = exact.bulk + exact.dirac
+        wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, exact.dirac.numpy(), np.zeros(0), exact.dirac_error)
+        text = (advise or advice)(model, density, domain, wanted)
+    return ModelAudit(
+        verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, tuple(routes),
+        exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, first.places[:_PICTURED].numpy(),
+        first.heights[:_PICTURED].numpy(), np.zeros((0, 0)), operations, notes, checked, text, settings,
+    )  # fmt: skip
