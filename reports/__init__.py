@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from ..verify.first_use import first_use
 
 if TYPE_CHECKING:
+    from .data.beyond import beyond_study as beyond_study
     from .data.dimensions import dimensions_study as dimensions_study
     from .data.landscape import landscape_study as landscape_study
     from .data.paper import paper_study as paper_study
+    from .pages.beyond_pages import beyond_report as beyond_report
     from .pages.dimensions_pages import dimensions_report as dimensions_report
     from .pages.discrepancy import discrepancy_report as discrepancy_report
     from .pages.landscape_pages import landscape_report as landscape_report
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from .pages.paper_pages import paper_report as paper_report
 
 _HOME = {
+    "beyond_report": "pages.beyond_pages",
+    "beyond_study": "data.beyond",
     "dimensions_report": "pages.dimensions_pages",
     "dimensions_study": "data.dimensions",
     "discrepancy_report": "pages.discrepancy",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def assert_gradient_consistent(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    density: Callable[..., Any] | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
     tolerance: float = 0.0,
     **options: Any,
@@ -20,11 +20,11 @@ def assert_gradient_consistent(
 
     Args:
         model: a `torch.nn.Module`, or a function of (parameters, x) with `parameters=`.
-        density: L(x, u, du), see `kinkproof.verify.audit`.
+        density: L(x, u, du), see `kinkproof.verify.audit`; it may be left out where `terms=` says what is integrated.
         domain: the interval.
         tolerance: relative error of the whole gradient, on the finest grid, that is let pass although it does not
             vanish; by default none is.
-        options: `quadrature=`, `loss=`, … of `kinkproof.verify.audit`.
+        options: `quadrature=`, `loss=`, `terms=`, `loss_of=`, … of `kinkproof.verify.audit`.
 
     Returns:
         The audit, for further assertions.

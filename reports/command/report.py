@@ -1,4 +1,4 @@
-"""`kinkproof report`: the four reports, as PDF and HTML."""
+"""`kinkproof report`: the five reports, as PDF and HTML."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from ..data.cache import Cache
 
 app = typer.Typer(
-    help="Write a report as PDF or HTML: discrepancy, landscape, paper or dimensions.", no_args_is_help=True
+    help="Write a report as PDF or HTML: discrepancy, landscape, paper, beyond or dimensions.", no_args_is_help=True
 )
 
 # Of a quick report: it shows that everything works, its runs have not converged.
 _QUICK_STEPS, _QUICK_SEEDS, _QUICK_RESOLUTION = 300, 4, 41
 _QUICK_BOX_STEPS, _QUICK_BOX_SEEDS = 60, 2
+_QUICK_BEYOND = 60
 # About so many steps a progress line shows.
 _DISCREPANCY_STEPS, _LANDSCAPE_STEPS, _PAPER_STEPS, _DIMENSIONS_STEPS = 34, 10, 65, 33
+# Batches of networks that are trained, and descents.
+_BEYOND_STEPS = 230
 
 Output = Annotated[
     Path | None,
@@ -196,6 +199,55 @@ def paper(
             progress("writing the report")
             _write(kept, {"report": "paper", **study.settings}, partial(paper_report, study), paths)
         findings_table(findings(study), study.first_look)
+        typer.echo(f"Written: {', '.join(map(str, paths))}")
+
+
+@app.command(cls=Command)
+def beyond(
+    context: typer.Context,
+    steps: Annotated[
+        int | None, typer.Option(help="Of ADAM and gradient descent; by default 10000.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Networks of each cheap run, from seed 0 on; by default 64.", show_default=False)
+    ] = None,
+    processes: Annotated[int, typer.Option(help="Of this machine, for the trainings.")] = 1,
+    quick: Quick = False,
+    output: Output = None,
+    html: Html = False,
+    cache: Kept = None,
+    quiet: Quiet = False,
+) -> None:
+    """Beyond the paper: what a referee asks, each question with a verdict from runs of its own.
+
+    Points drawn anew, grids, widths, depth, optimisers, precision, the strong form, activations, frequencies, the
+    regression first, the main conclusion; natural gradients. A whole run takes an hour or so; it goes on where it was
+    interrupted.
+    """
+    with one_sentence(context), hushed(quiet, printing=False):
+        paths, kept = _places("beyond", output, html, cache)
+        from ...verify.errors import InputError
+        from ..data.beyond import SEEDS, STEPS, beyond_study
+        from ..pages.beyond_pages import beyond_report
+        from .sweep import executor_of
+        from .terminal import steps as progress_line
+        from .training_tables import answers_table
+
+        if seeds is not None and seeds < 1:
+            raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
+        if processes < 1:
+            raise InputError(f"processes: {processes} compute nothing; at least one would be right")
+        with _going_on(kept), progress_line(_BEYOND_STEPS) as progress, executor_of(processes) as executor:
+            study = beyond_study(
+                steps=steps if steps is not None else _QUICK_BEYOND if quick else STEPS,
+                seeds=seeds if seeds is not None else _QUICK_BOX_SEEDS if quick else SEEDS,
+                cache=kept,
+                executor=executor,
+                progress=progress,
+            )
+            progress("writing the report")
+            _write(kept, {"report": "beyond", **study.settings}, partial(beyond_report, study), paths)
+        answers_table(study)
         typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 

@@ -73,7 +73,7 @@ def sweep(
         require_writable(folder / "data")
         trials = read_sweep(_text(file))
         told = going_on(f"the same command goes on from what is kept in {folder}", folder)
-        with told, counting_bar(len(trials), "runs", speaking()) as bar, _executor(processes, scheduler) as executor:
+        with told, counting_bar(len(trials), "runs", speaking()) as bar, executor_of(processes, scheduler) as executor:
             table = kept_sweep(trials, Cache(folder), executor, bar)
         table.save(path)
         if as_json:
@@ -99,7 +99,7 @@ def _text(file: Path) -> str:
 
 
 @contextmanager
-def _executor(processes: int, scheduler: str | None) -> Iterator[Executor | None]:
+def executor_of(processes: int, scheduler: str | None = None) -> Iterator[Executor | None]:
     """Of a cluster, of this machine's processes, or none: this process."""
     from ...verify.errors import InputError
 

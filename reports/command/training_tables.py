@@ -18,6 +18,7 @@ from .terminal import Column, show_table, terminal
 
 if TYPE_CHECKING:
     from ...solver.networks.autodiff_limit import AutodiffLimit
+    from ..data.beyond import BeyondStudy
     from ..data.dimensions import DimensionsStudy
     from ..pages.paper_finding import Finding
 
@@ -174,6 +175,18 @@ def verdicts_table(study: DimensionsStudy) -> None:
         held = [c.holds for c in study.checks(case)]
         rows.append([escape(case), f"{sum(held)} of {len(held)}", study.verdict(case) or "–"])
     show_table(terminal(), [Column(head, "left") for head in ("case", "checks\nthat hold", "verdict")], rows)
+
+
+def answers_table(study: BeyondStudy) -> None:
+    """One line a question of the report beyond the paper; of a first look, which has no verdicts, that it is one."""
+    if study.first_look:
+        terminal().print(f"[bold]{study.first_look}.[/bold]")
+        return
+    rows = []
+    for answer in study.answers:
+        held = [c.holds for c in answer.checks if c.papers]
+        rows.append([escape(answer.question.claim), f"{sum(held)} of {len(held)}", answer.verdict or "–"])
+    show_table(terminal(), [Column(head, "left") for head in ("claim", "checks\nthat hold", "verdict")], rows)
 
 
 def _first_look(epochs: int) -> str:

@@ -15,6 +15,7 @@ from ...solver.boxes.runs import BoxRun
 from ...solver.data.statement import data
 from ...solver.training.checks import Check, verdict
 from ...solver.training.runs import Run
+from ...solver.training.starts import DESCRIPTIONS
 from ..data.autodiff_end import autodiff_end
 from ..layout.blocks import Block, Column, Text
 from ..layout.page import Page
@@ -63,6 +64,8 @@ def training_page(
     field_axes(axes[1], axes[2], runs)
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.432), ncols=4, fontsize=11)
+    starts = {run.settings.initial: None for run in runs.values() if run.settings.energy != "misfit"}
+    caption += f" Start: {'; '.join(DESCRIPTIONS[start] for start in starts)}."
     limit = autodiff_end(runs["relu-autodiff"].problem) if "relu-autodiff" in runs else None
     if limit is not None:
         caption += f" Computed without training: {limit.sentence}."
@@ -115,7 +118,9 @@ def median_member(run: Run | BoxRun) -> int:
     return int(order[(len(order) - 1) // 2])
 
 
-def claim_blocks(claim: str, checks: Iterable[Check], top: float, judged: bool = True) -> tuple[Block, ...]:
+def claim_blocks(
+    claim: str, checks: Iterable[Check], top: float, judged: bool = True, besides: str = "Not in the paper:"
+) -> tuple[Block, ...]:
     """The claim with its verdict, and each check with its mark, from `top` downwards.
 
     What this project adds to the paper's own claim is set apart and does not enter the verdict. Of a first look, which
@@ -137,7 +142,7 @@ def claim_blocks(claim: str, checks: Iterable[Check], top: float, judged: bool =
     for own in (False, True):
         part = [c for c in checks if c.papers != own]
         if own and part and claim:
-            column.text("Not in the paper:", 11, 0.004, colour=QUIET)
+            column.text(besides, 11, 0.004, colour=QUIET)
         for check in part:
             sign, colour = ("?", GREY) if not judged else ("✓", GREEN) if check.holds else ("✗", RED)
             beside(Text(sign, LEFT, column.y, 0.02, 12, colour=colour), 0.07, check.sentence, 11.5)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..data.statement import data
 from ..training.checks import Check
 from ..training.runs import Run
+from .kinks import kinks_of
 
 Array = NDArray[Any]
 
@@ -137,6 +138,12 @@ def differences_help(runs: Mapping[str, Run]) -> list[Check]:
             smooth < rough,
         ),
         Check(
+            f"By the height of its kinks it is smoother: largest jump of û′ {_highest(differences):.3g} against "
+            f"{_highest(wrong):.3g} with autodiff, medians.",
+            _highest(differences) < _highest(wrong),
+            papers=False,
+        ),
+        Check(
             "Finite differences with the adviser's step end within a factor 2 of the exact gradient: median gap "
             f"{_median(differences):.3g} against {_median(exact):.3g}.",
             _median(differences) < _SAME * _median(exact),
@@ -148,6 +155,12 @@ def differences_help(runs: Mapping[str, Run]) -> list[Check]:
 def _variation(slope: Array) -> Array:
     """Σ |change| along the last axis: how much a curve goes up and down in all."""
     return np.asarray(np.abs(np.diff(slope)).sum(-1))
+
+
+def _highest(run: Run) -> float:
+    """The largest jump of û′ at a cluster of kinks, the median over the networks."""
+    kinks = kinks_of(run.problem, run.settings.architecture, run.parameters)
+    return float(np.median([max(map(abs, k.jumps), default=0.0) for k in kinks or ()]))
 
 
 def _roughness(run: Run) -> tuple[float, float]:

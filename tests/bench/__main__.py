@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import torch
 
-SUBJECTS = ("gradients", "training", "conforming", "audits", "kinks", "landscapes", "dimensions", "jax_term")
+SUBJECTS = ("gradients", "training", "conforming", "audits", "kinks", "landscapes", "dimensions", "jax_term", "plane")
 
 
 def main(chosen: list[str]) -> None:

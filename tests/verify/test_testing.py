@@ -57,3 +57,10 @@ def test_importing_it_costs_nothing() -> None:
     code = "import kinkproof.verify.testing, sys; print(*({'torch', 'sympy', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_function_of_integrals_is_asserted_like_one_integral() -> None:
+    loss = {"terms": [(bar, None), (lambda x, u, du: u**2, None)], "loss_of": lambda a, b: a / b}
+    assert assert_gradient_consistent(net(nn.Tanh()), **loss).integrals[1].verdict == "consistent"
+    with pytest.raises(AssertionError, match="a function of"):
+        assert_gradient_consistent(net(nn.ReLU()), **loss)

@@ -23,6 +23,9 @@ from .trapezoids import Trapezoid, trapezoids
 
 Array = NDArray[Any]
 
+# Lines whose integrals are cut together.
+_AT_ONCE = 32
+
 
 @dataclass(frozen=True, eq=False)
 class PairIntegrals:
@@ -113,9 +116,10 @@ def _in_trapezoid(
     # (M, n, 10): antiderivatives in x, times dy.
     areal = np.moveaxis(areal * (x - left) * (end - start)[:, 1, None], 0, -1)
     along = _line_functions(functions, parameters, x[:count], y[:count], found.length[:count], rule)
-    share = rule.upto(found.high[:count]) - rule.upto(found.low[:count])
-    # (N, N, K): on line i where j is active.
-    cut = share @ np.concatenate([areal[:count, :, :6], along[..., :9]], axis=-1)
+    values = np.concatenate([areal[:count, :, :6], along[..., :9]], axis=-1)
+    # (N, N, K): on line i where j is active; some lines at a time, which a cache holds.
+    rows = [slice(k, min(k + _AT_ONCE, count)) for k in range(0, count, _AT_ONCE)]
+    cut = np.concatenate([(rule.upto(found.high[r]) - rule.upto(found.low[r])) @ values[r] for r in rows])
     whole = np.moveaxis(areal, 1, -1) @ rule.weights
     side_shared, side_single = _on_side(areal[count], found, count, rule)
     own = np.arange(count)

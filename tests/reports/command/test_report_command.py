@@ -76,6 +76,9 @@ def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, mon
         (["paper", "--seeds", "0"], "--seeds: 0"),
         (["paper", "--steps", "0"], "--steps: 0"),
         (["dimensions", "--seeds", "0"], "--seeds: 0"),
+        (["beyond", "--seeds", "0"], "--seeds: 0"),
+        (["beyond", "--steps", "0"], "--steps: 0"),
+        (["beyond", "--processes", "0"], "--processes: 0"),
         (["dimensions", "--steps", "0"], "--steps: 0"),
     ],
 )

@@ -233,6 +233,7 @@ def test_the_same_points_lie_inside_as_in_torch() -> None:
     assert 0 < found.sum() < len(x)
 
 
+@pytest.mark.long
 def test_a_domain_in_numpy_is_asked_from_within_a_compiled_step() -> None:
     case = Case(2, (5,), 1, "Dirichlet", 4)
     found = []
@@ -290,7 +291,8 @@ def test_max_pooling_is_the_maximum_of_its_windows_and_a_scan_its_layers() -> No
     assert np.linalg.norm(second) > 0.1
 
 
-@pytest.mark.parametrize("compiled", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("compiled", [True, False])
 def test_a_comparison_that_makes_u_jump_is_refused(compiled: bool) -> None:
     def slope(model: Any) -> Any:
         found = jax.grad(lambda p: dirac_term(one, model, p, (0, 1)))
@@ -409,6 +411,7 @@ def test_modules_of_flax_are_taken() -> None:
         ({"parameters": {}}, "parameters: hold no array"),
         ({"energy": lambda x, u, du: (u**2).sum()}, "energy: gives shape ()"),
         ({"model": lambda p, x: jnp.floor(p * x)}, "model: floor"),
+        ({"model": lambda p, x: jnp.where(p * x > 0.5, 1.0, x)}, "model: u itself jumps"),
         ({"model": lambda p, x: jnp.ones((3, 3, 3))}, "model: takes neither"),
         ({"model": lambda p, x: jax.lax.while_loop(lambda y: y.sum() < 1, lambda y: y + p, x)}, "model: lax.while"),
     ],

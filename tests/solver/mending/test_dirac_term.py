@@ -485,9 +485,9 @@ def test_a_density_of_second_derivatives_that_jumps() -> None:
     generator = torch.Generator().manual_seed(0)
     draws = [
         float(torch.autograd.grad(dirac_term(bending, model, ((0, 1),) * 2, generator=generator), model.a)[0])
-        for _ in range(40)
+        for _ in range(16)
     ]
-    error = np.std(draws, ddof=1) / 40**0.5
+    error = np.std(draws, ddof=1) / 16**0.5
     assert abs(np.mean(draws) - 0.1 * np.pi) < 4 * error
     assert error < 0.02 * np.mean(draws)
 

@@ -166,7 +166,7 @@ def test_the_strong_form_trains_tanh_and_misleads_relu() -> None:
         ({"difference_step": 0, "gradient": "finite-difference"}, "step: 0 is no step"),
         ({"difference_step": -1e-3}, "a positive number"),
         ({"difference_step": 1e-3, "gradient": "exact"}, "takes no differences"),
-        ({"optimizer": "sgd"}, "one of adam, lbfgs, adam-lbfgs, varpro, newton"),
+        ({"optimizer": "sgd"}, "one of adam, sgd, lbfgs, adam-lbfgs, varpro, newton"),
         ({"schedule": "linear"}, "one of cosine, exponential, step, one-cycle"),
         ({"activation": "rleu"}, "did you mean 'relu'"),
         ({"gradient": "autograd"}, "one of autodiff"),
