@@ -86,6 +86,10 @@ Name = Annotated[
 Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
 Number = Annotated[str | None, typer.Option(help="Instead of a named problem: an exact number.")]
 Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
+RobinPairs = Annotated[
+    list[str] | None,
+    typer.Option(help="END=ALPHA,VALUE: the outward flux is ALPHA·(VALUE − u) there; may be repeated."),
+]
 Interval = Annotated[tuple[str, str] | None, typer.Option(help="The two ends of the domain, by default 0 1.")]
 
 
@@ -231,6 +235,7 @@ def _stated(
     solution: Text = None,
     flux: Pairs = None,
     essential: Pairs = None,
+    robin: RobinPairs = None,
     penalty: Number = None,
     domain: Interval = None,
 ) -> RitzProblem:
@@ -249,6 +254,12 @@ def _stated(
             if not equals:
                 raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
             statement.setdefault(key, {})[end] = value
+    for pair in robin or []:
+        end, equals, value = pair.partition("=")
+        alpha, comma, outside = value.partition(",")
+        if not (equals and comma):
+            raise InputError(f"robin: {pair!r} is not END=ALPHA,VALUE; something like 1=2,0 would be right")
+        statement.setdefault("robin", {})[end] = (alpha, outside)
     if penalty is not None and not essential:
         raise InputError("penalty: it holds essential values, and there are none; --essential END=VALUE is right")
     if not statement:

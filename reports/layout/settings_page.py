@@ -54,14 +54,16 @@ def _rows(lines: Iterable[tuple[str, Any]], width: float) -> list[tuple[str, str
 def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:
     if problem is None:
         return []
+    ends = problem.ends_as_text
     return [
         ("problem", problem.name),
         ("coefficient κ", problem.coefficient),
         ("source f", problem.source),
         ("distance D", problem.distance),
         ("lift ℓ", problem.lift),
-        ("fluxes", {str(k): str(v) for k, v in problem.fluxes.items()} or "none"),
-        ("essential values", {str(k): str(v) for k, v in problem.essential.items()} or "none"),
+        ("fluxes", ends["fluxes"] or "none"),
+        ("essential values", ends["essential"] or "none"),
+        *([("Robin ends, α and g", ends["robin"])] if problem.robin else []),
         ("domain", f"[{problem.domain[0]}, {problem.domain[1]}]"),
         ("known solution", problem.solution),
     ]

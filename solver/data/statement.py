@@ -105,7 +105,7 @@ def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: tor
 
 @dataclass(frozen=True)
 class EndTerms:
-    """What the energy has at natural and essential ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2."""
+    """What the energy has at free ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2."""
 
     places: Tensor
     distance: Tensor
@@ -131,12 +131,8 @@ class EndTerms:
 def end_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> EndTerms:
     """The terms of a problem; with no places where both ends are built in."""
     rows = []
-    for which, end in enumerate(problem.domain):
-        piece = problem.pieces[-which]
-        inner = [float(e.subs(X, end)) for e in (piece.distance, piece.lift)]
-        if end in problem.fluxes:
-            # No outward normal: the sign of κu′ is that of the direction of x.
-            rows.append([float(end), *inner, (-1 if which else 1) * float(problem.fluxes[end]), 0.0, 0.0])
-        elif end in problem.essential:
-            rows.append([float(end), *inner, 0.0, float(problem.penalty), float(problem.essential[end])])
+    for free in problem.free_ends:
+        piece = problem.pieces[0 if free.place == problem.domain[0] else -1]
+        inner = [e.subs(X, free.place) for e in (piece.distance, piece.lift)]
+        rows.append([float(v) for v in (free.place, *inner, free.pull, free.stiffness, free.wanted)])
     return EndTerms(*torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T)

@@ -36,12 +36,15 @@ class StrongSolution:
         problem: whose solution it is.
         halves: two for each smooth piece, from left to right.
         held: the nodal values that essential conditions fix at the left and at the right end, or None.
+        springs: what Robin ends add to the gap, left and right: stiffness αD², 0 where there is none, and the
+            solution's v.
         energy_scale: ½∫κu′² dx, what relative gaps are relative to.
     """
 
     problem: RitzProblem
     halves: tuple[Half, ...]
     held: tuple[float | None, float | None]
+    springs: tuple[tuple[float, float], tuple[float, float]]
     energy_scale: float
 
     @property
@@ -118,7 +121,8 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
         halves = _with_values(problem, halves)
         scale = sum(h.integral(lambda s, p, h=h: h.solution_flux(s, p) ** 2 / h.data(s)[0]) for h in halves) / 2  # type: ignore[misc]
     held = tuple(_held(problem, which) for which in (0, 1))
-    return StrongSolution(problem, tuple(halves), (held[0], held[1]), scale)
+    springs = tuple(_spring(problem, halves, which) for which in (0, 1))
+    return StrongSolution(problem, tuple(halves), (held[0], held[1]), (springs[0], springs[1]), scale)
 
 
 def _check_growth(problem: RitzProblem) -> None:
@@ -167,17 +171,41 @@ def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
     elif right in problem.fluxes:
         constant = float(problem.fluxes[right]) - at_right
     else:
-        rise = _end_value(problem, 1) - _end_value(problem, 0) + float(problem.lift.subs(X, right))
-        rise -= float(problem.lift.subs(X, left))
+        # Whatever flux passes a Robin end costs a step of flux/α between g and u: a resistance in series with ∫1/κ.
+        steps = [1 / float(problem.robin[e][0]) if e in problem.robin else 0.0 for e in problem.domain]
+        rise = _wanted(problem, 1) - _wanted(problem, 0) - steps[0] * at_left - steps[1] * at_right
         driven = sum(h.integral(lambda s, p, h=h: h.solution_flux(s, p) / h.data(s)[0]) for h in out)  # type: ignore[misc]
-        constant = (rise - driven) / sum(h.integral(lambda s, p, h=h: 1 / h.data(s)[0]) for h in out)  # type: ignore[misc]
+        resistance = sum(h.integral(lambda s, p, h=h: 1 / h.data(s)[0]) for h in out)  # type: ignore[misc]
+        constant = (rise - driven) / (resistance + sum(steps))
     return [replace(h, far_flux=h.far_flux + constant) for h in out]
 
 
-def _end_value(problem: RitzProblem, which: int) -> float:
-    """u − lift at a Dirichlet end."""
+def _wanted(problem: RitzProblem, which: int) -> float:
+    """u at a Dirichlet end, g at a Robin end."""
     end = problem.domain[which]
-    return float(problem.essential[end] - problem.lift.subs(X, end)) if end in problem.essential else 0.0
+    if end in problem.robin:
+        return float(problem.robin[end][1])
+    return float(problem.essential[end] if end in problem.essential else problem.lift.subs(X, end))
+
+
+def _end_value(problem: RitzProblem, halves: list[Half], which: int) -> float:
+    """u − lift at an end that is not natural."""
+    end = problem.domain[which]
+    if end not in problem.robin:
+        return float(problem.essential[end] - problem.lift.subs(X, end)) if end in problem.essential else 0.0
+    alpha, outside = problem.robin[end]
+    half = halves[-which]
+    # Both outermost halves have the end as their origin, from which `source_integral` counts to the middle.
+    through = half.far_flux + half.sign * float(chebyshev.chebval(-1.0, half.source_integral[:, 0]))
+    return float(outside - problem.lift.subs(X, end)) + half.sign * through / float(alpha)
+
+
+def _spring(problem: RitzProblem, halves: list[Half], which: int) -> tuple[float, float]:
+    end = problem.domain[which]
+    if end not in problem.robin:
+        return 0.0, 0.0
+    distance = float(problem.distance.subs(X, end))
+    return float(problem.robin[end][0]) * distance**2, _end_value(problem, halves, which) / distance
 
 
 def _with_values(problem: RitzProblem, halves: list[Half]) -> list[Half]:
@@ -196,7 +224,8 @@ def _with_values(problem: RitzProblem, halves: list[Half]) -> list[Half]:
     left_free, right_free = problem.domain[0] in problem.fluxes, problem.domain[1] in problem.fluxes
     # Values at the limits of the halves, from the left end, or from the right one where only that is given.
     values = np.concatenate([[0.0], np.cumsum(rises)])
-    values += _end_value(problem, 1) - values[-1] if left_free and not right_free else _end_value(problem, 0)
+    from_right = left_free and not right_free
+    values += _end_value(problem, halves, int(from_right)) - values[-int(from_right)]
     if not left_free and not right_free:
-        values[-1] = _end_value(problem, 1)
+        values[-1] = _end_value(problem, halves, 1)
     return [replace(h, origin_value=float(values[k if h.sign > 0 else k + 1])) for k, h in enumerate(risen)]

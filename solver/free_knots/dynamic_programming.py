@@ -107,14 +107,15 @@ def _least_costs(sums: Array, differences: Array, ends: Array, free: NDArray[np.
 
 
 def _values(solution: StrongSolution, grid: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """v of the solution at the grid points, and where it is free to be chosen: at ends without an essential value."""
+    """v of the solution at the grid points, and where it is free to be chosen: at ends that nothing holds."""
     values, distance = solution.value_at(grid), solution.at(grid).distance
     # A zero of D inside the domain: v there is the mean of its neighbours.
     zero = np.abs(distance) <= 1e-12 * np.abs(distance).max()
     v = np.divide(values, distance, out=np.zeros_like(values), where=~zero)
     v[zero] = np.interp(grid[zero], grid[~zero], v[~zero])
     free = np.zeros(len(grid), dtype=bool)
-    for end, held in zip((0, -1), solution.held, strict=True):
-        free[end] = held is None
-        v[end] = 0.0 if held is None else held
+    for end, held, (spring, rest) in zip((0, -1), solution.held, solution.springs, strict=True):
+        # A Robin end pulls towards the solution's own value.
+        free[end] = held is None and not spring
+        v[end] = rest if spring else 0.0 if held is None else held
     return v, free

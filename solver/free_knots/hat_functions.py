@@ -34,6 +34,7 @@ class ElementNodes:
         weights: Gauss weights times κ, (Q, G).
         target: u′ − lift′, (Q, G).
         left, right: T[φ] of the hat functions of the element's two knots, (Q, G).
+        springs: of the domain's two ends, (2, 2): stiffness and the nodal value at rest.
     """
 
     element: NDArray[np.intp]
@@ -41,6 +42,7 @@ class ElementNodes:
     target: Array
     left: Array
     right: Array
+    springs: Array
 
     def sums(self, integrand: Array, elements: int) -> Array:
         """∫ κ·integrand over each element, (elements,)."""
@@ -56,9 +58,9 @@ class Fit:
         knots, values: t and v(t), (n + 1,).
         slopes: v′.
         stiffness: ∫κT[φₗ]², ∫κT[φₗ]T[φᵣ], ∫κT[φᵣ]², (3, n).
-        residuals: ∫κ s T[φₗ] and ∫κ s T[φᵣ], s = û′ − u′, (2, n).
+        residuals: ∫κ s T[φₗ] and ∫κ s T[φᵣ], s = û′ − u′, (2, n), those at Robin ends with the pull of the end.
         magnitudes: the same with the absolute value of the integrand.
-        gaps: ½∫κs², whose sum is the energy gap.
+        gaps: ½∫κs², at Robin ends with ½α(û − u)²; their sum is the energy gap.
         rounding: by how much the energy gap may be off for rounding.
         held: nodal values that are not free, (n + 1,) booleans.
     """
@@ -75,7 +77,7 @@ class Fit:
 
     @property
     def energy_gap(self) -> float:
-        """½∫κ(û′ − u′)² dx."""
+        """½∫κ(û′ − u′)² dx, and ½α(û − u)² at Robin ends."""
         return float(self.gaps.sum())
 
 
@@ -113,7 +115,9 @@ def element_nodes(solution: StrongSolution, knots: Array) -> ElementNodes:
                 data.distance_slope * right + rise,
             )
         )
-    return ElementNodes(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+    element, *rows = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    weights, target, left, right = rows
+    return ElementNodes(element, weights, target, left, right, np.array(solution.springs))
 
 
 def fit(solution: StrongSolution, knots: Array) -> Fit:
@@ -154,7 +158,16 @@ def _assessed(nodes: ElementNodes, stiffness: Array, knots: Array, values: Array
     size += np.abs(nodes.right * values[nodes.element + 1][:, None])
     absolute = np.abs(misfit)
     magnitudes = np.stack([nodes.sums(absolute * np.abs(t), n) for t in (nodes.left, nodes.right)])
-    rounding = np.finfo(np.float64).eps * nodes.sums(absolute * (size + np.abs(nodes.target)), n).sum()
+    terms = nodes.sums(absolute * (size + np.abs(nodes.target)), n).sum()
+    gaps = nodes.sums(misfit * misfit, n) / 2
+    spring, rest = nodes.springs.T
+    stretch = values[[0, -1]] - rest
+    # A Robin end counts with the element next to it; its value is none of the kinks', so their derivatives see nothing.
+    for row, element in enumerate((0, -1)):
+        gaps[element] += spring[row] * stretch[row] ** 2 / 2
+        magnitudes[row, element] += abs(spring[row] * stretch[row])
+    terms += (spring * np.abs(stretch) * (np.abs(values[[0, -1]]) + np.abs(rest))).sum()
+    rounding = np.finfo(np.float64).eps * terms
     return Fit(
         knots,
         values,
@@ -162,7 +175,7 @@ def _assessed(nodes: ElementNodes, stiffness: Array, knots: Array, values: Array
         stiffness,
         np.stack([left, right]),
         magnitudes,
-        nodes.sums(misfit * misfit, n) / 2,
+        gaps,
         float(rounding),
         held,
     )
@@ -170,14 +183,21 @@ def _assessed(nodes: ElementNodes, stiffness: Array, knots: Array, values: Array
 
 def _stiffness(nodes: ElementNodes, n: int) -> Array:
     pairs = ((nodes.left, nodes.left), (nodes.left, nodes.right), (nodes.right, nodes.right))
-    return np.stack([nodes.sums(a * b, n) for a, b in pairs])
+    out = np.stack([nodes.sums(a * b, n) for a, b in pairs])
+    out[0, 0] += nodes.springs[0, 0]
+    out[2, -1] += nodes.springs[1, 0]
+    return out
 
 
 def _residuals(nodes: ElementNodes, values: Array) -> tuple[Array, Array, Array]:
     n = len(values) - 1
     misfit = nodes.left * values[nodes.element][:, None] + nodes.right * values[nodes.element + 1][:, None]
     misfit -= nodes.target
-    return misfit, nodes.sums(misfit * nodes.left, n), nodes.sums(misfit * nodes.right, n)
+    left, right = nodes.sums(misfit * nodes.left, n), nodes.sums(misfit * nodes.right, n)
+    spring, rest = nodes.springs.T
+    left[0] += spring[0] * (values[0] - rest[0])
+    right[-1] += spring[1] * (values[-1] - rest[1])
+    return misfit, left, right
 
 
 def on_knots(left: Array, right: Array) -> Array:

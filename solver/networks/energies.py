@@ -68,7 +68,7 @@ def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) ->
 
 
 def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> Energy:
-    """Σ weight·((κû′)′ + f)², plus ½ penalty·(misfit)² at natural and essential ends.
+    """Σ weight·((κû′)′ + f)², plus ½ penalty·(misfit)² at free ends.
 
     Warns where the activation's second derivative vanishes almost everywhere: the loss then does not see the kinks,
     which carry all of the network's own curvature (the paper's remark after Eq. 3).
@@ -98,7 +98,7 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
     ends = end_terms(problem, x.dtype, x.device)
     end_data = [data(problem, n)(ends.places) for n in ("coefficient", "distance_slope", "lift_slope")]
     sign = torch.where(ends.places == float(problem.domain[0]), 1.0, -1.0).to(x.dtype)
-    natural = (ends.stiffness == 0).to(x.dtype)
+    balanced = torch.tensor([float(e.place not in problem.essential) for e in problem.free_ends]).to(sign)
     penalty = float(problem.penalty)
 
     def energy(theta: Tensor) -> Tensor:
@@ -111,8 +111,9 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
             v, s = architecture.value_and_slope(theta, ends.places)
             flux = end_data[0] * (end_data[2] + end_data[1] * v + ends.distance * s)
             u = ends.lift + ends.distance * v
-            # `pull` is the wanted flux with the sign it has in the Ritz energy.
-            misfit = natural * (flux - sign * ends.pull) + (1 - natural) * (u - ends.wanted)
+            # What the Ritz energy has at such an end, differentiated by u, is the wanted flux but for its sign.
+            wanted = sign * (ends.pull + ends.stiffness * (u - ends.wanted))
+            misfit = balanced * (flux - wanted) + (1 - balanced) * (u - ends.wanted)
             total = total + penalty / 2 * (misfit**2).sum(-1)
         return total
 

@@ -35,9 +35,8 @@ def versions() -> dict[str, str]:
 def statement(problem: RitzProblem) -> dict[str, Any]:
     """A problem as plain data that `problem_from` reads back; numbers stay exact."""
     texts = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift", "penalty", "name")}
-    ends = {n: {str(k): str(v) for k, v in getattr(problem, n).items()} for n in ("fluxes", "essential")}
     solution = None if problem.solution is None else str(problem.solution)
-    return {**texts, **ends, "domain": [str(e) for e in problem.domain], "solution": solution}
+    return {**texts, **problem.ends_as_text, "domain": [str(e) for e in problem.domain], "solution": solution}
 
 
 def problem_from(data: Mapping[str, Any]) -> RitzProblem:

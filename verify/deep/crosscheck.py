@@ -230,6 +230,9 @@ class _MarchedEnergy:
                 total += _mp(self.problem.fluxes[end]) * u * (-1 if place == self.right else 1)
             elif end in self.problem.essential:
                 total += _mp(self.problem.penalty) * (u - _mp(self.problem.essential[end])) ** 2 / 2
+            elif end in self.problem.robin:
+                alpha, outside = map(_mp, self.problem.robin[end])
+                total += alpha * (u - outside) ** 2 / 2
         return total
 
 

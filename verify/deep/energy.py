@@ -75,13 +75,10 @@ def _end(
     number = to_mpf if exact else float
     x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
     u = lift + distance * (a * x + g)
-    if end in problem.fluxes:
-        flux = (-1 if which else 1) * number(problem.fluxes[end])
-        return flux * u, flux, 0 * u, x, distance
-    if end in problem.essential:
-        stiffness = number(problem.penalty)
-        off = u - number(problem.essential[end])
-        return stiffness * off**2 / 2, stiffness * off, stiffness, x, distance
+    for free in problem.free_ends:
+        if free.place == end:
+            pull, stiffness, off = number(free.pull), number(free.stiffness), u - number(free.wanted)
+            return pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, x, distance
     return 0 * u, 0 * u, 0 * u, x, distance
 
 

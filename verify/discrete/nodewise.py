@@ -73,25 +73,17 @@ def nodewise_gradient(
         slope[2] += at.distance_slope * at.z
         factors = np.stack([c, c, one]) * at.on
         bulk += weight * factors * (at.kappa * at.gradient * slope - at.source * value)
-    for end in problem.domain:
-        if end in problem.fluxes or end in problem.essential:
-            at = _look(problem, (w, b, c), to_mpf(end))
-            energy, pull = _end(problem, end, at, energy)
-            bulk += pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
+    for free in problem.free_ends:
+        at = _look(problem, (w, b, c), to_mpf(free.place))
+        excess = at.field - to_mpf(free.wanted)
+        energy += to_mpf(free.pull) * at.field + to_mpf(free.stiffness) * excess**2 / 2
+        pull = to_mpf(free.pull) + to_mpf(free.stiffness) * excess
+        bulk += pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
     for i in range(len(w)) if delta else ():
         kink = -b[i] / w[i] if w[i] else None
         if kink is not None and to_mpf(problem.domain[0]) < kink < to_mpf(problem.domain[1]):
             dirac[:2, i] = _spike(problem, (w, b, c), i, kink, nodes, delta)
     return Nodewise(energy, bulk, dirac)
-
-
-def _end(problem: RitzProblem, end: sympy.Expr, at: _At, energy: Any) -> tuple[Any, Any]:
-    """The energy with the term of one end added, and that term's derivative by u."""
-    if end in problem.fluxes:
-        pull = to_mpf(problem.fluxes[end]) * (-1 if end == problem.domain[1] else 1)
-        return energy + pull * at.field, pull
-    excess = at.field - to_mpf(problem.essential[end])
-    return energy + to_mpf(problem.penalty) * excess**2 / 2, to_mpf(problem.penalty) * excess
 
 
 def _spike(

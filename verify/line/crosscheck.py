@@ -140,6 +140,9 @@ def _pattern_terms(
             yield value, (u,), [_mp(problem.fluxes[end] * (-1 if end == right else 1))]
         elif end in problem.essential:
             yield value, (u,), [_mp(problem.penalty * (u.subs(value) - problem.essential[end]))]
+        elif end in problem.robin:
+            # Minus the flux α(g − u) that the term's derivative balances.
+            yield value, (u,), [-_mp(problem.robin[end][0] * (problem.robin[end][1] - u.subs(value)))]
 
 
 @lru_cache(maxsize=64)
@@ -294,6 +297,9 @@ class _PiecewiseEnergy:
                 total += _mp(self.problem.fluxes[end]) * u * (-1 if place == self.right else 1)
             elif end in self.problem.essential:
                 total += _mp(self.problem.penalty) * (u - _mp(self.problem.essential[end])) ** 2 / 2
+            elif end in self.problem.robin:
+                alpha, outside = map(_mp, self.problem.robin[end])
+                total += alpha * (u - outside) ** 2 / 2
         return total
 
 

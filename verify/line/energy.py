@@ -8,7 +8,6 @@ from typing import Any
 
 import mpmath
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -134,12 +133,12 @@ def lebesgue_sweep(
 
 @dataclass(frozen=True)
 class EndTerms:
-    """Flux and penalty terms and their derivatives: what the energy has besides its integral.
+    """Flux, Robin and penalty terms and their derivatives: what the energy has besides its integral.
 
     Attributes:
         energy: (...).
         forces: Σ over the ends of ∂/∂u · D · ∂network/∂(w, b, c), (3, ..., N).
-        curvature: Σ penalty·D²·∂network/∂θ ⊗ ∂network/∂θ, (..., 3N, 3N), or 0 without essential ends.
+        curvature: Σ stiffness·D²·∂network/∂θ ⊗ ∂network/∂θ, (..., 3N, 3N).
         mixed: the second derivatives in (w, c) and in (b, c) of each neuron through ∂²network/∂θ∂θ′, (2, ..., N).
     """
 
@@ -152,27 +151,22 @@ class EndTerms:
 def end_terms(
     problem: RitzProblem, w: Array, b: Array, c: Array, arrangement: Arrangement, second: bool = False
 ) -> EndTerms | None:
-    """The terms at natural and essential ends, or None if there are none; `second` fills the O(N²) curvature."""
-    if not problem.fluxes and not problem.essential:
+    """The terms at free ends, or None if there are none; `second` fills the O(N²) curvature."""
+    if not problem.free_ends:
         return None
     number = to_mpf if w.dtype == object else float
     energy, forces = 0 * c.sum(axis=-1), np.stack([0 * w] * 3)
     curvature: Any = 0
     mixed = np.stack([0 * w] * 2)
-    for which, end in enumerate(problem.domain):
-        if end not in problem.fluxes and end not in problem.essential:
-            continue
-        active = arrangement.active_left if which == 0 else arrangement.active_right
+    for free in problem.free_ends:
+        end = free.place
+        active = arrangement.active_left if end == problem.domain[0] else arrangement.active_right
         x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
         z = np.where(active, w * x + b, 0 * w)
         u = lift + distance * (c * z).sum(axis=-1)
-        if end in problem.fluxes:
-            pull = (-1 if which else 1) * number(problem.fluxes[end]) + 0 * u
-            energy, weight = energy + pull * u, number(sympy.Integer(0))
-        else:
-            weight, wanted = number(problem.penalty), number(problem.essential[end])
-            pull = weight * (u - wanted)
-            energy = energy + weight * (u - wanted) ** 2 / 2
+        weight, wanted = number(free.stiffness), number(free.wanted)
+        energy = energy + number(free.pull) * u + weight * (u - wanted) ** 2 / 2
+        pull = number(free.pull) + weight * (u - wanted)
         step = np.where(active, c, 0 * c)
         directions = distance * np.stack([x * step, step, z])
         forces = forces + np.asarray(pull)[..., None] * directions

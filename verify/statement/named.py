@@ -41,6 +41,13 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "essential": {0: 0, 1: 0},
         "solution": "sin(2*pi*x)",
     },
+    # κu′(1) = 2π = 3(2π/3 − u(1)): an end that exchanges with something at 2π/3.
+    "robin": {
+        "source": "4*pi**2*sin(2*pi*x)",
+        "distance": "x",
+        "robin": {1: (3, "2*pi/3")},
+        "solution": "sin(2*pi*x)",
+    },
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,9 @@ from .expressions import X, parse, parse_number, to_mpf
 
 # Our own choice: weak enough that ADAM still sees the energy, strong enough that the ends are met to about 1 %.
 DEFAULT_PENALTY = 500
+# The kinds of ends that are not built in, and how each is given.
+_EXAMPLES = {"fluxes": "{1: 0}", "essential": "{1: 0}", "robin": "{1: (1, 0)}"}
+_END_KINDS = tuple(_EXAMPLES)
 # A residual is judged against the size of its own terms at this many digits; an identity leaves rounding only.
 _CHECK_DIGITS = 40
 _CHECK_TOLERANCE = mpmath.mpf(10) ** -25
@@ -36,12 +39,30 @@ class Piece:
     solution: sympy.Expr | None
 
 
+@dataclass(frozen=True)
+class FreeEnd:
+    """What the energy has at one end where u is free: pull·u + ½ stiffness·(u − wanted)².
+
+    Attributes:
+        place: the end.
+        pull: minus the flux κu′ that enters there, in the direction of the outward normal.
+        stiffness: α of a Robin end, the penalty of an essential one, 0 at a natural one.
+        wanted: g of a Robin end, the Dirichlet value of an essential one.
+    """
+
+    place: sympy.Expr
+    pull: sympy.Expr
+    stiffness: sympy.Expr
+    wanted: sympy.Expr
+
+
 @dataclass(frozen=True, eq=False)
 class RitzProblem:
-    """Minimise Π(u) = ∫ ½κu′² − f u dx − [flux·u] + ½ penalty Σ(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
+    """Minimise Π(u) = ∫ ½κu′² − f u dx − [flux·u] + ½ Σ s(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
 
     Expressions are text (parsed, never executed), numbers or SymPy in x. Each end of the domain is of one kind:
-    *built in* (D vanishes there and u = lift), *natural* (named in `fluxes`) or *essential* (named in `essential`).
+    *built in* (D vanishes there and u = lift), *natural* (named in `fluxes`), *Robin* (named in `robin`) or *essential*
+    (named in `essential`). In the energy s is α at a Robin end and the penalty at an essential one.
 
     Args:
         coefficient: κ(x) > 0.
@@ -50,6 +71,8 @@ class RitzProblem:
         lift: added to D·network; carries inhomogeneous built-in values.
         fluxes: end → κu′ there. No outward normal: the sign is that of κu′ in the direction of x.
         essential: end → Dirichlet value that lift and D do not build in, held by the penalty ½·penalty·(u − g)².
+        robin: end → (α, g), α > 0: the outward flux there is α·(g − u), heat exchange or an elastic support. That is
+            κu′ = α(g − u) at the right end and −κu′ = α(g − u) at the left one.
         penalty: the factor above.
         domain: its two ends.
         solution: the known solution; checked against the strong form and all ends.
@@ -74,6 +97,7 @@ class RitzProblem:
     domain: tuple[Any, Any] = (0, 1)
     solution: Any = None
     name: str = "problem"
+    robin: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         def put(key: str, value: Any) -> None:
@@ -86,16 +110,17 @@ class RitzProblem:
         if not left < right:
             raise InputError(f"domain: ({left}, {right}) is empty; its left end must be less than its right end")
         put("domain", (left, right))
-        for kind in ("fluxes", "essential"):
+        for kind in _END_KINDS:
             put(kind, self._end_values(kind))
-        both = set(self.fluxes) & set(self.essential)
-        if both:
-            raise InputError(f"x = {both.pop()} is named in fluxes and in essential; one of the two would be right")
+        for one, other in combinations(_END_KINDS, 2):
+            both = [e for e in self.domain if e in getattr(self, one) and e in getattr(self, other)]
+            if both:
+                raise InputError(f"x = {both[0]} is named in {one} and in {other}; one of the two would be right")
         put("penalty", parse_number(self.penalty, "penalty"))
         if not self.penalty > 0:
             raise InputError(f"penalty: {self.penalty} does not hold the ends; a positive number would be right")
         if self.distance is None:
-            built_in = [e for e in (left, right) if e not in self.fluxes and e not in self.essential]
+            built_in = [e for e in (left, right) if not self._kind_of(e)]
             put("distance", sympy.prod([X - left if e == left else right - X for e in built_in]))
         for key in ("coefficient", "source", "distance", "lift", "solution"):
             value = getattr(self, key)
@@ -108,7 +133,7 @@ class RitzProblem:
 
     @property
     def _key(self) -> tuple[Any, ...]:
-        ends = tuple(tuple(sorted(d.items(), key=str)) for d in (self.fluxes, self.essential))
+        ends = tuple(tuple(sorted(getattr(self, kind).items(), key=str)) for kind in _END_KINDS)
         data = (self.coefficient, self.source, self.distance, self.lift, self.solution)
         return (*data, *ends, self.penalty, *self.domain)
 
@@ -125,16 +150,34 @@ class RitzProblem:
     def __getstate__(self) -> dict[str, Any]:
         # As it was checked; a hash is good for one process only, and a read-only view is not pickled.
         state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return state | {kind: dict(state[kind]) for kind in ("fluxes", "essential")}
+        return state | {kind: dict(state[kind]) for kind in _END_KINDS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        views = {kind: MappingProxyType(state[kind]) for kind in ("fluxes", "essential")}
+        views = {kind: MappingProxyType(state[kind]) for kind in _END_KINDS}
         self.__dict__.update(state | views)
 
     @cached_property
     def ends(self) -> tuple[float, float]:
         """The domain in float64."""
         return float(self.domain[0]), float(self.domain[1])
+
+    @cached_property
+    def free_ends(self) -> tuple[FreeEnd, ...]:
+        """What the energy has at its free ends besides the integral, from left to right."""
+        zero, out = sympy.Integer(0), []
+        for end, inward in zip(self.domain, (1, -1), strict=True):
+            kind = self._kind_of(end)
+            if kind == "fluxes":
+                out.append(FreeEnd(end, inward * self.fluxes[end], zero, zero))
+            elif kind == "robin":
+                out.append(FreeEnd(end, zero, *self.robin[end]))
+            elif kind == "essential":
+                out.append(FreeEnd(end, zero, self.penalty, self.essential[end]))
+        return tuple(out)
+
+    def _kind_of(self, end: sympy.Expr) -> str:
+        """Where an end is named; nowhere if it is built in."""
+        return next((kind for kind in _END_KINDS if end in getattr(self, kind)), "")
 
     @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:
@@ -153,6 +196,15 @@ class RitzProblem:
             Piece(a, b, *(None if (e := getattr(self, n)) is None else piecewise.branch(e, a, b) for n in names))
             for a, b in pairwise(ends)
         )
+
+    @property
+    def ends_as_text(self) -> dict[str, dict[str, Any]]:
+        """What holds at the ends: kind → end → value as text, [α, g] for Robin ends; arguments of the same names."""
+
+        def text(value: Any) -> Any:
+            return [str(v) for v in value] if isinstance(value, tuple) else str(value)
+
+        return {kind: {str(e): text(v) for e, v in getattr(self, kind).items()} for kind in _END_KINDS}
 
     def minimum_energy(self, digits: int | None = None) -> Any:
         """The least value of the energy, boundary terms and penalties included, from the known solution.
@@ -181,17 +233,19 @@ class RitzProblem:
             u = piece.solution
             density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u
             total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
-        for end, flux in self.fluxes.items():
-            total += (-1 if end == self.domain[1] else 1) * to_mpf(flux) * to_mpf(self._at(end, self.solution))
+        for free in self.free_ends:
+            # At an essential end the solution leaves nothing.
+            u = to_mpf(self._at(free.place, self.solution))
+            total += to_mpf(free.pull) * u + to_mpf(free.stiffness) * (u - to_mpf(free.wanted)) ** 2 / 2
         return total
 
     def _penalty_relief(self) -> Any:
-        """max over κ-harmonic v of −(Σ t v + ½∫κv′² + ½ penalty Σ v²), t the outward flux at the essential ends."""
-        free = [e for e in self.domain if e in self.essential]
-        if not free:
+        """max over κ-harmonic v of −(Σ t v + ½∫κv′² + ½ Σ s v²), t the outward flux at the essential ends."""
+        if not self.essential:
             return mpmath.mpf(0)
-        penalty = to_mpf(self.penalty)
-        flux = mpmath.matrix([self._outward_flux(e) for e in free])
+        free = [e for e in self.free_ends if e.stiffness != 0]
+        # At a Robin end the solution is in balance with its spring.
+        flux = mpmath.matrix([self._outward_flux(e.place) if e.place in self.essential else 0 for e in free])
         # v is fixed at a built-in end and flux-free at a natural one, where it is therefore constant.
         stiffness = mpmath.mpf(0)
         if not self.fluxes:
@@ -204,7 +258,7 @@ class RitzProblem:
         matrix = mpmath.matrix(len(free), len(free))
         for i in range(len(free)):
             for j in range(len(free)):
-                matrix[i, j] = (stiffness + penalty) if i == j else -stiffness
+                matrix[i, j] = (stiffness + to_mpf(free[i].stiffness)) if i == j else -stiffness
         return (flux.T * mpmath.lu_solve(matrix, flux))[0] / 2
 
     def _outward_flux(self, end: sympy.Expr) -> Any:
@@ -217,17 +271,29 @@ class RitzProblem:
         inside = self.pieces[0 if left else -1]
         return _value(piecewise.branch(expression, inside.left, inside.right), end, 1 if left else -1)
 
-    def _end_values(self, kind: str) -> Mapping[sympy.Expr, sympy.Expr]:
+    def _end_values(self, kind: str) -> Mapping[sympy.Expr, Any]:
         given = getattr(self, kind)
         if not isinstance(given, Mapping):
-            raise InputError(f"{kind}: {given!r} is not a mapping; something like {{1: 0}} would be right")
-        out: dict[sympy.Expr, sympy.Expr] = {}
+            raise InputError(f"{kind}: {given!r} is not a mapping; something like {_EXAMPLES[kind]} would be right")
+        out: dict[sympy.Expr, Any] = {}
         for place, value in given.items():
             end = parse_number(place, kind)
             if end not in self.domain:
                 raise InputError(f"{kind}: {place} is not an end of the domain {self.domain}; one of these is right")
-            out[end] = parse_number(value, f"{kind} at {place}")
+            out[end] = self._robin_pair(place, value) if kind == "robin" else parse_number(value, f"{kind} at {place}")
         return MappingProxyType(out)
+
+    @staticmethod
+    def _robin_pair(place: Any, given: Any) -> tuple[sympy.Expr, sympy.Expr]:
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            raise InputError(f"robin at {place}: {given!r} is not a pair (α, g); something like (1, 0) would be right")
+        alpha, value = (parse_number(v, f"robin at {place}") for v in given)
+        if not alpha > 0:
+            raise InputError(
+                f"robin at {place}: α = {alpha} is not positive, and α(g − u) then drives u away from g; a positive "
+                "number would be right"
+            )
+        return alpha, value
 
     def _check_data(self) -> None:
         for piece in self.pieces:
@@ -270,8 +336,7 @@ class RitzProblem:
     def _check_ends(self) -> None:
         for end in self.domain:
             vanishes = _zero(self._at(end, self.distance))
-            if end in self.fluxes or end in self.essential:
-                kind = "fluxes" if end in self.fluxes else "essential"
+            if kind := self._kind_of(end):
                 if vanishes:
                     raise InputError(
                         f"distance: {self.distance} vanishes at x = {end}, which {kind} names; there it must not"
@@ -279,7 +344,7 @@ class RitzProblem:
             elif not vanishes:
                 raise InputError(
                     f"distance: {self.distance} is {self._at(end, self.distance)} at x = {end}, a Dirichlet end; it "
-                    f"must vanish there, or name {end} in essential or fluxes"
+                    f"must vanish there, or name {end} in essential, fluxes or robin"
                 )
 
     def _check_solution(self) -> None:
@@ -306,11 +371,15 @@ class RitzProblem:
             previous = (u, flux)
         for end in self.domain:
             value, wanted, what = self._at(end, self.solution), self._at(end, self.lift), "u"
-            if end in self.fluxes:
+            if end in self.fluxes or end in self.robin:
                 sign = -1 if end == self.domain[0] else 1
+                if end in self.robin:
+                    alpha, outside = self.robin[end]
+                    wanted = sign * alpha * (outside - value)
+                else:
+                    wanted = self.fluxes[end]
                 with mpmath.workdps(_CHECK_DIGITS):
                     value, what = sympy.Float(str(sign * self._outward_flux(end)), _CHECK_DIGITS), "κu′"
-                wanted = self.fluxes[end]
             elif end in self.essential:
                 wanted = self.essential[end]
             if not _zero(value - wanted):

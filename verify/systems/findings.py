@@ -130,8 +130,7 @@ class Audit(Value, Shown):
             "problem": {
                 "name": p.name,
                 **{n: str(getattr(p, n)) for n in ("coefficient", "source", "distance", "lift", "solution")},
-                "fluxes": {str(k): str(v) for k, v in p.fluxes.items()},
-                "essential": {str(k): str(v) for k, v in p.essential.items()},
+                **p.ends_as_text,
                 "penalty": str(p.penalty),
                 "domain": [str(e) for e in p.domain],
             },

@@ -113,20 +113,17 @@ def field(problem: RitzProblem, library: Library, theta: Any, x: Any) -> Any:
 def end_energy(
     problem: RitzProblem, theta: Any, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
 ) -> Any:
-    """Flux and penalty terms of the parameters (3N,)."""
-    named = [e for e in problem.domain if e in problem.fluxes or e in problem.essential]
-    if not named:
+    """Flux, Robin and penalty terms of the parameters (3N,)."""
+    free = problem.free_ends
+    if not free:
         return 0.0
-    places = np.array([float(e) for e in named])
+    places = np.array([float(e.place) for e in free])
     _, _, distance, _, lift, _ = map(array, node_data(problem, places))
     w, b, c = theta.reshape(3, -1)
     u = lift + distance * (relu(array(places)[:, None] * w + b) @ c)
     total = 0.0
-    for k, end in enumerate(named):
-        if end in problem.fluxes:
-            total = total + float(problem.fluxes[end]) * u[k] * (-1 if end == problem.domain[1] else 1)
-        else:
-            total = total + float(problem.penalty) * (u[k] - float(problem.essential[end])) ** 2 / 2
+    for k, end in enumerate(free):
+        total = total + float(end.pull) * u[k] + float(end.stiffness) * (u[k] - float(end.wanted)) ** 2 / 2
     return total
 
 

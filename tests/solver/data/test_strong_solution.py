@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 import numpy as np
 import pytest
@@ -25,6 +27,32 @@ def test_two_integrations_find_the_known_solution(problem: RitzProblem) -> None:
     # Twenty Chebyshev coefficients of values up to 6π, each rounded.
     assert solution.value_at(x) == pytest.approx(value, rel=1e-12, abs=1e-13)
     assert data.flux / data.coefficient == pytest.approx(slope, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        # −κu′ = −π on the left, κu′ = −(1 + ½)π at the right end, of u = sin πx.
+        {"robin": {0: ("1/3", "-3*pi"), 1: (5, "-3*pi/10")}},
+        {"robin": {0: (7, "-pi/7")}, "fluxes": {1: "-3*pi/2"}},
+        {"robin": {1: (2, "-3*pi/4")}, "essential": {0: 0}},
+    ],
+    ids=["two", "beside a flux", "beside a value"],
+)
+def test_robin_ends_fix_the_flux_and_the_value(ends: dict[str, Any]) -> None:
+    problem = RitzProblem(
+        coefficient="1 + x/2",
+        source="pi**2*(1 + x/2)*sin(pi*x) - pi*cos(pi*x)/2",
+        distance="1",
+        solution="sin(pi*x)",
+        **ends,
+    )
+    solution = strong_solution(problem)
+    x = np.linspace(0, 1, 7)
+    data = solution.at(x)
+    # As above.
+    assert solution.value_at(x) == pytest.approx(np.sin(np.pi * x), rel=1e-12, abs=1e-13)
+    assert data.flux / data.coefficient == pytest.approx(np.pi * np.cos(np.pi * x), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("problem", [ROOT, ROOT_RIGHT], ids=names)

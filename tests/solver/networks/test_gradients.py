@@ -14,7 +14,9 @@ THETA = torch.tensor(NETWORK.ravel())
 
 
 @pytest.mark.parametrize("rule", ["midpoint", "trapezoid", "gauss-legendre"])
-@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends", "variable-coefficient"])
+@pytest.mark.parametrize(
+    "name", ["sine-2", "two-materials", "natural", "penalised-ends", "robin", "variable-coefficient"]
+)
 @pytest.mark.parametrize(
     ("gradient", "delta"), [("autodiff", None), ("dirac-nearest", "nearest"), ("dirac-mean", "mean")]
 )
@@ -50,7 +52,9 @@ def test_what_autodiff_misses_is_the_oracles_dirac_part() -> None:
     np.testing.assert_allclose(terms, exact_gradient(problems["two-materials"], NETWORK).dirac.ravel(), atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends", "variable-coefficient"])
+@pytest.mark.parametrize(
+    "name", ["sine-2", "two-materials", "natural", "penalised-ends", "robin", "variable-coefficient"]
+)
 def test_bulk_is_the_oracles_bulk_and_where_autodiff_tends_to(name: str) -> None:
     problem = problems[name]
     value, found = objective(problem, RELU, "bulk").gradient(THETA)

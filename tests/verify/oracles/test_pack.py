@@ -26,8 +26,12 @@ SCHEMA = json.loads((DATA.parent / "pack.schema.json").read_text(encoding="utf-8
 CASES = [case for p in packs.values() for case in p]
 
 
-def test_all_six_packs_are_there_and_small() -> None:
-    assert list(packs) == sorted(SHIPPED) == ["coefficients", "deep", "degenerate", "paper", "quadrature", "wide"]
+def test_all_seven_packs_are_there_and_small() -> None:
+    assert (
+        list(packs)
+        == sorted(SHIPPED)
+        == ["coefficients", "deep", "degenerate", "paper", "quadrature", "statements", "wide"]
+    )
     assert sum(p.stat().st_size for p in DATA.iterdir()) < 2 * 2**20
     assert max(case.width for case in packs["wide"]) == 256
     assert len({case.id for case in CASES}) == len(CASES)

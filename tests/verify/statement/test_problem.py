@@ -41,6 +41,22 @@ def test_the_penalised_minimum_is_that_of_the_penalised_equations() -> None:
     assert problems["penalised-ends"].minimum_energy() == pytest.approx(expected, rel=1e-14)
 
 
+def test_at_a_robin_end_the_outward_flux_is_alpha_times_what_is_missing() -> None:
+    # u = x: −κu′ = −1 leaves on the left, κu′ = 1 enters on the right.
+    problem = RitzProblem(distance="1", robin={0: (2, "-1/2"), 1: (4, "5/4")}, solution="x")
+    # ½∫u′² + ½·2·(1/2)² + ½·4·(1/4)².
+    assert problem.minimum_energy() == pytest.approx(0.5 + 0.25 + 0.125, rel=1e-15)
+    with pytest.raises(InputError, match="κu′ is"):
+        RitzProblem(distance="1", robin={0: (2, "1/2"), 1: (4, "5/4")}, solution="x")
+
+
+def test_a_penalised_end_beside_a_robin_end_gives_way_as_two_springs_do() -> None:
+    # u = 1 − x on (0, 1), held at 0 by a penalty P = 10, outward flux −u′ = 1 there; a spring α = 2 at 1. The penalty
+    # sees a stiffness of P + 1/(1 + 1/2), and the relief is ½·1/(P + 2/3).
+    problem = RitzProblem(distance="1", essential={0: 1}, penalty=10, robin={1: (2, "-1/2")}, solution="1 - x")
+    assert problem.minimum_energy() == pytest.approx(0.5 + 0.25 - 0.5 / (10 + 2 / 3), rel=1e-14)
+
+
 GOOD: dict[str, Any] = {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", "solution": "sin(2*pi*x)"}
 
 
@@ -59,6 +75,14 @@ GOOD: dict[str, Any] = {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", 
         ({"fluxes": {0: 1}, "essential": {0: 1}}, "one of the two"),
         ({"fluxes": {"1/2": 1}}, "not an end"),
         ({"fluxes": [1]}, "mapping"),
+        ({"distance": "x", "robin": {1: (0, 1)}}, "α = 0 is not positive"),
+        ({"distance": "x", "robin": {1: (-1, 1)}}, "α = -1 is not positive"),
+        ({"distance": "x", "robin": {1: 2}}, "pair"),
+        ({"distance": "x", "robin": {1: (1, 2, 3)}}, "pair"),
+        ({"distance": "x", "robin": {"1/2": (1, 2)}}, "not an end"),
+        ({"distance": "x", "robin": {1: (1, 0)}}, "κu′ is"),
+        ({"distance": "x", "robin": {1: (1, 0)}, "fluxes": {1: 0}}, "one of the two"),
+        ({"robin": {1: (1, 0)}}, "robin names"),
         ({"penalty": 0}, "penalty"),
         ({"domain": (1, 0)}, "domain"),
         ({"domain": 3}, "domain"),

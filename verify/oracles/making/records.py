@@ -171,7 +171,10 @@ def statement_text(problem: RitzProblem) -> Record:
         InputError: it cannot be written so.
     """
     written: Record = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift")}
-    ends: Record = {n: {str(k): str(v) for k, v in getattr(problem, n).items()} for n in ("fluxes", "essential")}
+    ends: Record = problem.ends_as_text
+    if not problem.robin:
+        # Packs that are out know of no such ends, and stay as they are.
+        del ends["robin"]
     rest: Record = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
     solution: Record = {} if problem.solution is None else {"solution": str(problem.solution)}
     if RitzProblem(**written, **ends, **rest, **solution) != problem:

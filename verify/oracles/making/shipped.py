@@ -99,7 +99,37 @@ def _coefficients() -> Iterator[Record]:
 
 def _feature(problem: RitzProblem) -> str:
     ends = [f"flux at {e}" for e in problem.fluxes] + [f"penalised value at {e}" for e in problem.essential]
+    ends += [f"Robin end at {e}" for e in problem.robin]
     return "; ".join([f"κ = {problem.coefficient}", *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends])
+
+
+# What the first packs' problems could not hold.
+_STATEMENTS: dict[str, dict[str, Any]] = {
+    "two-robin-ends": {
+        "coefficient": "1 + x",
+        "source": "exp(x)",
+        "distance": "1 + x/3",
+        "lift": "x",
+        "robin": {0: ("1/3", 2), 1: (5, -1)},
+    },
+    "robin-and-flux": {"source": "cos(3*x)", "distance": "1", "robin": {0: (2, "1/2")}, "fluxes": {1: "1/4"}},
+    "robin-and-penalty": {
+        "source": "x",
+        "distance": "1",
+        "robin": {2: ("1/2", -1)},
+        "essential": {-1: 1},
+        "penalty": 20,
+        "domain": (-1, 2),
+    },
+}
+
+
+def _statements() -> Iterator[Record]:
+    stated = {"robin": problems["robin"]} | {n: RitzProblem(**s, name=n) for n, s in _STATEMENTS.items()}
+    for name, problem in stated.items():
+        for width in (2, 6):
+            about = f"{width} random neurons; {_feature(problem)}"
+            yield case_record(f"{name}-width-{width}", about, problem, random_network(width, 40, problem.domain))
 
 
 def _wide() -> Iterator[Record]:
@@ -178,6 +208,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "coefficients": ("variable and piecewise coefficients, natural and penalised ends, lifts, domains", _coefficients),
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
+    "statements": ("what holds at an end in other ways: Robin ends, alone and beside other kinds", _statements),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),
 }

@@ -97,14 +97,9 @@ def formulas(problem: RitzProblem) -> list[Formulas]:
 def free_ends(problem: RitzProblem) -> list[tuple[float, ...]]:
     """(x, D, lift, flux with its sign in the energy, penalty, wanted value) of each end where u is free."""
     out = []
-    for end in problem.domain:
-        if end not in problem.fluxes and end not in problem.essential:
-            continue
-        sign = -1 if end == problem.domain[1] else 1
-        flux, wanted = problem.fluxes.get(end, 0), problem.essential.get(end, 0)
-        penalty = problem.penalty if end in problem.essential else 0
-        at = [e.subs(X, end) for e in (problem.distance, problem.lift)]
-        out.append(tuple(float(v) for v in (end, *at, sign * flux, penalty, wanted)))
+    for free in problem.free_ends:
+        at = [e.subs(X, free.place) for e in (problem.distance, problem.lift)]
+        out.append(tuple(float(v) for v in (free.place, *at, free.pull, free.stiffness, free.wanted)))
     return out
 
 
@@ -229,4 +224,7 @@ def command(problem: RitzProblem, name: str) -> list[str]:
         stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
+        stated += [
+            word for end, pair in text.get("robin", {}).items() for word in ("--robin", f"{end}={','.join(pair)}")
+        ]
     return ["kinkproof", "oracles", "generate", *map(shlex.quote, stated), "--standalone", shlex.quote(name)]

@@ -28,6 +28,20 @@ def test_the_optimal_errors_of_free_knots_are_reached_in_few_iterations(problem:
     assert best.certificate.holds
 
 
+@pytest.mark.parametrize("elements", [4, 8, 16, 32])
+def test_springs_at_the_ends_change_nothing_where_the_best_line_meets_the_solution(elements: int) -> None:
+    # With κ = D = 1 the best nodal values are the solution's own, at the ends too, where a spring then rests.
+    springs = RitzProblem(
+        source="4*pi**2*sin(2*pi*x)", distance="1", robin={0: (3, "-2*pi/3"), 1: (1, "2*pi")}, solution="sin(2*pi*x)"
+    )
+    best = solve(springs, kinks=elements - 1)
+    # As above: the table's four digits, whose errors halve as the elements double.
+    assert best.relative_error == pytest.approx(TABLE["penalised-ends"][elements], rel=5e-5)
+    assert best.certificate.holds
+    # A difference of energies of size 10.
+    assert oracle_gap(springs, best.network) == pytest.approx(best.energy_gap, abs=1e-13)
+
+
 def test_the_front_is_at_least_as_good_as_published() -> None:
     best = solve(FRONT, kinks=31)
     assert best.relative_error <= 0.035408
