@@ -128,21 +128,23 @@ def require_shallow(network: Any) -> None:
     """
     if isinstance(network, ShallowNetwork):
         return
-    raise InputError(f"network: a {type(network).__name__} is none of one hidden layer; {_instead(network)}")
+    one = "a ShallowNetwork would be right"
+    raise InputError(f"network: a {type(network).__name__} is none of one hidden layer; {_instead(network, one)}")
 
 
 def no_network(network: Any) -> InputError:
     """The error for what is no network of ours at all."""
-    return InputError(f"network: a {type(network).__name__} is none; {_instead(network)}")
+    instead = _instead(network, "a ShallowNetwork or DeepNetwork would be right")
+    return InputError(f"network: a {type(network).__name__} is none; {instead}")
 
 
-def _instead(network: Any) -> str:
+def _instead(network: Any, other: str) -> str:
     if callable(getattr(network, "parameters", None)):
         return (
             "DeepNetwork.from_parameters(list(model.parameters())) takes a chain of linear layers with ReLU between "
             "them, audit(model, density, domain) any model"
         )
-    return "a ShallowNetwork would be right"
+    return other
 
 
 def exact_array(values: Any, name: str) -> Array:

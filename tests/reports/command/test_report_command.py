@@ -31,6 +31,7 @@ def test_a_landscape_report_is_written_and_the_second_is_the_same(tmp_path: Path
     assert len(PdfReader(tmp_path / "l.pdf").pages) == 14
 
 
+@pytest.mark.long
 def test_an_html_report_lies_beside_the_pdf_or_alone(tmp_path: Path) -> None:
     code, said = landscape(tmp_path, "--html")
     assert code == 0, said

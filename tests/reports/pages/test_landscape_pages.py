@@ -172,6 +172,7 @@ def test_what_memory_held_before_is_no_warning(
         write_pdf(folder / "faces.pdf", Report("title", "subject", pages))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [2, 3])
 def test_the_number_of_threads_shows_nowhere(study: LandscapeStudy, threads: int) -> None:
     before = torch.get_num_threads()

@@ -38,6 +38,7 @@ def test_a_tolerance_out_of_reach_is_said_not_met(monkeypatch: pytest.MonkeyPatc
     assert best.energy_gap > 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("problem", [SINE, WAVE, problems["sine-2"], problems["two-materials"]], ids=names)
 def test_the_observed_order_is_two(problem: RitzProblem) -> None:
     table = convergence(problem, WIDTHS)

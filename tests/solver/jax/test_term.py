@@ -316,6 +316,7 @@ def one(x: Any, u: Any, du: Any) -> Any:
     return du**2 / 2 - u
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "break_of",
     [

@@ -151,7 +151,7 @@ def test_at_the_regression_fit_the_noise_is_the_fixed_grids() -> None:
         ({"planes": []}, "planes: there are none"),
         ({"planes": 3}, "planes: 3 are none"),
         ({"planes": chosen_plane([1, 0, 0], [0, 1, 0])}, "directions have 3 numbers, the network 18 parameters"),
-        ({"energy": "strong"}, "energy: 'strong' is unknown; 'quadrature' or 'exact' would be right"),
+        ({"energy": "strong"}, "energy: 'strong' is unknown; one of quadrature, exact would be right"),
         ({"energy": None}, "energy: None is no name"),
         ({"rule": "simpson"}, "rule: 'simpson' is unknown; one of midpoint"),
         ({"rule": ["midpoint"]}, r"rule: \['midpoint'\] is no name"),

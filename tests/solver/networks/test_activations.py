@@ -41,6 +41,8 @@ def test_kinks_belong_to_the_piecewise_linear_ones_alone() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="'rleu' is unknown") as caught:
+    with pytest.raises(InputError, match="'rleu' is unknown; did you mean 'relu'"):
         activation("rleu")
+    with pytest.raises(InputError, match="'sharp' is unknown") as caught:
+        activation("sharp")
     assert all(name in str(caught.value) for name in ACTIVATIONS)

@@ -138,6 +138,7 @@ def test_the_width_does_not_enter() -> None:
     assert gaps == pytest.approx([autodiff_limit(NO_ZEROS).main.energy_gap] * 4, rel=1e-3)
 
 
+@pytest.mark.long
 def test_the_domain_may_lie_anywhere() -> None:
     here = autodiff_limit(problems["sine-2"]).main
     there = RitzProblem(

@@ -20,9 +20,13 @@ def _problem(key: tuple[tuple[str, object], ...]) -> RitzProblem:
     return RitzProblem(**{k: dict(v) if isinstance(v, frozenset) else v for k, v in key})  # type: ignore[arg-type]
 
 
+def _items(stated: dict[str, object]) -> frozenset[tuple[str, object]]:
+    return frozenset((k, tuple(v) if isinstance(v, list) else v) for k, v in stated.items())
+
+
 def problem_of(case: Case) -> RitzProblem:
     stated = {k: v for k, v in case.problem.items() if not k.endswith("_slope")}
-    kinds = {dict: lambda v: frozenset(v.items()), list: tuple, str: str}
+    kinds = {dict: _items, list: tuple, str: str}
     return _problem(tuple((k, kinds[type(v)](v)) for k, v in stated.items()))
 
 

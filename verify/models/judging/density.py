@@ -196,7 +196,10 @@ def borrow(densities: Sequence[tuple[Density, Tensor]], model: Model) -> tuple[l
         # What a comparison with x takes moves an interface, though autograd does not see it.
         with Interception(lambda _, found, seen=seen: seen.extend(found)):  # type: ignore[misc]
             value = density.at(model, x, u, du, ddu)
-        reached |= {id(t): t for t in leaves(value, *seen) if id(t) not in own}
+        # A graph of the density's own making, such as for the slope of a frozen model, has leaves that nobody keeps.
+        held = {id(p.tensor) for p in places(density.function)}
+        compared = [t for t in leaves(*seen) if id(t) in held] if seen else []
+        reached |= {id(t): t for t in (*leaves(value), *compared) if id(t) not in own}
     if not reached:
         return [density for density, _ in densities], model
     original = model.original

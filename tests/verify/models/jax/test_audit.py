@@ -158,6 +158,7 @@ def test_a_wrong_rule_of_differentiation_is_found() -> None:
         audit(partial(model, activation=bent), bar, parameters=network(7))
 
 
+@pytest.mark.long
 def test_equinox_and_flax_modules() -> None:
     equinox, linen = pytest.importorskip("equinox"), pytest.importorskip("flax.linen")
     net = equinox.nn.MLP(1, 1, 8, 2, activation=jax.nn.relu, key=jax.random.key(1))
