@@ -71,6 +71,7 @@ def kinked(width: int = 8, seed: int = 0) -> nn.Sequential:
         places = (torch.arange(width) + torch.rand(width, generator=draw, dtype=torch.float64)) / width
         net[0].bias.copy_(-net[0].weight[:, 0] * places)
         net[2].weight.copy_(torch.randn(1, width, generator=draw, dtype=torch.float64))
+        net[2].bias.zero_()
     return net
 
 
