@@ -113,7 +113,7 @@ def _verdict_page(audit: Audit, rows: list[Row], number: int) -> Page:
         cells.append([system, textwrap.shorten(name, _LONGEST_NAME, placeholder=" …"), *errors, order, verdict, share])
         verdicts.append(verdict)
     grids = len(audit.points)
-    widths = [0.09, 0.25, *[0.31 / grids] * grids, 0.06, 0.1, 0.09]
+    widths = [0.08, 0.22, *[0.35 / grids] * grids, 0.06, 0.1, 0.09]
     table = verdict_table(heads, cells, verdicts, widths, "ll" + "r" * (grids + 1) + "lr")
     precision = rows[0].precision or "float64"
     # What did not run is told in full, each once, where the pages begin.

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.models.seeing.layers import Layer, layers_of
-from ...verify.models.seeing.trace import Trace, held_by, tensors_of, trace
+from ...verify.models.seeing.trace import Trace, held_by, tensors_of
+from ...verify.models.space.along import seen_along
 
 Function = Callable[[Tensor], Tensor]
 # Points that a model is looked at with.
@@ -227,23 +228,3 @@ def _seen(model: Function, box: Tensor, x: Tensor, value: Any) -> Fields:
     outputs = value.numel() // len(x)
     seen = seen_along(model, box, x.dtype, x.device, outputs)
     return Fields(model, seen, d, outputs, layers_of(model, x, seen) if d > 1 else None)
-
-
-def seen_along(model: Function, box: Tensor, dtype: torch.dtype, device: torch.device, outputs: int) -> Trace:
-    """What a model shows along one line through a box, as one number a point."""
-    weights = torch.arange(2, outputs + 2, dtype=dtype, device=device).sqrt()[None]
-    low, length = float(box[0, 0]), float(box[0, 1] - box[0, 0])
-    # Not a diagonal: nothing of the model is symmetric on it.
-    start = torch.lerp(box[:, 0], box[:, 1], torch.linspace(0.13, 0.31, len(box), dtype=box.dtype)).to(device, dtype)
-    ends = torch.lerp(box[:, 0], box[:, 1], torch.linspace(0.93, 0.71, len(box), dtype=box.dtype)).to(device, dtype)
-
-    def along(t: Tensor) -> Tensor:
-        if len(box) == 1:
-            found = model(low + t * length)
-        elif t.ndim == 1:
-            found = model(torch.nn.functional.linear(t[:, None], (ends - start)[:, None], start))
-        else:
-            raise NotImplementedError
-        return torch.nn.functional.linear(found.reshape(len(t), outputs), weights)[:, 0]
-
-    return trace(along, (0.0, 1.0), dtype, device)

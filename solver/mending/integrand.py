@@ -14,8 +14,9 @@ from torch import Tensor
 from ...verify.models.seeing.eager import may_require_gradients
 from ...verify.models.seeing.operations import TEARING, Interception, called
 from ...verify.models.seeing.trace import held_by
+from ...verify.models.space.along import seen_along
 from .density import Density
-from .fields import Fields, seen_along
+from .fields import Fields
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import sympy
 from sympy.printing.latex import LatexPrinter
 
+from ..line.derivation import Equation
 from ..statement.plane import PlaneProblem, X, Y
 
 # One neuron (w, b, c) is followed; all others are the function `others`, affine near its kink line.
@@ -31,13 +32,8 @@ _OTHERS = sympy.Function("r", real=True)(X, Y)
 _PREACTIVATION = WEIGHTS[0] * X + WEIGHTS[1] * Y + BIAS
 
 
-@dataclass(frozen=True)
-class PlaneEquation:
-    """One derived equation: its number in the paper, what stands on the left (LaTeX), the SymPy right-hand side."""
-
-    number: str
-    left: str
-    right: Any
+class PlaneEquation(Equation):
+    """One derived equation in two inputs."""
 
     def latex(self) -> str:
         """The equation as LaTeX mathematics, without its number."""

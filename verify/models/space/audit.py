@@ -18,10 +18,10 @@ from ..judging.discretisation import Discretisation
 from ..judging.gradcheck import Gradcheck, gradcheck
 from ..judging.judgement import DRAWN, Judged, Target, on_points, over_draws
 from ..judging.trained import Trained
-from ..seeing.source_lines import at, line_of
 from ..telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
 from ..telling.remedy import Wanted
 from .advice import advice
+from .density import check
 from .domains import Domain, as_domain
 from .exact import SAMPLES, ExactSide, Unit, exact_side, ranges
 from .fields import SpaceModel, prepare, probes
@@ -91,7 +91,7 @@ def audit_in_space(
     (bound,), extended = borrow([(bind(density), probes(where))], prepared)
     assert isinstance(extended, SpaceModel)
     prepared = extended
-    _check(bound, prepared, where)
+    check(bound, prepared, where)
     trained = discretised(prepared, bound, where, under_audit)
     double = prepared.double()
     assert isinstance(double, SpaceModel)
@@ -139,47 +139,6 @@ def audit_in_space(
     verdict = "inconsistent" if any(f.verdict == "inconsistent" for f in found) else "consistent"
     reason = _reason(verdict, judged[-1], exact, checked)
     return found_of(verdict, reason, points, draws, found, autodiff, notes, checked)
-
-
-def _check(density: Density, model: SpaceModel, domain: Domain) -> None:
-    """A density at a few points, twice, and its derivative along a direction of u and ∇u against differences."""
-    x = probes(domain)
-    fields = [f.detach() for f in model.fields(x, density.second) if f is not None]
-    arguments = [f.clone().requires_grad_() for f in fields]
-    found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
-    where = at(line_of(density.function))
-    if not torch.isfinite(found).all():
-        k = int((~torch.isfinite(found)).nonzero()[0])
-        place = ", ".join(f"{v:.6g}" for v in x[k].tolist())
-        raise InputError(f"density: it is {found[k].item()} at x = ({place}){where}; finite numbers would be right")
-    if not torch.equal(found, again):
-        raise InputError(f"density: its values change from call to call{where}; a function of x, u, du would be right")
-    few = density.at(model, x[:3], *(a[:3] for a in arguments)).detach()
-    if float((few - found.detach()[:3]).abs().max()) > 1e-9 * float(found.detach().abs().max()):
-        raise InputError(
-            f"density: its value at a point depends on the other points{where}; one that is elementwise, without mean "
-            "or sum over points, would be right"
-        )
-    generator = torch.Generator().manual_seed(0)
-    step = 6e-6
-    aside = [(f.abs().max().clamp(min=1e-9)) * torch.randn(f.shape, generator=generator, dtype=f.dtype) for f in fields]
-    high, low = (
-        density.at(model, x, *(f + s * step * a for f, a in zip(fields, aside, strict=True))).detach() for s in (1, -1)
-    )
-    difference = (high - low) / (2 * step)
-    own: tuple[torch.Tensor | None, ...] = (None,) * len(fields)
-    if found.requires_grad:
-        own = torch.autograd.grad(found.sum(), arguments, allow_unused=True)
-    pairs = [(g * a).reshape(len(x), -1).sum(1) for g, a in zip(own, aside, strict=True) if g is not None]
-    slope = torch.stack(pairs).sum(0) if pairs else torch.zeros_like(difference)
-    off = (difference - slope).abs() > 1e-3 * difference.abs().max() + 1e-14 * found.detach().abs() / step
-    if off.sum() > len(x) // 2:
-        k = int(off.nonzero()[0])
-        raise InputError(
-            f"density: its derivative by u and du is {slope[k].item():.6g} as autograd sees it and "
-            f"{difference[k].item():.6g} by differences{where}; a density without detach, numpy or no_grad would be "
-            "right"
-        )
 
 
 def _routes(exact: ExactSide) -> list[Route]:

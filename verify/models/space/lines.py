@@ -13,7 +13,8 @@ from ...errors import InputError
 from ..judging.density import Density
 from ..seeing.pieces import legendre
 from ..seeing.search import zeros
-from ..seeing.trace import Trace, trace
+from ..seeing.trace import Trace
+from .along import seen_along
 from .domains import Domain
 from .fields import SpaceModel
 
@@ -99,7 +100,7 @@ def searched(model: SpaceModel, density: Density, domain: Domain) -> Searched:
     Raises:
         InputError: operations whose breaks are not known.
     """
-    seen = _along(model.function, model, domain)
+    seen = _along(model.function, domain, model.outputs)
     if seen.unknown:
         raise InputError(
             f"model: {seen.unknown[0]} may break smoothness in ways that are not known, and in several inputs nothing "
@@ -114,28 +115,16 @@ def searched(model: SpaceModel, density: Density, domain: Domain) -> Searched:
             u, du, _ = model.fields(x)
             return density.at(model, x, u, du)
 
-    along = _along(whole, model, domain)
+    along = _along(whole, domain, 1)
     if len(along.calls) <= own:
         return Searched(model.function, seen, own)
     # What autograd does inside is not among the operations that are known.
     return Searched(whole, replace(along, unknown=(), straight=False, slopes_from=own), own)
 
 
-def _along(function: Callable[[Tensor], Tensor], model: SpaceModel, domain: Domain) -> Trace:
-    """What a function shows along one line through the box, as one number a point."""
-    box = domain.box
-    shares = torch.linspace(0.13, 0.31, len(box), dtype=box.dtype)
-    start, end = torch.lerp(box[:, 0], box[:, 1], shares), torch.lerp(box[:, 0], box[:, 1], 1 - shares / 2)
-
-    def along(t: Tensor) -> Tensor:
-        if t.ndim != 1:
-            # Points are handed on as they are, not as columns.
-            raise NotImplementedError
-        # No operation that is looked at: the points come from outside.
-        found = function(torch.lerp(start, end, t[:, None]))
-        return found.reshape(len(t), -1).sum(1)
-
-    return replace(trace(along, (0.0, 1.0), torch.float64), column=False)
+def _along(function: Callable[[Tensor], Tensor], domain: Domain, outputs: int) -> Trace:
+    # Points are handed on as they are, not as columns.
+    return replace(seen_along(function, domain.box, torch.float64, torch.device("cpu"), outputs), column=False)
 
 
 @dataclass(frozen=True, eq=False)
