@@ -11,14 +11,15 @@ from torch import Tensor
 
 from ..judging.density import Density
 from ..seeing.pieces import at_once
-from .cells import Array, Cells, cut
+from .cutting.cells import Array, Cells, cut
+from .cutting.simplices import Nodes, converged
+from .cutting.trapezoids import trapezoids
+from .domains import Box, Polygon
 from .faces import Face
 from .fields import SpaceModel
 from .lines import Searched
-from .simplices import Nodes, converged
 from .stacks import Cellwise, cellwise
 from .surfaces import Crossings, pulled
-from .trapezoids import convex_parts
 
 # ∇u on one side of an edge is extrapolated from places this share of the way to the cell's inside, and twice that:
 # where it is not constant the error is of second order in it.
@@ -56,8 +57,12 @@ def cells_of(model: SpaceModel, what: Searched, face: Face) -> Cells | None:
     Returns:
         the cells; None if what breaks is not linear between breaks, or the part is no polygon.
     """
-    parts = convex_parts(face.domain)
-    if parts is None:
+    if isinstance(face.domain, Box):
+        (left, right), (low, high) = face.domain.box.tolist()
+        parts = [np.array([[left, low], [right, low], [right, high], [left, high]])]
+    elif isinstance(face.domain, Polygon):
+        parts = trapezoids(*(e.numpy() for e in face.domain.edges))
+    else:
         return None
     calls = what.trace.calls
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...errors import InputError
+from ....errors import InputError
 
 # Points along a side of the rules that are compared in turn; degrees 2n − 1 are exact.
 _ORDERS = (2, 3, 4, 6, 9)

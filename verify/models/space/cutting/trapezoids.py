@@ -1,4 +1,4 @@
-"""A domain in the plane as convex parts: a box as it is, a polygon in slabs between its corners."""
+"""Polygons, convex or not and with holes, as convex parts: in slabs between their corners."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .domains import Box, Domain, Polygon
-
 Array = NDArray[Any]
 
 # The slabs lie across no direction that kink lines have on purpose: one that ran along a slab's side would be no chord.
@@ -19,18 +17,15 @@ _TURNED = 0.73
 _SAME = 1e-13
 
 
-def convex_parts(domain: Domain) -> list[Array] | None:
-    """Convex polygons (n, 2), anticlockwise, that make up a domain; None if it is neither a box nor a polygon."""
-    if isinstance(domain, Box):
-        (left, right), (low, high) = domain.box.tolist()
-        return [np.array([[left, low], [right, low], [right, high], [left, high]])]
-    return _slabs(domain) if isinstance(domain, Polygon) else None
+def trapezoids(begin: Array, end: Array) -> list[Array]:
+    """Convex polygons (n, 2), anticlockwise: between the first edge met along a slab and the second, and so on.
 
-
-def _slabs(polygon: Polygon) -> list[Array]:
-    """Between the first edge met along a slab and the second, the third and the fourth, and so on."""
+    Args:
+        begin: where each edge of the polygon begins, holes' edges too, (E, 2).
+        end: where it ends.
+    """
     turn = np.array([[math.cos(_TURNED), -math.sin(_TURNED)], [math.sin(_TURNED), math.cos(_TURNED)]])
-    first, second = (e.numpy() @ turn.T for e in polygon.edges)
+    first, second = begin @ turn.T, end @ turn.T
     upwards = first[:, 1] <= second[:, 1]
     low, high = np.where(upwards[:, None], first, second), np.where(upwards[:, None], second, first)
     same = _SAME * float(np.ptp(first, axis=0).max())
