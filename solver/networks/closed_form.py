@@ -20,7 +20,7 @@ from ...verify.statement.centring import centre, centred
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
-from ..data.statement import EndTerms, end_terms
+from ..data.statement import PointTerms, point_terms
 from .architecture import Architecture
 from .centring import moved_biases
 from .compiled import Kernel, arranged, kernel
@@ -66,7 +66,7 @@ class ClosedForm:
         leak: slope of the activation left of its kink.
         table: moments and Dirac factors of the problem.
         whole: the six moments over the whole domain, (6, 1, 1).
-        ends: flux and penalty terms.
+        ends: point loads, flux and penalty terms.
     """
 
     place: float
@@ -75,7 +75,7 @@ class ClosedForm:
     leak: float
     table: Table
     whole: Tensor
-    ends: EndTerms
+    ends: PointTerms
 
     def energy(self, theta: Tensor) -> Tensor:
         """(B, 3N) → (B,)."""
@@ -247,5 +247,5 @@ def closed_form(
     left, right = (float(e) for e in near.domain)
     whole = made(torch.tensor([right], dtype=torch.float64))[:_INTEGRATED, None]
     return ClosedForm(
-        place, left, right, leak, made.to(dtype, device), whole.to(device, dtype), end_terms(near, dtype, device)
+        place, left, right, leak, made.to(dtype, device), whole.to(device, dtype), point_terms(near, dtype, device)
     )
