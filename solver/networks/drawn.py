@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
-from ..data.statement import data, end_terms
+from ..data.statement import data, point_terms
 from .architecture import Architecture
 from .choices import DrawnRule
 
@@ -71,7 +71,7 @@ class DrawnEnergy:
         gradient = lift_slope + distance_slope * value + distance * slope
         left, right = (float(e) for e in self.problem.domain)
         total = (right - left) * (kappa * gradient * gradient / 2 - load * value - lift_load).mean(-1)
-        ends = end_terms(self.problem, x.dtype, x.device)
+        ends = point_terms(self.problem, x.dtype, x.device)
         if ends:
             total = total + ends.energy(self.architecture.value_and_slope(theta, ends.places)[0])
         return total
