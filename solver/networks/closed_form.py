@@ -5,6 +5,7 @@ Written anew for torch, batched, and sharing nothing with `verify`, whose number
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -29,7 +30,7 @@ Array = NDArray[Any]
 
 # Rows of the table: the coefficients of a², a·g, g², a, g, 1 in the density on a piece where the network is a·x + g,
 # integrated; then κD·ℓ′, κD·D′ and κD² themselves, from which the Dirac terms at a kink are made.
-_INTEGRATED = 6
+INTEGRATED = 6
 
 
 def _rows(piece: Piece) -> list[sympy.Expr]:
@@ -53,7 +54,7 @@ def _table(problem: RitzProblem) -> Table:
     pieces = []
     for piece in problem.pieces:
         pieces.append((float(piece.left), float(piece.right), vectorised(_rows(piece))))
-    return table(pieces, _INTEGRATED, problem.name)
+    return table(pieces, INTEGRATED, problem.name)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ClosedForm:
         place: about which all is told; see `centre`.
         left, right: the ends of the domain, less the place.
         leak: slope of the activation left of its kink.
-        table: moments and Dirac factors of the problem.
+        table: moments and Dirac factors of the problem: its integrals', or sums over a grid in their place.
         whole: the six moments over the whole domain, (6, 1, 1).
         ends: flux and penalty terms.
     """
@@ -73,7 +74,7 @@ class ClosedForm:
     left: float
     right: float
     leak: float
-    table: Table
+    table: Table | Callable[[Tensor], Tensor]
     whole: Tensor
     ends: EndTerms
 
@@ -109,7 +110,7 @@ class ClosedForm:
         inside = (kink > self.left) & (kink < self.right)
         kink, order = kink.clamp(self.left, self.right).sort(-1)
         looked_up = self.table(kink)
-        moments, factors = looked_up[:_INTEGRATED], looked_up[_INTEGRATED:]
+        moments, factors = looked_up[:INTEGRATED], looked_up[INTEGRATED:]
         increments = torch.cat([moments, self.whole.expand(-1, len(theta), -1)], -1)
         increments[..., 1:] -= moments
         # Slope and intercept (2, B, N + 1) of the network on each piece: a rising neuron starts at its kink, a falling
@@ -152,8 +153,9 @@ class ClosedForm:
         return energy, gradient.flatten(-2)
 
     def kernel(self, dtype: torch.dtype = torch.float64, device: str = "cpu") -> Kernel | None:
-        """The compiled `sweep` for numbers of such a kind, where there is one; far from 0 there is none."""
-        return None if self.place or dtype != torch.float64 or device != "cpu" else kernel()
+        """The compiled `sweep` for numbers of such a kind, where there is one: not far from 0, nor of sums."""
+        spared = self.place or dtype != torch.float64 or device != "cpu" or not isinstance(self.table, Table)
+        return None if spared else kernel()
 
     def compiled(
         self, sweep: Kernel, theta: Array, dirac_terms: bool = True, gradient: bool = True
@@ -170,6 +172,7 @@ class ClosedForm:
     @cached_property
     def _arrays(self) -> tuple[Array, Array, Array, Array]:
         t, e = self.table, self.ends
+        assert isinstance(t, Table)
         ends = torch.stack([e.places, e.distance, e.lift, e.pull, e.stiffness, e.wanted], -1)
         return *arranged(t.inner, t.centre, t.scale, t.coefficients), self.whole.ravel().numpy(), ends.numpy().copy()
 
@@ -245,7 +248,7 @@ def closed_form(
     near = centred(problem) if place else problem
     made = _table(near)
     left, right = (float(e) for e in near.domain)
-    whole = made(torch.tensor([right], dtype=torch.float64))[:_INTEGRATED, None]
+    whole = made(torch.tensor([right], dtype=torch.float64))[:INTEGRATED, None]
     return ClosedForm(
         place, left, right, leak, made.to(dtype, device), whole.to(device, dtype), end_terms(near, dtype, device)
     )
