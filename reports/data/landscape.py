@@ -159,7 +159,7 @@ def landscape_study(
         planes = eigenplanes(spectra[activation]["exact"])
         make = partial(landscape, problem, starts[activation], planes, energy=energy, **common)
         scans[activation, energy] = _in_range(scan(f"landscape of {activation}, {energy}", make), radius)
-    lines = {}
+    lines: dict[tuple[str, str], tuple[float, float]] = {}
     for activation, energy in SCANS:
         drawn = random_lines(problem, starts[activation], energy, **grid, radius=radius)
         lines[activation, energy] = (drawn.mean, drawn.deviation)

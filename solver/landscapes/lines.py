@@ -40,7 +40,7 @@ class LineScan(Value):
 
     @property
     def mean(self) -> float:
-        """Of the variations: 1 where the energy only falls or only rises, up to 2 in a valley, more where it is rough."""
+        """Of the variations: 1 where the energy only falls or rises, up to 2 in a valley, more where it is rough."""
         return float(self.variations.mean())
 
     @property
