@@ -154,7 +154,7 @@ class _Equations:
 
     def __init__(self, problem: RitzProblem) -> None:
         self.problem = problem
-        self.form: ClosedForm = closed_form(problem, Architecture.of(1, "relu"), torch.float64, torch.device("cpu"))
+        self.form: ClosedForm = closed_form(problem, Architecture.of(1, "relu"))
         self.minimum = _minimum(problem)
 
     def solved(self, start: Array, falling: Booleans | None) -> AutodiffState | None:

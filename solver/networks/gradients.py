@@ -19,8 +19,7 @@ from .closed_form import closed_form
 from .conforming import conforming_energy
 from .differences import advise_step, central_differences
 from .drawn import ADAPTIVE, DRAWN, AdaptiveEnergy, DrawnEnergy
-from .energies import ENERGIES, Energy, grid_energy, strong_energy
-from .node_sums import node_sums
+from .energies import ENERGIES, Energy, grid_energy, node_sums, strong_energy
 from .smoothing import smoothed_energy
 
 GRADIENTS: tuple[str, ...] = get_args(Gradient)
@@ -95,9 +94,9 @@ def objective(
     if strategic and energy == "strong":
         raise InputError(f"gradient: {gradient!r} is that of the Ritz energy; energy='ritz' or 'autodiff' is right")
     if gradient == "exact":
-        return _exact(problem, architecture, dtype, device)
+        return _exact(problem, architecture)
     if gradient == "bulk":
-        return _bulk(problem, architecture, dtype, device)
+        return _bulk(problem, architecture)
     if rule == "conforming":
         if energy == "strong":
             raise InputError("rule: 'conforming' follows the kinks of the Ritz energy; 'midpoint' would be right")
@@ -126,7 +125,7 @@ def objective(
         smoothed = smoothed_energy(problem, architecture, nodes)
         return Objective(gradient, smoothed, autodiff(smoothed))
     if gradient == "autodiff-summed":
-        summed = node_sums(problem, architecture, rule, points, dtype, device)
+        summed = node_sums(problem, architecture, rule, points)
         return Objective(gradient, summed.energy, summed.energy_and_bulk)
     if gradient == "finite-difference":
         return _finite_difference(problem, architecture, discrete, nodes, difference_step)
@@ -151,7 +150,7 @@ def exact_energy(
     """
     device = device or torch.device("cpu")
     if architecture.activation.kinked:
-        return _exact(problem, architecture, dtype, device)
+        return _exact(problem, architecture)
     if architecture.activation.breakpoint and architecture.shallow:
         energy: Energy = conforming_energy(problem, architecture)
     else:
@@ -172,17 +171,17 @@ def autodiff(energy: Energy) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     return gradient
 
 
-def _exact(problem: RitzProblem, architecture: Architecture, dtype: torch.dtype, device: torch.device) -> Objective:
+def _exact(problem: RitzProblem, architecture: Architecture) -> Objective:
     if architecture.shallow:
-        closed = closed_form(problem, architecture, dtype, device)
+        closed = closed_form(problem, architecture)
         return Objective("exact", closed.energy, closed.energy_and_gradient)
     energy = conforming_energy(problem, architecture)
     return Objective("exact", energy, autodiff(energy))
 
 
-def _bulk(problem: RitzProblem, architecture: Architecture, dtype: torch.dtype, device: torch.device) -> Objective:
+def _bulk(problem: RitzProblem, architecture: Architecture) -> Objective:
     if architecture.shallow:
-        closed = closed_form(problem, architecture, dtype, device)
+        closed = closed_form(problem, architecture)
         return Objective("bulk", closed.energy, closed.energy_and_bulk)
     energy = conforming_energy(problem, architecture, moving=False)
     return Objective("bulk", energy, autodiff(energy))

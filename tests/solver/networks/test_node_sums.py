@@ -14,7 +14,7 @@ from kinkproof.verify import InputError, RitzProblem, problems
 FAR = RitzProblem(source="sin(x)", distance="(x-1000)*(1001-x)", domain=(1000, 1001), name="far")
 
 
-@pytest.mark.parametrize("rule", ["midpoint", "endpoint-mean", "trapezoid", "gauss-legendre"])
+@pytest.mark.parametrize("rule", ["midpoint", "trapezoid"])
 @pytest.mark.parametrize("name", [*problems, "far"])
 def test_energy_and_gradient_are_those_of_autograd(name: str, rule: str) -> None:
     problem = problems.get(name, FAR)
