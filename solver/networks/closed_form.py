@@ -21,7 +21,7 @@ from ...verify.statement.centring import centre, centred
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
-from ..data.statement import EndTerms, end_terms
+from ..data.statement import PointTerms, point_terms
 from . import sums
 from .architecture import Architecture
 from .centring import moved_biases
@@ -68,7 +68,7 @@ class ClosedForm:
         leak: slope of the activation left of its kink.
         table: moments and Dirac factors of the problem; see `node_sums` for those of a grid.
         whole: the six moments over the whole domain, (6, 1, 1).
-        ends: flux and penalty terms.
+        ends: point loads, flux and penalty terms.
     """
 
     place: float
@@ -77,7 +77,7 @@ class ClosedForm:
     leak: float
     table: Table
     whole: Tensor
-    ends: EndTerms
+    ends: PointTerms
 
     def energy(self, theta: Tensor) -> Tensor:
         """(B, 3N) → (B,)."""
@@ -179,4 +179,4 @@ def closed_form(problem: RitzProblem, architecture: Architecture) -> ClosedForm:
     made = _table(near)
     left, right = (float(e) for e in near.domain)
     whole = made(torch.tensor([right], dtype=torch.float64))[:INTEGRATED, None]
-    return ClosedForm(place, left, right, leak, made, whole, end_terms(near, torch.float64, torch.device("cpu")))
+    return ClosedForm(place, left, right, leak, made, whole, point_terms(near, torch.float64, torch.device("cpu")))

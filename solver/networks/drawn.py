@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
-from ..data.statement import data, end_terms
+from ..data.statement import data, point_terms
 from .architecture import Architecture
 from .choices import DrawnRule
 
@@ -63,7 +63,7 @@ class _PointEnergy:
         """(B, P) → (B,)."""
         x, weights = self.rule_for(theta.detach())
         total = (weights * self.density(theta, x)).sum(-1)
-        ends = end_terms(self.problem, x.dtype, x.device)
+        ends = point_terms(self.problem, x.dtype, x.device)
         if ends:
             total = total + ends.energy(self.architecture.value_and_slope(theta, ends.places)[0])
         return total
@@ -105,7 +105,7 @@ class AdaptiveEnergy(_PointEnergy):
 
     A cell's indicator is the change that halving it makes to its share of the energy; adaptive quadrature for Deep Ritz
     (Liu and Cai, arXiv 2305.15257) goes by residuals instead. Cells gather at the kinks, and the energy comes out
-    several orders better than on as many equal cells; the cells do not move with the parameters.
+    several times better than on as many equal cells; the cells do not move with the parameters.
     """
 
     @torch.no_grad()
