@@ -35,9 +35,9 @@ def write_junit(audit: ModelAudit, subject: str, path: Path) -> None:
     """
     from ...verify.files import write_whole
 
-    tree = ElementTree.ElementTree(suite(audit, subject))
-    ElementTree.indent(tree)
-    text = ElementTree.tostring(tree.getroot(), encoding="unicode")
+    root = suite(audit, subject)
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding="unicode")
     write_whole(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode())
 
 
