@@ -35,7 +35,12 @@ def test_energy_and_gradient_keep_their_digits(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "others", [{"distance": "x - 1000", "fluxes": {1001: 2}}, {"distance": "1", "essential": {1000: 1, 1001: 2}}]
+    "others",
+    [
+        {"distance": "x - 1000", "fluxes": {1001: 2}},
+        {"distance": "1", "essential": {1000: 1, 1001: 2}},
+        {"loads": {"1000 + 1/3": 2}},
+    ],
 )
 def test_ends_keep_their_digits(others: dict[str, object]) -> None:
     problem, network = problem_at("1000", **others), network_at("1000")

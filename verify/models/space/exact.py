@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ _SIGMAS, _ROUNDED = 5.0, 1e-9
 # Corners up to which lines between all of them are no dearer than the rest, the points between two, and the width of
 # what is cut though no corner lies in it.
 _CORNERS, _BETWEEN, _WIDEST = 150, 5, 0.05
+# By how much finer than for integrals a single line is cut.
+_LIMITS = 4
 # On these the quadrature along the lines has to be as good as the points between corners.
 _FINE = 1e-11
 # Of differences of the energy, small, as between two energies corners of surfaces may pass a line, and what they may be
@@ -89,6 +92,42 @@ class ExactSide:
     def dirac_error(self) -> float:
         """Norm of that of the Dirac part."""
         return float(self.dirac_variance.sum().sqrt())
+
+    @classmethod
+    def still(cls, value: float, gradient: Tensor, points: int, inputs: int) -> ExactSide:
+        """What is not integrated: a mean over points, with autodiff's gradient."""
+        nothing, places = torch.zeros_like(gradient), torch.zeros(0, inputs, dtype=torch.float64)
+        return cls(
+            value, abs(value), gradient, nothing, nothing, nothing, (), places, places[:, 0], "", False, (), (),
+            f"{points} point" + "s" * (points > 1), True,
+        )  # fmt: skip
+
+
+def combined(sides: Sequence[ExactSide], weights: Sequence[float], energy: float, piece: str = "") -> ExactSide:
+    """A weighted sum of independent ones.
+
+    Args:
+        sides: which.
+        weights: of each.
+        energy: of the whole.
+        piece: added to the names of routes.
+    """
+
+    def total(name: str, power: int = 1) -> Any:
+        return sum(w**power * getattr(s, name) for w, s in zip(weights, sides, strict=True))
+
+    def words(name: str) -> str:
+        return "; ".join(dict.fromkeys(getattr(s, name) for s in sides if getattr(s, name)))
+
+    pairs = list(zip(weights, sides, strict=True))
+    return ExactSide(
+        energy, sum(abs(w) * s.magnitude for w, s in pairs), total("bulk"), total("dirac"), total("variance", 2),
+        total("dirac_variance", 2), tuple(replace(u, gradient=w * u.gradient) for w, s in pairs for u in s.units),
+        torch.cat([s.places for s in sides]), torch.cat([w * s.heights for w, s in pairs]), words("kinks"),
+        any(s.crossed for s in sides), max((s.operations for s in sides), key=len),
+        tuple(replace(r, first=r.first + piece) for s in sides for r in s.routes), words("how"),
+        all(s.settled for s in sides),
+    )  # fmt: skip
 
 
 def exact_side(model: SpaceModel, density: Density, face: Face) -> ExactSide:
@@ -151,7 +190,12 @@ def _on_cells(model: SpaceModel, density: Density, face: Face) -> ExactSide | No
 
 def _along_lines(model: SpaceModel, density: Density, face: Face) -> ExactSide:
     what = searched(model, density, face)
-    parts = parts_for(model, density, what, draw(face, _FIRST_LINES, 0), _FINE if face.dimension == 1 else 1e-7)
+    some = draw(face, _FIRST_LINES, 0)
+    if face.dimension > 1:
+        parts = parts_for(model, density, what, some)
+    else:
+        # Where nothing is drawn jumps have to be as exact as integrals, and the limits of L ask for more than these.
+        parts = _LIMITS * parts_for(model, density, what, some, _FINE)
     count = _FIRST_LINES
     while True:
         seeds = range(_SAMPLES if face.dimension > 1 else 1)
