@@ -1,6 +1,6 @@
-"""kinkproof: what is true is in `kinkproof.verify`, what is done with it in `kinkproof.solver`, shown by `kinkproof.reports`.
+"""kinkproof: `verify` says what is true, `solver` does something with it, `reports` shows it.
 
-Importing this package imports none of them.
+Each is imported by its name; this package alone imports none of them.
 """
 
 from importlib.metadata import version

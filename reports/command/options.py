@@ -63,10 +63,11 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except _USAGE_ERROR as error:
+            refusal: Any = error
             if hasattr(error, "possibilities"):
                 options = {o.lstrip("-"): o for p in self.params for o in p.opts}
                 near = nearest(str(getattr(error, "option_name", "")).lstrip("-"), options)
-                error.possibilities = [options[near]] if near else []
+                refusal.possibilities = [options[near]] if near else []
             raise
 
 

@@ -76,15 +76,15 @@ def solve(
     with warnings.catch_warnings():
         # What it says is in the certificate, which is printed, and in the exit code.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if widths is not None:
-            table = run_convergence(problem, _numbers(widths))
+        table = None if widths is None else run_convergence(problem, _numbers(widths))
+        if table is not None:
             results, shown = list(table.networks), _table_as_dict(problem, table)
         else:
             best = run_solve(problem, width, kinks=kinks, tolerance=tolerance, seed=seed, max_iterations=max_iterations)
             results, shown = [best], _as_dict(problem, best)
     if chart is not None:
         trained = {"steps": _STEPS if steps is None else steps, "seeds": _SEEDS if seeds is None else seeds}
-        shown["chart"] = _write_chart(problem, best, chart, **trained)
+        shown["chart"] = _write_chart(problem, results[0], chart, **trained)
     text = json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if save is not None:
         from ...verify.files import write_whole
@@ -95,10 +95,10 @@ def solve(
     else:
         from .solve_tables import certificate_table, convergence_table
 
-        if widths is not None:
+        if table is not None:
             convergence_table(problem, table)
         else:
-            certificate_table(problem, best)
+            certificate_table(problem, results[0])
         for path in (save, chart):
             if path is not None:
                 typer.echo(f"Written: {path}")

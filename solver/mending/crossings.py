@@ -74,12 +74,13 @@ def crossings_of(fields: Fields, lines: Lines, room: bool = True) -> Crossings:
             f"model: {seen.unknown[0]} may break smoothness in ways that are not known, and in several inputs nothing "
             "shows where; operations that torch has for relu, abs, max, clamp or comparisons would be right"
         )
-    if fields.layers is not None:
+    if fields.layers is None:
+        lines = lines.on(seen.device)
+        row, share, column, counts = _zeros(fields, lines)
+    else:
         *arrays, counts = layered_zeros(fields.layers, lines.start.cpu().numpy(), lines.end.cpu().numpy())
         row, share, column = (torch.from_numpy(a).to(seen.device) for a in arrays)
-    lines = lines.on(seen.device)
-    if fields.layers is None:
-        row, share, column, counts = _zeros(fields, lines)
+        lines = lines.on(seen.device)
     length = lines.length[row]
     along, direction = share * length, lines.direction[row]
     place = torch.addcmul(lines.start[row], direction, along[:, None])

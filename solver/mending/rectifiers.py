@@ -73,7 +73,8 @@ class Bends:
         # As it is where z > 0, and then where z < 0.
         above = (self.heights > 0)[:, None, None]
         slopes = np.concatenate([self.slopes + np.where(above, 0, bend), self.slopes - np.where(above, bend, 0)])
-        given = *(torch.cat([a, a]) for a in (self.x, self.value)), torch.from_numpy(slopes).to(self.x.device)
+        x, value = (torch.cat([a, a]) for a in (self.x, self.value))
+        given = (x, value, torch.from_numpy(slopes).to(x.device))
         with torch.no_grad():
             found = density.at(self.fields, *given)
             elementwise(density, self.fields, given, found)
@@ -212,6 +213,10 @@ def _chain(
     return found, out[::-1]
 
 
+def _given_gradients(ctx: Any, factor: Tensor) -> Any:
+    return None, *(factor * g for g in ctx.gradients)
+
+
 class _Nil(torch.autograd.Function):
     """Nil, with given gradients."""
 
@@ -220,8 +225,5 @@ class _Nil(torch.autograd.Function):
         ctx.gradients = gradients
         return tensors[0].new_zeros(())
 
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
-    def backward(ctx: Any, *factors: Tensor) -> Any:
-        (factor,) = factors
-        return None, *(factor * g for g in ctx.gradients)
+    # Assigned, since torch's decorator makes a function of other arguments.
+    backward: Any = staticmethod(once_differentiable(_given_gradients))

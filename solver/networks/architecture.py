@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,7 +49,10 @@ class Architecture:
         Raises:
             InputError: no positive whole numbers, or an unknown activation.
         """
-        widths = tuple(width) if isinstance(width, Sequence) and not isinstance(width, str) else (width,)
+        given: Any = width
+        widths: tuple[int, ...] = (
+            tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+        )
         if not widths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in widths):
             raise InputError(f"width: {width!r} is no layer; a whole number from 1 on, or several, would be right")
         return cls(widths, activation(name), inputs)

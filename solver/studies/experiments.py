@@ -175,18 +175,20 @@ def _made(
     """One run by its label: <activation>-regression or <activation>-<gradient>[-lbfgs][-after-regression]."""
     activation, _, way = label.partition("-")
     if way == "regression":
-        fitted = {k: v for k, v in common.items() if k != "points"} | {"activation": activation}
+        fitted: dict[str, Any] = {k: v for k, v in common.items() if k != "points"} | {"activation": activation}
         # L-BFGS needs no more; a quick run stays quick.
         return regress(problem, steps=min(500, max(1, steps // 10)), seeds=seeds, **fitted)
     gradient, _, after = way.partition("-after-")
-    settings = {**common, "steps": steps, "learning_rate": learning_rate, "record": max(1, steps // 100)}
+    settings: dict[str, Any] = {**common, "steps": steps, "learning_rate": learning_rate}
+    settings |= {"activation": activation, "record": max(1, steps // 100)}
     if after:
         settings["start"] = runs[f"{activation}-{after}"]
     if gradient.endswith("-lbfgs"):
         gradient = gradient.removesuffix("-lbfgs")
         # Every step is looked at: none may raise the energy.
         settings |= {"optimizer": "lbfgs", "steps": max(1, steps // 50), "record": 1}
-    return fit(problem, seeds=seeds, **settings | {"activation": activation, "gradient": gradient})
+    settings["gradient"] = gradient
+    return fit(problem, seeds=seeds, **settings)
 
 
 _FAILS = "With autodiff ReLU ends at a notably higher energy than tanh, though the width suffices for the solution"

@@ -103,7 +103,7 @@ def parse(value: object, what: str = "expression", variables: Mapping[str, sympy
         expression = _from_sympy(value, what, variables)
     elif isinstance(value, str):
         expression = _from_text(value, what, variables)
-    elif isinstance(value, bool) or not isinstance(value, int | float | sympy.Integer):
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what}: {value!r} is a {type(value).__name__}; text, a number or SymPy would be right")
     else:
         expression = sympy.Rational(str(value)) if _finite(value) else sympy.nan

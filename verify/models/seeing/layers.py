@@ -93,8 +93,9 @@ class _Following(TorchFunctionMode):
         if first is not self._at:
             return func(*args, **kwargs)
         if name == "linear":
-            weight, bias = (*args[1:], kwargs.get("weight"), kwargs.get("bias"))[:2] if len(args) < 3 else args[1:3]
             result = func(*args, **kwargs)
+            given = dict(zip(("weight", "bias"), args[1:], strict=False)) | kwargs
+            weight, bias = given["weight"], given.get("bias")
             if self._linear is None and _own(weight) and (bias is None or _own(bias)):
                 self._linear, self._at = (weight, bias), result
             return result
@@ -147,6 +148,7 @@ def layered_zeros(layers: tuple[Layer, ...], start: Array, end: Array) -> tuple[
     ends[::2], ends[1::2] = start, end
     z, broken = _evaluated(layers[0], ends)
     found: list[tuple[Array, Array, Array]] = []
+    row, place, column = rows[:0], shares[:0], rows[:0]
     for k, layer in enumerate(layers):
         apart = broken[:-1] * broken[1:] < 0
         apart &= (rows[:-1] == rows[1:])[:, None]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from importlib import metadata, resources
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import sympy
@@ -113,7 +114,7 @@ def _uncommented(text: str) -> str:
 
 def _fixed_texts() -> dict[str, str]:
     """File name → what does not depend on the problem."""
-    folder = resources.files(__package__).joinpath("c")
+    folder = resources.files(str(__package__)).joinpath("c")
     return {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith((".c", ".h"))}
 
 
@@ -174,7 +175,9 @@ def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[s
 def _cases(cases: Sequence[StoredCase], prefix: str) -> str:
     text, rows = [], []
     for k, case in enumerate(cases):
-        arrays = dict(zip(("w", "b", "c", "bulk", "dirac", "total"), (*case.parameters, *case.parts), strict=True))
+        arrays: dict[str, Any] = dict(
+            zip(("w", "b", "c", "bulk", "dirac", "total"), (*case.parameters, *case.parts), strict=True)
+        )
         arrays["own_jump"] = case.own_jump
         if case.hessian is not None:
             arrays["hessian"] = case.hessian.ravel()
