@@ -194,6 +194,17 @@ def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
             raise InputError(f"{name}: it does nothing {why}")
 
 
+def refuse_quick(context: typer.Context) -> None:
+    """Refuse `--quick` where both that it would choose, steps and seeds, are chosen.
+
+    Raises:
+        InputError: they are.
+    """
+    chosen = {"steps", "epochs"} & set(given(context))
+    if chosen and "seeds" in given(context):
+        refuse_idle(context, ["quick"], "beside --steps and --seeds, which it would choose; one of them is right")
+
+
 def with_problem(command: Callable[..., None], instead: str = "", at_work: bool = True) -> Callable[..., None]:
     """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import refuse_idle, with_problem
+from .options import given, refuse_idle, with_problem
 
 if TYPE_CHECKING:
     from ...solver.free_knots.widths.convergence_table import Convergence
@@ -61,10 +61,15 @@ def solve(
 
     if seed < 0:
         raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
-    if widths is not None and not width is kinks is tolerance is None:
-        raise InputError("widths: a table and a single network are two things; one of the two would be right")
+    stated = [n for n in ("width", "kinks", "tolerance", "widths") if n in given(context)]
+    if len(stated) > 1:
+        raise InputError(
+            f"{stated[1]}: beside --{stated[0]} it is one too many; one of --width, --kinks, --tolerance and --widths "
+            "would be right"
+        )
     if widths is not None:
         refuse_idle(context, ["seed", "max_iterations"], "in a table over --widths; --width would be right")
+    refuse_idle(context, ["penalty"], "where essential values are kept, not penalised; leaving it out is right")
     if chart is None:
         refuse_idle(context, ["steps", "seeds"], "where nothing is trained; --chart FILE beside it would be right")
     if chart is not None:

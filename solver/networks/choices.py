@@ -6,6 +6,8 @@ from ...verify.choices import Rule as Rule
 
 Activation = Literal["relu", "leaky-relu", "relu2", "tanh", "sigmoid", "softplus", "swish", "gelu", "sin", "silu"]
 Gradient = Literal["autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk"]
+# These need no nodes.
+OF_THE_INTEGRAL = ("exact", "bulk")
 EnergyForm = Literal["ritz", "strong"]
 DrawnRule = Literal["uniform", "stratified", "quasi-random"]
 FitRule = Literal[Rule, "conforming", DrawnRule]

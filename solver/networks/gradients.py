@@ -14,7 +14,7 @@ from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import Mesh, data, fine_mesh, mesh
 from .architecture import Architecture
-from .choices import Gradient
+from .choices import OF_THE_INTEGRAL, Gradient
 from .closed_form import closed_form
 from .conforming import conforming_energy
 from .differences import advise_step, central_differences
@@ -22,8 +22,6 @@ from .drawn import DRAWN, DrawnEnergy
 from .energies import ENERGIES, Energy, grid_energy, strong_energy
 
 GRADIENTS: tuple[str, ...] = get_args(Gradient)
-# Of the integral: they need no nodes.
-OF_THE_INTEGRAL = ("exact", "bulk")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.
 FINE_POINTS = 1000
 

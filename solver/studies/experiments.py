@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...verify.choices import unknown
 from ...verify.errors import InputError
 from ...verify.files import write_whole
+from ...verify.showing import html_table
 from ...verify.statement.named import problems
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
@@ -44,6 +46,15 @@ class Outcome(Value):
     claim: str
     runs: Mapping[str, Run]
     checks: tuple[Check, ...]
+
+    def _repr_html_(self) -> str:
+        known = all(run.problem.solution is not None for run in self.runs.values())
+        rows = [
+            (label, float(np.median(run.energy)), float(np.median(run.energy_gap)) if known else None)
+            for label, run in self.runs.items()
+        ]
+        said = "too short a run for a verdict" if self.verdict is None else self.verdict
+        return html_table(f"{self.name}: {self.claim}: {said}", ["run", "median energy", "median energy gap"], rows)
 
     @property
     def first_look(self) -> bool:

@@ -30,7 +30,8 @@ POWERS = ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0))
 
 _KAPPA, _SOURCE, _DISTANCE, _LIFT, OTHERS = (sympy.Function(n, real=True)(X) for n in ("kappa", "f", "D", "ell", "r"))
 _PREACTIVATION = WEIGHT * X + BIAS
-_GRADIENT = sympy.Symbol(r"\hat{u}'")  # for printing û′ as one letter
+# For printing û and û′ as one letter.
+_FIELD, _GRADIENT = sympy.Symbol(r"\hat{u}"), sympy.Symbol(r"\hat{u}'")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Derivation(Value):
     def equations(self) -> tuple[Equation, ...]:
         """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms."""
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
-        # Eq. (5) in the paper's form; `energy_gradients` holds it multiplied out (a test compares the two).
+        # Eq. (5) in the paper's form, with what the energy has at free ends; `energy_gradients` holds the integrand
+        # multiplied out (a test compares the two).
         out = [
             Equation(
                 "5",
@@ -90,6 +92,12 @@ class Derivation(Value):
                 _Integral(
                     _KAPPA * _GRADIENT * self.mixed_gradients[n] - _SOURCE * self.parameter_gradients[n],
                     self.spatial_gradient,
+                    self.field,
+                    *(
+                        sympy.Tuple((e.pull + e.stiffness * (_FIELD - e.wanted)) * self.parameter_gradients[n], e.place)
+                        for e in self.problem.free_ends
+                        if (e.pull, e.stiffness) != (0, 0)
+                    ),
                 ),
             )
             for n in PARAMETERS
@@ -189,11 +197,13 @@ def sift(integrand: Any) -> Any:
 
 
 class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type information
-    """∫ (…) dx for printing only, with what û′ in it stands for; nothing evaluates it."""
+    """∫ (…) dx and terms at ends, for printing only, with what û′ and û in them stand for; nothing evaluates it."""
 
     def _sympystr(self, printer: Any) -> str:
-        integrand, gradient = self.args
-        return f"Integral({printer.doprint(integrand.subs(_GRADIENT, gradient))}, {printer.doprint(X)})"
+        integrand, gradient, field, *ends = self.args
+        whole = sympy.Integral(integrand.subs(_GRADIENT, gradient), X)
+        at_ends = [sympy.Subs(term.subs(_FIELD, field), X, place) for term, place in ends]
+        return str(printer.doprint(sympy.Add(whole, *at_ends)))
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information
@@ -202,7 +212,9 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
     _names: ClassVar = {"kappa": r"\kappa", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
 
     def _print__Integral(self, expr: Any) -> str:
-        return rf"\int \left( {self._print(expr.args[0])} \right) dx"
+        integrand, _, _, *ends = expr.args
+        at_ends = [rf" + \left[ {self._print(term)} \right]_{{x = {self._print(place)}}}" for term, place in ends]
+        return rf"\int \left( {self._print(integrand)} \right) dx" + "".join(at_ends)
 
     def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
         name = self._names[expr.func.__name__]

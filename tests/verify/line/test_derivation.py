@@ -5,10 +5,11 @@ import inspect
 
 import pytest
 import sympy
-from kinkproof.verify import derive, problems
+from kinkproof.verify import RitzProblem, ShallowNetwork, derive, exact_gradient, problems
 from kinkproof.verify.line import derivation
 from kinkproof.verify.line.derivation import BIAS, OUTPUT, PARAMETERS, POWERS, WEIGHT, sift
 from kinkproof.verify.statement.expressions import X
+from sympy.core.function import AppliedUndef
 
 STEP, DELTA = sympy.Heaviside(WEIGHT * X + BIAS), sympy.DiracDelta(WEIGHT * X + BIAS)
 
@@ -19,6 +20,25 @@ def test_the_energy_gradients_are_equation_5() -> None:
     for name in PARAMETERS:
         paper = kappa * d.spatial_gradient * d.mixed_gradients[name] - f * d.parameter_gradients[name]
         assert sympy.expand(d.energy_gradients[name] - paper) == 0
+
+
+def test_equation_5_has_the_terms_at_free_ends() -> None:
+    # Alone on the domain and with one neuron the terms are what a flux and a spring add to the gradient.
+    statement = {"source": "1", "distance": 1, "domain": (0, 2)}
+    bare = RitzProblem(**statement, fluxes={0: 0, 2: 0})
+    loaded = RitzProblem(**statement, fluxes={0: "1/3"}, robin={2: ("5/2", "1/7")})
+    network = ShallowNetwork([1], ["-1/2"], ["3/4"])
+    added = exact_gradient(loaded, network).total.ravel() - exact_gradient(bare, network).total.ravel()
+    place = {WEIGHT: 1, BIAS: -sympy.Rational(1, 2), OUTPUT: sympy.Rational(3, 4)}
+    for equation, wanted in zip(derive(loaded).equations(), added, strict=False):
+        read = sympy.sympify(equation.text(), locals={str(s): s for s in place})
+        terms = [term.doit() for term in read.atoms(sympy.Subs)]
+        assert len(terms) == 2
+        data = {f: int(f.func.__name__ == "D") for term in terms for f in term.atoms(AppliedUndef)}
+        at_ends = sum(term.subs(data) for term in terms)
+        assert float(at_ends.subs(place)) == pytest.approx(wanted, abs=1e-14)
+        assert equation.latex().count("x = 2") == equation.latex().count("x = 0") == 1
+    assert "right]_{x" not in derive(bare).latex()
 
 
 def test_the_delta_appears_in_the_mixed_gradients_of_hidden_parameters_only() -> None:
