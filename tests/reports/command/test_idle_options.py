@@ -54,7 +54,7 @@ MODES = [
     ("fit", "--gradient bulk", "--rule --points --difference-step"),
     ("fit", "--optimizer lbfgs", "--learning-rate --schedule --lbfgs-steps"),
     ("fit", "--optimizer varpro", "--learning-rate --schedule --lbfgs-steps"),
-    ("fit", "--optimizer newton --gradient exact", "--learning-rate --schedule --lbfgs-steps"),
+    ("fit", "--optimizer newton --gradient exact", "--learning-rate --schedule --lbfgs-steps --rule --points"),
     ("solve", "", "--steps --seeds --penalty"),
     ("solve", PENALISED, "--penalty --chart"),
     ("solve", "--source 1", "--problem"),
