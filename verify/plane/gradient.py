@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import Degeneracy, NondifferentiableError
 from ..showing import gradient_table
+from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, require_network
-from ..statement.plane_network import PlaneBlocks, PlaneNetwork
+from ..statement.plane_network import PlaneNetwork
 from ..values import Value
 from .degeneracies import clearance, degeneracies
 from .energy import GUARD_DIGITS, energy_of, refined, require_rational

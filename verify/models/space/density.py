@@ -7,8 +7,7 @@ import torch
 from ...errors import InputError
 from ..judging.density import Density
 from ..seeing.source_lines import at, line_of
-from .domains import Domain
-from .fields import SpaceModel, probes
+from .fields import SpaceModel
 
 # Step of the differences, the cube root of float64's rounding, and what they may be off by, of the largest.
 _STEP, _OFF = 6e-6, 1e-3
@@ -16,14 +15,13 @@ _STEP, _OFF = 6e-6, 1e-3
 _SAME = 1e-9
 
 
-def check(density: Density, model: SpaceModel, domain: Domain) -> None:
-    """Evaluate L at a few points, twice, and its derivative along a direction of u and ∇u against differences.
+def check(density: Density, model: SpaceModel, x: torch.Tensor) -> None:
+    """Evaluate L at a few points (n, d), twice, and its derivative along a direction of u and ∇u against differences.
 
     Raises:
         InputError: not finite; it changes from call to call, or with the other points; autograd does not see how it
             depends on u or ∇u.
     """
-    x = probes(domain)
     fields = [f.detach() for f in model.fields(x, density.second) if f is not None]
     arguments = [f.clone().requires_grad_() for f in fields]
     found, again = density.at(model, x, *arguments), density.at(model, x, *arguments)
