@@ -188,7 +188,7 @@ def _refuse_idle(
         return
     if checkpoint is None:
         refuse_idle(context, ["checkpoint_every"], "without a checkpoint; --checkpoint FILE beside it would be right")
-    if optimizer in ("lbfgs", "varpro", "newton"):
+    if optimizer in ("lbfgs", "varpro", "newton", "block-newton"):
         refuse_idle(context, ["learning_rate", "schedule"], f"with --optimizer {optimizer}, which finds its own steps; "
                     "adam or adam-lbfgs would be right")  # fmt: skip
     if start is not None:

@@ -27,7 +27,7 @@ SAMPLES = {
     "--widths": "3,4", "--seed": "1", "--max-iterations": "5", "--chart": "chart.pdf", "--backend": "torch",
     "--picture": "a.svg", "--pdf": "a.pdf", "--output": "a.html", "--cache": "cache", "--processes": "2",
     "--scheduler": "tcp://127.0.0.1:1", "--standalone": "a.py", "--pack": "a.json", "--language": "c",
-    "--resolution": "11", "--radius": "0.1",
+    "--resolution": "11", "--radius": "0.1", "--junit": "a.xml",
 }  # fmt: skip
 PENALISED = "--source 1 --distance 1 --essential 0=0 --essential 1=0"
 FIT_STATES = "--activation --gradient --energy --schedule --optimizer --lbfgs-steps --rule --difference-step --start"
@@ -35,12 +35,12 @@ FIT_STATES += " --initial --patience --record --checkpoint --checkpoint-every --
 AUDIT_STATES = f"{STATEMENT} --width --seed --backend --save --picture"
 # Subcommand, what else stands on the line, and the options that do nothing there.
 MODES = [
-    ("audit", "", "--points --pdf"),
+    ("audit", "", "--points --pdf --junit"),
     ("audit", "own.py:energy", AUDIT_STATES),
     ("audit", "sums.py:energy", "--rule"),
     ("audit", "losses.py:energy", "--rule"),
     ("audit", "--source 1", "--problem --penalty"),
-    ("verify", "", "--points --pdf"),
+    ("verify", "", "--points --pdf --junit"),
     ("verify", "sums.py:energy", "--rule"),
     ("derive", "--source 1", "--problem --penalty"),
     ("derive", "", "--penalty"),
@@ -54,6 +54,7 @@ MODES = [
     ("fit", "--gradient bulk", "--rule --points --difference-step"),
     ("fit", "--optimizer lbfgs", "--learning-rate --schedule --lbfgs-steps"),
     ("fit", "--optimizer varpro", "--learning-rate --schedule --lbfgs-steps"),
+    ("fit", "--optimizer block-newton --gradient exact", "--learning-rate --schedule"),
     ("fit", "--optimizer newton --gradient exact", "--learning-rate --schedule --lbfgs-steps --rule --points"),
     ("solve", "", "--steps --seeds --penalty"),
     ("solve", PENALISED, "--penalty --chart"),

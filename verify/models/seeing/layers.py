@@ -148,7 +148,7 @@ class _Following(TorchFunctionMode):
             self.layers.append(
                 Layer(*self._linear, lambda z: breakpoints(name, z, *more, **rest), activation, len(found), name)
             )
-            z = first.clone()
+            z = self._at.clone()
             self._linear, self._at = None, func(*args, **kwargs)
             self.known.append((z, self._at))
             return self._at
