@@ -73,7 +73,7 @@ class Rows:
     """
 
     evaluate: Callable[[Array], Array]
-    polynomial: bool
+    polynomial: bool = False
 
 
 def table(pieces: list[tuple[float, float, Rows]], integrated: int, what: str = "problem") -> Table:
