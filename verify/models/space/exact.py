@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ..judging.density import Density
 from ..telling.model_findings import Route
+from .cutting.simplices import RoughError
+from .density import refuse_jumps, refuse_large, refuse_poles
 from .faces import Face
 from .fields import SpaceModel
-from .lines import across, draw, searched
+from .lines import Searched, across, draw, searched
 from .plane import cells_of, energy_on_cells, on_cells
 from .sampled import Sample, energy_along, jumps_along, parts_for, sample
 from .surfaces import Unit, units
@@ -139,15 +141,20 @@ def exact_side(model: SpaceModel, density: Density, face: Face) -> ExactSide:
     Raises:
         InputError: operations whose breaks are not known; an energy that is not finite.
     """
+    what = searched(model, density, face)
+    refuse_jumps(model, what, face)
     if face.dimension == 2:
-        found = _on_cells(model, density, face)
+        try:
+            found = _on_cells(model, density, face, what)
+        except RoughError as rough:
+            refuse_poles(model, density, face, rough.place, True)
+            raise
         if found is not None:
             return found
-    return _along_lines(model, density, face)
+    return _along_lines(model, density, face, what)
 
 
-def _on_cells(model: SpaceModel, density: Density, face: Face) -> ExactSide | None:
-    what = searched(model, density, face)
+def _on_cells(model: SpaceModel, density: Density, face: Face, what: Searched) -> ExactSide | None:
     cells = cells_of(model, what, face)
     found = None if cells is None else on_cells(model, density, what, face, cells)
     if found is None:
@@ -188,9 +195,9 @@ def _on_cells(model: SpaceModel, density: Density, face: Face) -> ExactSide | No
     )  # fmt: skip
 
 
-def _along_lines(model: SpaceModel, density: Density, face: Face) -> ExactSide:
-    what = searched(model, density, face)
+def _along_lines(model: SpaceModel, density: Density, face: Face, what: Searched) -> ExactSide:
     some = draw(face, _FIRST_LINES, 0)
+    refuse_large(model, density, face, some, what)
     if face.dimension > 1:
         parts = parts_for(model, density, what, some)
     else:

@@ -10,10 +10,12 @@ import sympy
 
 from ...choices import Rule
 from ...statement.named import problems
+from ...statement.named_plane import plane_problems
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ...systems.refinement import near_solution
 from .deep_records import deep_records
+from .plane_records import plane_records
 from .records import Record, case_record, grid_record, pack_text
 
 # The version with which these packs came out: what is out is never changed, and a later version makes the same bytes.
@@ -132,6 +134,13 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "robin": {-1: ("1/2", 1), 2: (2, 0)},
         "domain": (-1, 2),
     },
+    "tabulated": {},
+    # As `tabulated` reads (0, 1), (1/4, 3/2), (1/2, 1/3), (4/5, 2), (1, 1).
+    "tabulated-coefficient": {
+        "coefficient": "Piecewise((1 + 2*x, x < 1/4), (8/3 - 14*x/3, x < 1/2), (50*x/9 - 22/9, x < 4/5), "
+        "(6 - 5*x, True))",
+        "source": "cos(3*x)",
+    },
 }
 
 
@@ -222,6 +231,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "coefficients": ("variable and piecewise coefficients, natural and penalised ends, lifts, domains", _coefficients),
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
+    "plane": ("networks of two inputs on polygons: Dirac terms on lines", lambda: plane_records({**plane_problems})),
     "statements": ("what problems state besides: Robin ends, point loads, alone and beside other kinds", _statements),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),
