@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import sympy
@@ -134,8 +134,7 @@ class Derivation(Value):
 
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
-        data = {_KAPPA: piece.coefficient, _SOURCE: piece.source, _DISTANCE: piece.distance, _LIFT: piece.lift}
-        return expression.subs(data, simultaneous=True).doit()
+        return _specialised(expression, piece.coefficient, piece.source, piece.distance, piece.lift)
 
 
 def derive(problem: RitzProblem) -> Derivation:
@@ -173,6 +172,12 @@ def _derive() -> dict[str, Any]:
         "dirac_terms": {n: sift(e) for n, e in energy.items()},
         "density": {p: polynomial.coeff_monomial(SLOPE ** p[0] * INTERCEPT ** p[1]) for p in POWERS},
     }
+
+
+@lru_cache(maxsize=2048)
+def _specialised(expression: Any, coefficient: Any, source: Any, distance: Any, lift: Any) -> Any:
+    data = {_KAPPA: coefficient, _SOURCE: source, _DISTANCE: distance, _LIFT: lift}
+    return expression.subs(data, simultaneous=True).doit()
 
 
 def _density(field: Any, gradient: Any) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..statement.blocks import BLOCKS, PlaneBlocks
 from .case import Case, Parts, floats, frozen
 from .formulas import evaluate
-from .plane_comparison import as_plane_vector, diagnose_plane_gradient
+from .plane_comparison import as_plane_vector, diagnose_plane_gradient, plane_component
 
 Array = NDArray[Any]
 PLANE_DATA = (
@@ -86,9 +86,7 @@ class PlaneCase(Case):
 
     def component(self, index: int) -> str:
         """How a component of a gradient is called, such as ``hidden_weights[2, 0]``."""
-        if index < 2 * self.width:
-            return f"{BLOCKS[0]}[{index // 2}, {index % 2}]"
-        return f"{BLOCKS[index // self.width - 1]}[{index % self.width}]"
+        return plane_component(self.width)(index)
 
     @property
     def density(self) -> str:

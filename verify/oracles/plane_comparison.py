@@ -5,7 +5,7 @@ NumPy only, and complete but for `comparison`: generated files carry a copy of b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -49,6 +49,11 @@ def as_plane_vector(gradient: Any, width: int) -> Array:
     if array.shape != (4 * width,):
         raise ValueError(f"gradient: shape {array.shape} does not fit; {wanted}")
     return array
+
+
+def plane_component(width: int) -> Callable[[int], str]:
+    """Index in a (4N,) vector → block, neuron and, of hidden weights, axis."""
+    return lambda k: f"{BLOCKS[0]}[{k // 2}, {k % 2}]" if k < 2 * width else f"{BLOCKS[k // width - 1]}[{k % width}]"
 
 
 def diagnose_plane_gradient(
