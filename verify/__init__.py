@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .statement.plane import PlaneProblem as PlaneProblem
     from .statement.plane_network import PlaneNetwork as PlaneNetwork
     from .statement.problem import RitzProblem as RitzProblem
+    from .tables import tabulated as tabulated
 
 _HOME = {
     "BoxProblem": "statement.box",
@@ -53,6 +54,7 @@ _HOME = {
     "plane_problems": "statement.named_plane",
     "problems": "statement.named",
     "quadrature_gradient": "discrete.quadrature",
+    "tabulated": "tables",
 }
 
 __all__ = sorted(_HOME)

@@ -63,10 +63,11 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except _USAGE_ERROR as error:
+            refusal: Any = error
             if hasattr(error, "possibilities"):
                 options = {o.lstrip("-"): o for p in self.params for o in p.opts}
                 near = nearest(str(getattr(error, "option_name", "")).lstrip("-"), options)
-                error.possibilities = [options[near]] if near else []
+                refusal.possibilities = [options[near]] if near else []
             raise
 
 
@@ -84,6 +85,9 @@ Name = Annotated[
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
+Data = Annotated[
+    str | None, typer.Option(help="Instead of a named problem: an expression in x, or a CSV file of x and values.")
+]
 Number = Annotated[str | None, typer.Option(help="Instead of a named problem: an exact number.")]
 Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
 RobinPairs = Annotated[
@@ -198,6 +202,17 @@ def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
             raise InputError(f"{name}: it does nothing {why}")
 
 
+def refuse_quick(context: typer.Context) -> None:
+    """Refuse `--quick` where both that it would choose, steps and seeds, are chosen.
+
+    Raises:
+        InputError: they are.
+    """
+    chosen = {"steps", "epochs"} & set(given(context))
+    if chosen and "seeds" in given(context):
+        refuse_idle(context, ["quick"], "beside --steps and --seeds, which it would choose; one of them is right")
+
+
 def with_problem(
     command: Callable[..., None], instead: str = "", at_work: bool = True, plane: bool = False
 ) -> Callable[..., None]:
@@ -240,8 +255,8 @@ def with_problem(
 
 def _stated(
     problem: Name = None,
-    source: Text = None,
-    coefficient: Text = None,
+    source: Data = None,
+    coefficient: Data = None,
     distance: Text = None,
     lift: Text = None,
     solution: Text = None,
@@ -254,12 +269,16 @@ def _stated(
 ) -> RitzProblem:
     from ...verify.errors import InputError
     from ...verify.statement.problem import RitzProblem
+    from ...verify.tables import tabulated
 
     given = {
         "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
         "penalty": penalty, "domain": domain,
     }  # fmt: skip
     statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    for key in ("source", "coefficient"):
+        if str(statement.get(key)).endswith(".csv"):
+            statement[key] = tabulated(statement[key])
     for key, pairs in (("fluxes", flux), ("essential", essential)):
         for pair in pairs or []:
             end, equals, value = pair.partition("=")

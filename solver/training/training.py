@@ -16,9 +16,18 @@ from ...verify.errors import InputError
 from ...verify.statement.box import BoxProblem
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
+from ..networks.choices import (
+    OF_THE_INTEGRAL,
+    EnergyForm,
+    FitRule,
+    Gradient,
+    Initial,
+    Optimizer,
+    Precision,
+    ScheduleName,
+)
 from ..networks.choices import Activation as ActivationName
-from ..networks.choices import EnergyForm, FitRule, Gradient, Initial, Optimizer, Precision, ScheduleName
-from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
+from ..networks.gradients import Objective, objective
 from .adam import Adam, GradientDescent, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
@@ -85,7 +94,8 @@ def fit(
         points: quadrature nodes.
         seeds: one network each; the same seed always starts from the same parameters, whatever the gradient.
         rule: of the quadrature; "conforming" follows the kinks; "adaptive" halves cells where the integrand asks for
-            it; "uniform", "stratified" and "quasi-random" draw points anew at each step.
+            it; "uniform", "stratified" and "quasi-random" draw points anew at each step. "exact" and "bulk" integrate,
+            and see no points.
         energy: "ritz" (Eq. 2) or "strong" (Eq. 1, squared).
         difference_step: ε of central differences; None: the adviser's.
         optimizer: "adam"; "sgd": gradient descent; "lbfgs"; "adam-lbfgs": first one, then the other; "varpro": variable

@@ -68,7 +68,8 @@ _CLASSES = (
 )
 # Where `sympy.lambdify` finds functions of NumPy arrays: NumPy has no erf.
 NUMPY_MODULES: list[Any] = [{"erf": np.vectorize(math.erf, otypes=[float])}, "numpy"]
-LONGEST_TEXT = 2000
+# A table of 200 rows, written out as a Piecewise of cubics, is shorter.
+LONGEST_TEXT = 50_000
 # Of a longer formula it is not guessed what was meant.
 _LONGEST_MENDED = 200
 # A numeric power is computed on the spot; this keeps 9**9**9 from filling the memory.
@@ -112,7 +113,7 @@ def parse(
         expression = _from_sympy(value, what, variables, functions)
     elif isinstance(value, str):
         expression = _from_text(value, _Words(what, variables, functions))
-    elif isinstance(value, bool) or not isinstance(value, int | float | sympy.Integer):
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what}: {value!r} is a {type(value).__name__}; text, a number or SymPy would be right")
     else:
         expression = sympy.Rational(str(value)) if _finite(value) else sympy.nan

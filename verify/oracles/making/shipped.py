@@ -134,6 +134,13 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "robin": {-1: ("1/2", 1), 2: (2, 0)},
         "domain": (-1, 2),
     },
+    "tabulated": {},
+    # As `tabulated` reads (0, 1), (1/4, 3/2), (1/2, 1/3), (4/5, 2), (1, 1).
+    "tabulated-coefficient": {
+        "coefficient": "Piecewise((1 + 2*x, x < 1/4), (8/3 - 14*x/3, x < 1/2), (50*x/9 - 22/9, x < 4/5), "
+        "(6 - 5*x, True))",
+        "source": "cos(3*x)",
+    },
 }
 
 
