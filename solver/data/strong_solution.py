@@ -139,8 +139,8 @@ def refuse_infinite_coefficient(problem: RitzProblem) -> None:
         place = after.left
         if any(place in piecewise.singular_points(p.coefficient, p.left, p.right) for p in (before, after)):
             raise InputError(
-                f"coefficient: it is infinite at x = {place} inside the domain, where places in float64 have no digits left "
-                "for what the solver needs; exact_energy and exact_gradient would be right"
+                f"coefficient: it is infinite at x = {place} inside the domain, where places in float64 have no digits "
+                "left for what the solver needs; exact_energy and exact_gradient would be right"
             )
 
 

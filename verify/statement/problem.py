@@ -393,10 +393,10 @@ class RitzProblem:
             products += [smooth * piece.lift] if key == "source" and piece.lift != 0 else []
             if all(piecewise.growth_exponent(p, pole, inward) > -1 + 1e-9 for p in products):
                 return
-        raise InputError(
-            f"{key}: {smooth} has a pole at x = {pole} that cannot be integrated; a function finite on the domain, or one "
-            "that grows more slowly than 1/distance, would be right"
+        right = "a function finite on the domain" + (
+            ", or one that grows more slowly than 1/distance," if key in ("source", "coefficient") else ""
         )
+        raise InputError(f"{key}: {smooth} has a pole at x = {pole}; {right} would be right")
 
     def _check_ends(self) -> None:
         for end in self.domain:
