@@ -43,17 +43,17 @@ REQUIRED_DIGITS = 40
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two routes agree: digits of the largest component, where they differ most, and how far they must."""
+    """How far two routes agree: digits of the largest component, where they differ most, and how far they must; None says `REQUIRED_DIGITS`."""
 
     routes: tuple[str, str]
     digits: float
     parameter: int
-    required: float = REQUIRED_DIGITS
+    required: float | None = None
 
     @property
     def passed(self) -> bool:
         """Do they agree as far as they must?"""
-        return self.digits >= self.required
+        return self.digits >= (REQUIRED_DIGITS if self.required is None else self.required)
 
 
 def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | None = None) -> tuple[Agreement, ...]:
@@ -74,9 +74,7 @@ def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | 
     return tuple(out)
 
 
-def agreement(
-    candidate: Array, reference: Array, routes: tuple[str, str], required: float = REQUIRED_DIGITS
-) -> Agreement:
+def agreement(candidate: Array, reference: Array, routes: tuple[str, str], required: float | None = None) -> Agreement:
     """Digits to which a gradient (3N,) agrees with a reference, relative to its largest component."""
     with mpmath.workdps(80):
         scale = max(abs(v) for v in reference) or mpmath.mpf(1)

@@ -21,7 +21,7 @@ from .answer import answer
 from .discovery import describe
 from .method import Array, Method, Unavailable
 from .row import OWN, Row
-from .study import study
+from .study import ON_A_LINE, Bound, study
 
 
 def blank_row(method: Method, precision: str) -> Row:
@@ -40,7 +40,7 @@ def examined(
     exact: Gradient | PlaneGradient,
     grids: Sequence[Sequence[Grid | PlanePoints]],
     sizes: list[int],
-    slowest: float = 1.0,
+    bound: Bound = ON_A_LINE,
     *,
     by_the_whole: bool = False,
 ) -> Row:
@@ -54,7 +54,7 @@ def examined(
         exact: the gradient there.
         grids: a family of neighbouring ones for each size.
         sizes: their numbers of points.
-        slowest: see `study`.
+        bound: see `study`.
         by_the_whole: errors of blocks are measured by the whole gradient, since a block's own may be nil.
 
     Raises:
@@ -79,8 +79,8 @@ def examined(
     for name in BLOCKS:
         part = slice(start, start := start + np.size(getattr(exact.total, name)))
         blocks[name] = study([[f[part] for f in of_n] for of_n in found], target[part], sizes, blank.precision, whole,
-                             slowest)  # fmt: skip
-    total = study(found, target, sizes, blank.precision, slowest=slowest)
+                             bound)  # fmt: skip
+    total = study(found, target, sizes, blank.precision, bound=bound)
     attribution = None
     dirac = exact.dirac.ravel()
     if total.verdict == "inconsistent" and np.any(dirac):

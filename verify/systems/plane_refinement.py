@@ -28,15 +28,16 @@ from .examination import blank_row, examined
 from .method import Array, Method, require_inputs
 from .plane_findings import PlaneAudit
 from .row import OWN, Row
-from .study import ROUNDING, Study, family_sizes, growth
+from .study import ROUNDING, Bound, Study, family_sizes, growth
 
 PLANE_POINTS = (400, 4_000, 40_000)
 PLANE_WIDTH = 10
 PLANE_PROBLEM = "plane-sine"
 # n points have a spacing of 1/√n, and errors may fall as slowly: those of random points, of cells that a line along
 # their rows cuts, of cells at edges that run across them. On which side of a line the nearest node lies is, point by
-# point, a matter of chance where points are random: √n such choices for each line make half that order.
-_SLOWEST = {None: 0.5, "mean": 0.5, "nearest": 0.25}
+# point, a matter of chance where points are random: √n such choices for each line make half that order, which does not
+# show over one decade.
+_BOUNDS = {None: Bound(0.5, -2), "mean": Bound(0.5, -2), "nearest": Bound(0.25, 0)}
 # Growth nearer to the verdict's bound than this factor is luck: what was found then is what was to be expected.
 _CLOSE = 1.25
 # Derivations in float64 must agree to this many digits of the largest component. Where training ends the gradient is a
@@ -176,7 +177,7 @@ class _Asked:
         families = self._family(rule)
         found = examined(
             blank_row(method, precision), method, self._problem, self._network, self._exact, families,
-            list(self._points), _SLOWEST[method.delta], by_the_whole=True,
+            list(self._points), _BOUNDS[method.delta], by_the_whole=True,
         )  # fmt: skip
         lasting, reason = self._lasting(method, rule)
         whole = float(np.linalg.norm(self._exact.total.ravel())) or 1.0
@@ -189,7 +190,7 @@ class _Asked:
             errors = [float(np.hypot(share, e)) for e in least.errors]
             if errors[-1] <= ROUNDING[precision]:
                 return "consistent"
-            grown = growth(errors, list(self._points), _SLOWEST[method.delta])
+            grown = growth(errors, list(self._points), _BOUNDS[method.delta])
             return verdict if 1 / _CLOSE < grown < _CLOSE else "consistent" if grown < 1 else "inconsistent"
 
         if found.total is None:

@@ -21,8 +21,22 @@ _FAMILY = (1.0, 1.1, 1.2, 1.3)
 # Error × n^p keeps its size where the error has order p (1 on a line: kinks anywhere in their cells) and grows by 10^p
 # from decade to decade where it stands still: the geometric mean of the two decides.
 _MOST_GROWTH = 10**0.5
-# Orders below this one are looked for from the first grid to the last.
-_SLOW = 0.5
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How slowly errors may fall that vanish.
+
+    Attributes:
+        order: p in n, of the slowest.
+        since: the grid since which the last error has to have fallen by n^(−p/2); None for any, a decade apart.
+    """
+
+    order: float
+    since: int | None = None
+
+
+ON_A_LINE = Bound(1.0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ def study(
     sizes: list[int],
     precision: str,
     scale: float | None = None,
-    slowest: float = 1.0,
+    bound: Bound = ON_A_LINE,
 ) -> Study:
     """Relative errors over the grids → order and verdict.
 
@@ -71,16 +85,16 @@ def study(
         sizes: n, ascending.
         precision: in which the gradients were computed.
         scale: what errors are measured by, by default the norm of the target.
-        slowest: p, the order in n of the slowest error that vanishes.
+        bound: for the verdict.
     """
     scale = scale or float(np.linalg.norm(target)) or 1.0
     errors = [max(float(np.linalg.norm(f - target)) for f in of_n) / scale for of_n in found]
     if not np.isfinite(np.concatenate([f for of_n in found for f in of_n])).all():
         return Study(tuple(errors), None, "inconsistent")
-    return judged(errors, sizes, precision, slowest)
+    return judged(errors, sizes, precision, bound)
 
 
-def judged(errors: list[float], sizes: list[int], precision: str, slowest: float = 1.0) -> Study:
+def judged(errors: list[float], sizes: list[int], precision: str, bound: Bound) -> Study:
     """Order and verdict of errors at sizes; see `study`."""
     rounding = ROUNDING[precision]
     if max(errors) <= rounding:
@@ -91,15 +105,14 @@ def judged(errors: list[float], sizes: list[int], precision: str, slowest: float
     if len(above) > 1:
         logarithms = np.log(np.array(above))
         order = float(-np.polyfit(logarithms[:, 0], logarithms[:, 1], 1)[0])
-    vanishes = errors[-1] <= rounding or growth(errors, sizes, slowest) <= 1
+    vanishes = errors[-1] <= rounding or growth(errors, sizes, bound) <= 1
     return Study(tuple(errors), order, "consistent" if vanishes else "inconsistent")
 
 
-def growth(errors: list[float], sizes: list[int], slowest: float = 1.0) -> float:
+def growth(errors: list[float], sizes: list[int], bound: Bound) -> float:
     """By how much error × n^p has grown at last, in units of the most that it may grow where the error vanishes."""
-    scaled = [float(n**slowest * e) for n, e in zip(sizes, errors, strict=True)]
-    before, most = max(scaled[:-1]), _MOST_GROWTH**slowest
-    if slowest < _SLOW:
-        # So slow a fall does not show over one decade.
-        before, most = scaled[0], (sizes[-1] / sizes[0]) ** (slowest / 2)
+    scaled = [float(n**bound.order * e) for n, e in zip(sizes, errors, strict=True)]
+    before, most = max(scaled[:-1]), _MOST_GROWTH**bound.order
+    if bound.since is not None:
+        before, most = scaled[bound.since], (sizes[-1] / sizes[bound.since]) ** (bound.order / 2)
     return scaled[-1] / before / most if before else float("inf")
