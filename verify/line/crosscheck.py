@@ -43,7 +43,10 @@ REQUIRED_DIGITS = 40
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two routes agree: digits of the largest component, where they differ most, and how far they must; None says `REQUIRED_DIGITS`."""
+    """How far two routes agree: digits of the largest component, where they differ most, and how far they must.
+
+    Without `required` that is `REQUIRED_DIGITS`.
+    """
 
     routes: tuple[str, str]
     digits: float

@@ -39,7 +39,7 @@ PLANE_PROBLEM = "plane-sine"
 # show over one decade.
 _BOUNDS = {None: Bound(0.5, -2), "mean": Bound(0.5, -2), "nearest": Bound(0.25, 0)}
 # Growth nearer to the verdict's bound than this factor is luck: what was found then is what was to be expected.
-_CLOSE = 1.25
+_CLOSE = 1.2
 # Derivations in float64 must agree to this many digits of the largest component. Where training ends the gradient is a
 # hundredth of what it is a sum of, which leaves some thirteen.
 _REQUIRED_DIGITS = 10

@@ -29,7 +29,8 @@ class Bound:
 
     Attributes:
         order: p in n, of the slowest.
-        since: the grid since which the last error has to have fallen by n^(−p/2); None for any, a decade apart.
+        since: the grid since which the last error has to have fallen by n^(−p/4): what stands still does so steadily,
+            what falls does so with luck. None for any grid, a decade apart, and n^(−p/2).
     """
 
     order: float
@@ -114,5 +115,5 @@ def growth(errors: list[float], sizes: list[int], bound: Bound) -> float:
     scaled = [float(n**bound.order * e) for n, e in zip(sizes, errors, strict=True)]
     before, most = max(scaled[:-1]), _MOST_GROWTH**bound.order
     if bound.since is not None:
-        before, most = scaled[bound.since], (sizes[-1] / sizes[bound.since]) ** (bound.order / 2)
+        before, most = scaled[bound.since], (sizes[-1] / sizes[bound.since]) ** (0.75 * bound.order)
     return scaled[-1] / before / most if before else float("inf")
