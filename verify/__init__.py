@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .line.derivation import derive as derive
     from .models.space.domains import Polygon as Polygon
     from .models.space.domains import Region as Region
+    from .models.space.faces import Segment as Segment
     from .statement.box import BoxProblem as BoxProblem
     from .statement.box import box_problems as box_problems
     from .statement.deep_network import DeepNetwork as DeepNetwork
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .statement.plane import PlaneProblem as PlaneProblem
     from .statement.plane_network import PlaneNetwork as PlaneNetwork
     from .statement.problem import RitzProblem as RitzProblem
+    from .tables import tabulated as tabulated
 
 _HOME = {
     "BoxProblem": "statement.box",
@@ -39,6 +41,7 @@ _HOME = {
     "PlaneNetwork": "statement.plane_network",
     "PlaneProblem": "statement.plane",
     "Polygon": "models.space.domains",
+    "Segment": "models.space.faces",
     "Region": "models.space.domains",
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
@@ -51,6 +54,7 @@ _HOME = {
     "plane_problems": "statement.named_plane",
     "problems": "statement.named",
     "quadrature_gradient": "discrete.quadrature",
+    "tabulated": "tables",
 }
 
 __all__ = sorted(_HOME)

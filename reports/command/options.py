@@ -84,11 +84,18 @@ Name = Annotated[
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
+Data = Annotated[
+    str | None, typer.Option(help="Instead of a named problem: an expression in x, or a CSV file of x and values.")
+]
 Number = Annotated[str | None, typer.Option(help="Instead of a named problem: an exact number.")]
 Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
 RobinPairs = Annotated[
     list[str] | None,
     typer.Option(help="END=ALPHA,VALUE: the outward flux is ALPHA·(VALUE − u) there; may be repeated."),
+]
+LoadPairs = Annotated[
+    list[str] | None,
+    typer.Option(help="PLACE=LOAD: a point load inside the domain, for instance 1/2=3; may be repeated."),
 ]
 Interval = Annotated[tuple[str, str] | None, typer.Option(help="The two ends of the domain, by default 0 1.")]
 
@@ -156,6 +163,7 @@ def _with_options(sentence: str, context: typer.Context, besides: Collection[str
     # The library's own names where the command's differ: an option for epochs is called --steps.
     names |= {option[2:].replace("-", "_"): option for option in options}
     names |= {"fluxes": names["flux"]} if "flux" in names else {}
+    names |= {"loads": names["load"]} if "load" in names else {}
     names = {name: option for name, option in names.items() if name not in besides}
     subject, colon, rest = sentence.partition(":")
     sentence = f"{names.get(subject, subject)}{colon}{rest}"
@@ -193,7 +201,9 @@ def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
             raise InputError(f"{name}: it does nothing {why}")
 
 
-def with_problem(command: Callable[..., None], instead: str = "", at_work: bool = True) -> Callable[..., None]:
+def with_problem(
+    command: Callable[..., None], instead: str = "", at_work: bool = True, plane: bool = False
+) -> Callable[..., None]:
     """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
 
     The subcommand runs inside `one_sentence`.
@@ -202,6 +212,7 @@ def with_problem(command: Callable[..., None], instead: str = "", at_work: bool 
         command: the subcommand; it gets its `typer.Context` if it has an argument `context`.
         instead: an argument of it; where that is given no problem is stated, and the subcommand gets `None`.
         at_work: does it work for a while, and can do it in silence?
+        plane: does it take a plane problem as well, by name or from a file?
     """
     own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
     shared = list(inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values())
@@ -214,7 +225,11 @@ def with_problem(command: Callable[..., None], instead: str = "", at_work: bool 
         with one_sentence(context, stating if replaced else ()), quiet:
             stated = {n: options.pop(n) for n in stating}
             passed = {"context": context} if any(p.name == "context" for p in own) else {}
-            command(None if replaced else _stated(**stated), **passed, **options)
+            name = stated["problem"]
+            if plane and name is not None and not any(v for n, v in stated.items() if n != "problem"):
+                command(_named(name, plane=True), **passed, **options)
+            else:
+                command(None if replaced else _stated(**stated), **passed, **options)
 
     # The problem's own class is imported only when a command runs.
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -228,32 +243,41 @@ def with_problem(command: Callable[..., None], instead: str = "", at_work: bool 
 
 def _stated(
     problem: Name = None,
-    source: Text = None,
-    coefficient: Text = None,
+    source: Data = None,
+    coefficient: Data = None,
     distance: Text = None,
     lift: Text = None,
     solution: Text = None,
     flux: Pairs = None,
     essential: Pairs = None,
     robin: RobinPairs = None,
+    load: LoadPairs = None,
     penalty: Number = None,
     domain: Interval = None,
 ) -> RitzProblem:
     from ...verify.errors import InputError
-    from ...verify.statement.named import problems
     from ...verify.statement.problem import RitzProblem
+    from ...verify.tables import tabulated
 
     given = {
         "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
         "penalty": penalty, "domain": domain,
     }  # fmt: skip
     statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    for key in ("source", "coefficient"):
+        if str(statement.get(key)).endswith(".csv"):
+            statement[key] = tabulated(statement[key])
     for key, pairs in (("fluxes", flux), ("essential", essential)):
         for pair in pairs or []:
             end, equals, value = pair.partition("=")
             if not equals:
                 raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
             statement.setdefault(key, {})[end] = value
+    for pair in load or []:
+        place, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"loads: {pair!r} is not PLACE=LOAD; something like 1/2=3 would be right")
+        statement.setdefault("loads", {})[place] = value
     for pair in robin or []:
         end, equals, value = pair.partition("=")
         alpha, comma, outside = value.partition(",")
@@ -263,21 +287,32 @@ def _stated(
     if penalty is not None and not essential:
         raise InputError("penalty: it holds essential values, and there are none; --essential END=VALUE is right")
     if not statement:
-        name = DEFAULT_PROBLEM if problem is None else problem
-        return _from_file(name) if ".py:" in name else problems[name]
+        found: RitzProblem = _named(DEFAULT_PROBLEM if problem is None else problem)
+        return found
     if problem is not None:
         raise InputError(f"problem: {problem!r} and --{min(statement)} both state one; one of the two would be right")
     return RitzProblem(**statement, name="your problem")
 
 
-def _from_file(reference: str) -> RitzProblem:
+def _named(name: str, plane: bool = False) -> Any:
+    """A named problem, or one of the user's own file; of two inputs only where `plane` says so."""
+    from ...verify.statement.named import problems
+    from ...verify.statement.named_plane import plane_problems
+
+    if ".py:" in name:
+        return _from_file(name, plane)
+    return plane_problems[name] if plane and name in plane_problems else problems[name]
+
+
+def _from_file(reference: str, plane: bool) -> Any:
     """The object NAME of the user's own file, from FILE.py:NAME; the file is run, as `python FILE.py` would."""
     from ...verify.errors import InputError
+    from ...verify.statement.plane import PlaneProblem
     from ...verify.statement.problem import RitzProblem
 
     path, _, name = reference.rpartition(":")
     found = run_file(path, "problem").get(name)
-    if not isinstance(found, RitzProblem):
+    if not isinstance(found, RitzProblem) and not (plane and isinstance(found, PlaneProblem)):
         raise InputError(f"problem: {name} in {path} is a {type(found).__name__}; a RitzProblem would be right")
     return found
 

@@ -189,5 +189,5 @@ def problem_table(problems: Mapping[str, RitzProblem]) -> None:
     for name, p in problems.items():
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
         ends += [f"outward flux({e}) = {alpha}·({g} − u)" for e, (alpha, g) in p.robin.items()]
-        rows.append([name, str(p.coefficient), str(p.source), str(p.distance), "; ".join(ends) or "built in"])
+        rows.append([name, str(p.coefficient), str(p.stated_source), str(p.distance), "; ".join(ends) or "built in"])
     show_table(terminal(), [Column(head, "left") for head in ("name", "κ", "f", "D", "ends")], rows)

@@ -104,8 +104,8 @@ def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: tor
 
 
 @dataclass(frozen=True)
-class EndTerms:
-    """What the energy has at free ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2."""
+class PointTerms:
+    """What the energy has at free ends and point loads: pull·u + ½ stiffness·(u − wanted)², all (K,)."""
 
     places: Tensor
     distance: Tensor
@@ -128,11 +128,10 @@ class EndTerms:
         return self.distance * (self.pull + self.stiffness * (u - self.wanted))
 
 
-def end_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> EndTerms:
-    """The terms of a problem; with no places where both ends are built in."""
+def point_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> PointTerms:
+    """The terms of a problem; with no places where both ends are built in and no load acts at a point."""
     rows = []
-    for free in problem.free_ends:
-        piece = problem.pieces[0 if free.place == problem.domain[0] else -1]
-        inner = [e.subs(X, free.place) for e in (piece.distance, piece.lift)]
-        rows.append([float(v) for v in (free.place, *inner, free.pull, free.stiffness, free.wanted)])
-    return EndTerms(*torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T)
+    for term in problem.point_terms:
+        inner = [e.subs(X, term.place) for e in (problem.distance, problem.lift)]
+        rows.append([float(v) for v in (term.place, *inner, term.pull, term.stiffness, term.wanted)])
+    return PointTerms(*torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T)

@@ -126,7 +126,7 @@ def autodiff_limit(problem: RitzProblem) -> AutodiffLimit:
         problem: the statement; essential values are held by its penalty, as in training.
 
     Raises:
-        InputError: the energy has no minimum that could be computed.
+        InputError: the energy has no minimum that could be computed, or loads act at points.
 
     Examples:
         >>> from kinkproof.verify import problems
@@ -135,6 +135,11 @@ def autodiff_limit(problem: RitzProblem) -> AutodiffLimit:
         (array([0.2524, 0.7476]), 0.1968)
     """
     require_problem(problem)
+    if problem.loads:
+        raise InputError(
+            f"autodiff_limit: kinks may come to rest on the point load at x = {next(iter(problem.loads))}, where the "
+            "bulk gradient jumps and no equation holds; a problem without point loads would be right"
+        )
     equations = _Equations(problem)
     states: list[AutodiffState] = []
     for start, falling in crowded_starts(problem):
@@ -154,7 +159,7 @@ class _Equations:
 
     def __init__(self, problem: RitzProblem) -> None:
         self.problem = problem
-        self.form: ClosedForm = closed_form(problem, Architecture.of(1, "relu"), torch.float64, torch.device("cpu"))
+        self.form: ClosedForm = closed_form(problem, Architecture.of(1, "relu"))
         self.minimum = _minimum(problem)
 
     def solved(self, start: Array, falling: Booleans | None) -> AutodiffState | None:

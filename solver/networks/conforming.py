@@ -14,7 +14,7 @@ from ...verify.errors import InputError
 from ...verify.models.seeing.search import Zeros, zeros
 from ...verify.statement.problem import RitzProblem
 from ..data.gauss import gauss_on_pieces
-from ..data.statement import data, end_terms
+from ..data.statement import data, point_terms
 from .architecture import Architecture
 from .energies import Energy
 
@@ -59,7 +59,7 @@ def conforming_energy(
             value, slope = architecture.value_and_slope(theta, x)
         gradient = lift_slope(x) + distance_slope(x) * value + distance(x) * slope
         density = coefficient(x) * gradient**2 / 2 - load(x) * value - constant(x)
-        ends = end_terms(problem, theta.dtype, theta.device)
+        ends = point_terms(problem, theta.dtype, theta.device)
         total = (weights * density).sum(-1)
         return total + ends.energy(architecture.value_and_slope(theta, ends.places)[0]) if ends else total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ import sympy
 from numpy.typing import NDArray
 
 from ..line.energy import working_digits
+from ..statement.comparison import compare
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.expressions import X, to_mpf
-from ..statement.problem import RitzProblem
+from ..statement.problem import PointTerm, RitzProblem
 from .expansion import Expansion, expand
 from .integrands import Integrand, integrand_of
 from .regions import LinearRegions, linear_regions
@@ -58,8 +60,9 @@ def sweep(
     found, error = integrand.over(expansion.marks, a, g, 3 if order == 1 else 6)
     energy, forces, curvature = found[0].sum(), found[1:3], found[3:]
     if isinstance(problem, RitzProblem):
-        for which, end in ((0, problem.domain[0]), (-1, problem.domain[1])):
-            value, pull, stiffness, x, distance = _end(problem, end, which, a[which], g[which], exact)
+        for term in problem.point_terms:
+            which = _region_of(regions, term.place)
+            value, pull, stiffness, x, distance = _at_a_point(problem, term, a[which], g[which], exact)
             energy = energy + value
             forces[0, which] += pull * distance * x
             forces[1, which] += pull * distance
@@ -68,18 +71,19 @@ def sweep(
     return Swept(regions, expansion, integrand, energy, forces, curvature, error)
 
 
-def _end(
-    problem: RitzProblem, end: sympy.Expr, which: int, a: Any, g: Any, exact: bool
-) -> tuple[Any, Any, Any, Any, Any]:
-    """Energy at one end, its first and second derivative by u there, the place and D there."""
+def _region_of(regions: LinearRegions, place: sympy.Expr) -> int:
+    """In which region an end or a point load lies: nothing is rounded."""
+    return bisect_left(regions.marks, 0, 1, regions.count, key=lambda mark: compare(mark, place)) - 1
+
+
+def _at_a_point(problem: RitzProblem, term: PointTerm, a: Any, g: Any, exact: bool) -> tuple[Any, Any, Any, Any, Any]:
+    """Energy at one place, its first and second derivative by u there, the place and D there."""
     number = to_mpf if exact else float
-    x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+    place = term.place
+    x, distance, lift = (number(e) for e in (place, problem.distance.subs(X, place), problem.lift.subs(X, place)))
     u = lift + distance * (a * x + g)
-    for free in problem.free_ends:
-        if free.place == end:
-            pull, stiffness, off = number(free.pull), number(free.stiffness), u - number(free.wanted)
-            return pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, x, distance
-    return 0 * u, 0 * u, 0 * u, x, distance
+    pull, stiffness, off = number(term.pull), number(term.stiffness), u - number(term.wanted)
+    return pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, x, distance
 
 
 def deep_energy(

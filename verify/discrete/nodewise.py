@@ -73,11 +73,11 @@ def nodewise_gradient(
         slope[2] += at.distance_slope * at.z
         factors = np.stack([c, c, one]) * at.on
         bulk += weight * factors * (at.kappa * at.gradient * slope - at.source * value)
-    for free in problem.free_ends:
-        at = _look(problem, (w, b, c), to_mpf(free.place))
-        excess = at.field - to_mpf(free.wanted)
-        energy += to_mpf(free.pull) * at.field + to_mpf(free.stiffness) * excess**2 / 2
-        pull = to_mpf(free.pull) + to_mpf(free.stiffness) * excess
+    for term in problem.point_terms:
+        at = _look(problem, (w, b, c), to_mpf(term.place))
+        excess = at.field - to_mpf(term.wanted)
+        energy += to_mpf(term.pull) * at.field + to_mpf(term.stiffness) * excess**2 / 2
+        pull = to_mpf(term.pull) + to_mpf(term.stiffness) * excess
         bulk += pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
     for i in range(len(w)) if delta else ():
         kink = -b[i] / w[i] if w[i] else None

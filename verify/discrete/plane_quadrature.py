@@ -20,8 +20,9 @@ from ..choices import Delta
 from ..plane.checking import functions
 from ..plane.degeneracies import clearance
 from ..plane.gradient import PlaneGradient, refuse_degenerate
+from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, X, Y, require_network
-from ..statement.plane_network import PlaneBlocks, PlaneNetwork
+from ..statement.plane_network import PlaneNetwork
 from .plane_points import Cells, PlanePoints, plane_points
 
 Array = NDArray[Any]

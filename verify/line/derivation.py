@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import sympy
@@ -80,7 +80,7 @@ class Derivation(Value):
     density: Mapping[tuple[int, int], Any]
 
     def equations(self) -> tuple[Equation, ...]:
-        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms."""
+        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms, and what point loads add to Eq. (5)."""
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
         # Eq. (5) in the paper's form; `energy_gradients` holds it multiplied out (a test compares the two).
         out = [
@@ -106,6 +106,16 @@ class Derivation(Value):
             Equation("sifted", rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{Dirac}}", e)
             for n, e in self.dirac_terms.items()
         ]
+        if self.problem.loads:
+            # Beside Eq. (5): a point load's −P·û(a), differentiated where it acts.
+            out += [
+                Equation(
+                    "load",
+                    rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{load}}",
+                    sympy.Add(*(-load * sympy.Subs(e, X, place) for place, load in self.problem.loads.items())),
+                )
+                for n, e in self.parameter_gradients.items()
+            ]
         return tuple(out)
 
     def latex(self) -> str:
@@ -124,8 +134,7 @@ class Derivation(Value):
 
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
-        data = {_KAPPA: piece.coefficient, _SOURCE: piece.source, _DISTANCE: piece.distance, _LIFT: piece.lift}
-        return expression.subs(data, simultaneous=True).doit()
+        return _specialised(expression, piece.coefficient, piece.source, piece.distance, piece.lift)
 
 
 def derive(problem: RitzProblem) -> Derivation:
@@ -163,6 +172,12 @@ def _derive() -> dict[str, Any]:
         "dirac_terms": {n: sift(e) for n, e in energy.items()},
         "density": {p: polynomial.coeff_monomial(SLOPE ** p[0] * INTERCEPT ** p[1]) for p in POWERS},
     }
+
+
+@lru_cache(maxsize=2048)
+def _specialised(expression: Any, coefficient: Any, source: Any, distance: Any, lift: Any) -> Any:
+    data = {_KAPPA: coefficient, _SOURCE: source, _DISTANCE: distance, _LIFT: lift}
+    return expression.subs(data, simultaneous=True).doit()
 
 
 def _density(field: Any, gradient: Any) -> Any:
@@ -221,6 +236,10 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
 
     def _print_DiracDelta(self, expr: Any, exp: str | None = None) -> str:
         return r"\delta(z_i)" if exp is None else rf"\delta(z_i)^{{{exp}}}"
+
+    def _print_Subs(self, expr: Any) -> str:
+        (place,) = expr.point
+        return rf"\left[{self._print(expr.expr)}\right]_{{x = {self._print(place)}}}"
 
     def _print_Symbol(self, expr: Any) -> str:
         at_kink = {VALUE: r"r_i", OTHER_SLOPE: "r_i'"}

@@ -72,7 +72,7 @@ class Audit(Value, Shown):
             "problem": {
                 "name": p.name,
                 **{n: str(getattr(p, n)) for n in ("coefficient", "source", "distance", "lift", "solution")},
-                **p.ends_as_text,
+                **p.places_as_text,
                 "penalty": str(p.penalty),
                 "domain": [str(e) for e in p.domain],
             },

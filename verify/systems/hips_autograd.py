@@ -20,7 +20,7 @@ from ..statement.plane import PlaneProblem
 from ..statement.problem import RitzProblem
 from .method import Array, GradientFunction, Method, PlaneGradientFunction
 from .plane_summation import edge_energy, plane_field_integral, plane_grid_energy
-from .summation import Library, end_energy, field_integral, grid_energy, split_energy
+from .summation import Library, field_integral, grid_energy, point_energy, split_energy
 
 Energy = Callable[[Any], Any]
 
@@ -70,7 +70,7 @@ def _by_grad(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
 
     def energy(theta: Any) -> Any:
         total = field_integral(problem, LIBRARY, theta, nodes, weights, slope)
-        return total + end_energy(problem, theta, _relu, array)
+        return total + point_energy(problem, theta, _relu, array)
 
     return energy
 

@@ -24,11 +24,11 @@ from .plane_summation import edge_data, edge_integral, plane_field_integral
 from .summation import (
     Library,
     blocks,
-    end_energy,
     field,
     field_integral,
     integral,
     node_data,
+    point_energy,
     split_energy,
     tangent_block,
 )
@@ -95,7 +95,7 @@ def _numbers(energy: Any, gradient: Any) -> tuple[float, Array]:
 
 def _ends(problem: RitzProblem, theta: Any, precision: str) -> tuple[Any, Any]:
     array = partial(_array, precision=precision)
-    return jax.value_and_grad(lambda t: end_energy(problem, t, jax.nn.relu, array) + 0 * t.sum())(theta)
+    return jax.value_and_grad(lambda t: point_energy(problem, t, jax.nn.relu, array) + 0 * t.sum())(theta)
 
 
 @cache

@@ -18,12 +18,12 @@ from .method import Array, GradientFunction, Method, PlaneGradientFunction, Unav
 from .plane_summation import edge_energy, plane_field_integral, plane_grid_energy
 from .summation import (
     Library,
-    end_energy,
     field,
     field_integral,
     grid_energy,
     integral,
     node_data,
+    point_energy,
     split_energy,
     tangent_block,
 )
@@ -94,7 +94,7 @@ def _by_autograd(problem: RitzProblem, grid: Grid, precision: str) -> Energy:
 
     def energy(theta: Tensor) -> Tensor:
         total = field_integral(problem, LIBRARY, theta, nodes, weights, slope)
-        return total + end_energy(problem, theta, torch.relu, array)  # type: ignore[no-any-return]
+        return total + point_energy(problem, theta, torch.relu, array)  # type: ignore[no-any-return]
 
     return energy
 
@@ -109,7 +109,7 @@ def _compiled(problem: RitzProblem, grid: Grid, precision: str) -> Energy:
         except RuntimeError as error:
             # A compiler without Python's headers, say: found out only by compiling.
             raise Unavailable(f"torch.compile failed: {str(error).strip().splitlines()[0]}") from None
-        return value + end_energy(problem, theta, torch.relu, partial(_array, precision=precision))  # type: ignore[no-any-return]
+        return value + point_energy(problem, theta, torch.relu, partial(_array, precision=precision))  # type: ignore[no-any-return]
 
     return energy
 
@@ -127,7 +127,7 @@ def _forward(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
         return value, value
 
     def ends(t: Tensor) -> tuple[Tensor, Tensor]:
-        value = end_energy(problem, t, torch.relu, partial(_array, precision=precision)) + 0 * t.sum()
+        value = point_energy(problem, t, torch.relu, partial(_array, precision=precision)) + 0 * t.sum()
         return value, value
 
     arrays = _constants(problem, grid, precision)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,31 +15,28 @@ import torch
 
 from ...errors import InputError
 from ...systems.study import ROUNDING
-from ..judging.density import Density, bind, borrow
+from ..judging.composition import Composition
+from ..judging.density import Density
 from ..judging.discretisation import Discretisation
 from ..judging.gradcheck import Gradcheck, gradcheck
 from ..judging.judgement import DRAWN, Judged, Target, on_points, over_draws
 from ..judging.trained import Trained
-from ..telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
-from ..telling.remedy import Wanted
+from ..telling.model_findings import NO_VERDICT, IntegralFinding, ModelAudit, Offender, Route, TensorFinding
+from ..telling.remedy import NONE, Wanted
 from .advice import advice
-from .density import check
 from .domains import Domain, as_domain
-from .exact import SAMPLES, ExactSide, Unit, exact_side, ranges
+from .exact import ExactSide, ranges
 from .fields import SpaceModel, prepare, probes
 from .points import discretised
+from .terms import ExactTerms, SpaceTerm, exact_terms, looked_at
 
-# Standard errors that the mean difference of the two routes may have, and what rounding leaves of it.
-_SIGMAS, _ROUNDED = 5.0, 1e-9
-# Differences of the energy, between which corners of surfaces pass, catch what is missing altogether.
-_DIFFERENCES = 1e-3
 # A Dirac part is told from none if it is so many standard errors.
 _SEEN = 4.0
 _OFFENDERS = 3
+# Where there are several integrals.
+_OF_ONE = "# Added to the integral of {name} over the domain, before it is added to others or anything is made of it.\n"
 # Below this a part of the gradient is rounding.
 _FLOOR = 1e-4
-# Places of surfaces that are kept for a picture.
-_PICTURED = 5_000
 
 
 def in_several_inputs(domain: Any) -> bool:
@@ -61,7 +60,7 @@ def inputs_of(domain: Any) -> int:
 
 def audit_in_space(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    composed: Composition,
     domain: Any,
     parameters: Mapping[str, Any] | None,
     under_audit: Trained,
@@ -73,7 +72,7 @@ def audit_in_space(
 
     Args:
         model: see there.
-        density: see there.
+        composed: the densities, each on its piece of the domain, and what is made of the integrals.
         domain: see there.
         parameters: see there.
         under_audit: what is trained.
@@ -88,48 +87,40 @@ def audit_in_space(
     prepared = prepare(model, where, parameters)
     if told is not None:
         told.check(prepared, probes(where))
-    (bound,), extended = borrow([(bind(density), probes(where))], prepared)
-    assert isinstance(extended, SpaceModel)
-    prepared = extended
-    check(bound, prepared, where)
-    trained = discretised(prepared, bound, where, under_audit)
+    composed, prepared = looked_at(composed, prepared)
+    # Refused before anything that takes time.
+    discretised(prepared, composed, (1.0,) * len(composed.terms), where, under_audit)
     double = prepared.double()
     assert isinstance(double, SpaceModel)
     progress("kinks, and the exact gradient by two routes")
-    exact = exact_side(prepared, bound, where)
-    if bound.second and len(exact.samples[0].places):
+    terms = exact_terms(composed, prepared)
+    exact = terms.whole
+    trained = discretised(prepared, composed, terms.weights, where, under_audit)
+    if any(t.density.second and s.crossed for t, s in zip(composed.terms, terms.sides, strict=True)):
         raise InputError(
             "density: it takes second derivatives of a model with kinks, which have their weight in the kinks, where "
             "no point sees it; a smooth activation such as tanh, or a density of ∇u alone (Deep Ritz), would be right"
         )
-    routes = _routes(exact)
+    routes = exact.routes
     parts = ranges(prepared)
     notes = _notes(prepared, exact)
-    found_of = partial(_told, prepared, bound, domain, trained, exact, routes, advise)
+    found_of = partial(_told, prepared, composed, domain, trained, terms, routes, advise)
     if not all(r.passed for r in routes):
         worst = next(r for r in routes if not r.passed)
         reason = f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient"
         return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     size = float(exact.dirac.norm())
     if size and size <= _SEEN * exact.dirac_error:
-        reason = (
-            f"no verdict: the Dirac part is {size:.1e} ± {exact.dirac_error:.1e}, which {SAMPLES * exact.lines:,} "
-            "lines along each axis cannot tell from none"
-        )
+        known = f"{size:.1e} ± {exact.dirac_error:.1e}"
+        reason = f"no verdict: the Dirac part is {known}, which {exact.how} cannot tell from none"
         return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     progress(f"autodiff of {trained.name}")
-    floor = _FLOOR * exact.magnitude / (float(prepared.vector().norm()) or 1.0)
-    target = Target(exact.bulk.numpy(), exact.dirac.numpy(), floor, exact.variance.numpy())
-    if trained.random:
-        judged, autodiff, draws = over_draws(
-            trained, target, parts, DRAWN * under_audit.sizes[0], exact.energy, exact.magnitude
-        )
-        points: tuple[int, ...] = (DRAWN * under_audit.sizes[0],)
-    else:
-        judged, autodiff = on_points(trained, target, parts, under_audit.sizes, exact.energy, exact.magnitude)
-        draws, points = 0, under_audit.sizes
+    floor = _floor(prepared, exact)
+    judged, autodiff, draws = _judged(prepared, trained, exact, under_audit.sizes)
+    points = (DRAWN * under_audit.sizes[0],) if trained.random else under_audit.sizes
+    integrals = _of_each(prepared, composed, terms, where, under_audit)
     progress("torch.autograd.gradcheck")
-    checked = gradcheck(lambda: discretised(double, bound, where, under_audit), under_audit.sizes[0])
+    checked = gradcheck(lambda: discretised(double, composed, terms.weights, where, under_audit), under_audit.sizes[0])
     names = [*prepared.parameters, "all"]
     shapes = [*(tuple(p.shape) for p in prepared.tensors), (parts[-1].stop,)]
     found = tuple(
@@ -138,17 +129,41 @@ def audit_in_space(
     )
     verdict = "inconsistent" if any(f.verdict == "inconsistent" for f in found) else "consistent"
     reason = _reason(verdict, judged[-1], exact, checked)
-    return found_of(verdict, reason, points, draws, found, autodiff, notes, checked)
+    return replace(found_of(verdict, reason, points, draws, found, autodiff, notes, checked), integrals=integrals)
 
 
-def _routes(exact: ExactSide) -> list[Route]:
-    scale = max(float((exact.bulk + exact.dirac).norm()), float(exact.bulk.norm())) or 1.0
-    off, error = exact.disagreement
-    allowed = _SIGMAS * error / scale + _ROUNDED
-    return [
-        Route("jumps over kink surfaces", "nodes that follow the kinks along lines", off / scale, allowed),
-        Route("exact gradient along lines", "differences of the energy along them", exact.differences, _DIFFERENCES),
-    ]
+def _floor(model: SpaceModel, exact: ExactSide) -> float:
+    return _FLOOR * exact.magnitude / (float(model.vector().norm()) or 1.0)
+
+
+def _judged(
+    model: SpaceModel, trained: Discretisation, exact: ExactSide, sizes: tuple[int, ...]
+) -> tuple[list[Judged], Any, int]:
+    """Verdicts, autodiff's gradient, and how often points were drawn."""
+    parts = ranges(model)
+    target = Target(exact.bulk.numpy(), exact.dirac.numpy(), _floor(model, exact), exact.variance.numpy())
+    if trained.random:
+        return over_draws(trained, target, parts, DRAWN * sizes[0], exact.energy, exact.magnitude)
+    return *on_points(trained, target, parts, sizes, exact.energy, exact.magnitude), 0
+
+
+def _of_each(
+    model: SpaceModel, composed: Composition, terms: ExactTerms, domain: Domain, under_audit: Trained
+) -> tuple[IntegralFinding, ...]:
+    """The value of each term, how much it counts, and the verdict on autodiff's gradient of it alone."""
+    if len(composed.terms) == 1 and composed.function is None:
+        return ()
+    found = []
+    for term, side, weight in zip(composed.terms, terms.sides, terms.weights, strict=True):
+        norm, dirac = float((side.bulk + side.dirac).norm()), float(side.dirac.norm())
+        verdict = "exact" if term.points is not None else NO_VERDICT
+        if term.points is None and under_audit.loss is None:
+            alone = discretised(model, Composition((term,), None), (1.0,), domain, under_audit)
+            with suppress(InputError):
+                verdict = _judged(model, alone, side, under_audit.sizes)[0][-1].verdict
+        missing = dirac / norm if norm else 0.0
+        found.append(IntegralFinding(term.name, term.piece, side.energy, weight, missing, verdict))
+    return tuple(found)
 
 
 def _notes(model: SpaceModel, exact: ExactSide) -> tuple[str, ...]:
@@ -159,11 +174,11 @@ def _notes(model: SpaceModel, exact: ExactSide) -> tuple[str, ...]:
             f"the model is {name}: the exact side uses a copy in float64, autodiff is judged in {model.precision}"
         )
     total, dirac = float((exact.bulk + exact.dirac).norm()), float(exact.dirac.norm())
-    known = [f"the gradient to {exact.error / total:.1e}"] if total else []
-    known += [f"the Dirac part to {exact.dirac_error / dirac:.1e}"] if dirac else []
-    if known:
-        notes.append(f"{SAMPLES} samples of {exact.lines} lines along each axis give {', '.join(known)} of itself")
-    if not all(s.settled for s in exact.samples):
+    if exact.error:
+        known = [f"the gradient to {exact.error / total:.1e}"] if total else []
+        known += [f"the Dirac part to {exact.dirac_error / dirac:.1e}"] if dirac else []
+        notes.append(f"{exact.how} give {', '.join(known)} of itself")
+    if not exact.settled:
         notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
     return tuple(notes)
 
@@ -177,21 +192,15 @@ def _finding(
     offenders: tuple[Offender, ...] = ()
     if size > ROUNDING["float64"] * max(norm, floor):
         ranked = sorted(exact.units, key=lambda u: -float(u.gradient[part].norm()))[:_OFFENDERS]
-        offenders = tuple(_offender(u, exact, float(u.gradient[part].norm()) / size) for u in ranked)
+        offenders = tuple(
+            Offender(u.layer, u.neuron, u.label, tuple(u.place.tolist()), float(u.gradient[part].norm()) / size)
+            for u in ranked
+        )
     return TensorFinding(name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict,
                          offenders)  # fmt: skip
 
 
-def _offender(unit: Unit, exact: ExactSide, share: float) -> Offender:
-    call = exact.searched.trace.calls[unit.layer]
-    neuron = unit.column % call.units
-    name = f"{call.operation} “{call.name}”" if call.name[:1].isdigit() or "." in call.name else call.name
-    label = f"{call.operation} in the density" if unit.layer >= exact.searched.own else f"{name}, neuron {neuron}"
-    return Offender(unit.layer, neuron, label, tuple(unit.place.tolist()), share)
-
-
 def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) -> str:
-    crossed = len(exact.samples[0].places)
     if verdict == "inconsistent":
         if not (exact.dirac.any() and judged.explained):
             explains = "only part of it" if exact.dirac.any() else "none of it"
@@ -208,7 +217,7 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
             "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the surfaces "
             "where the slope jumps move with the parameters, and points do not see them move, drawn anew or not"
         )
-    if not crossed:
+    if not exact.crossed:
         return "u is smooth in x: L has nowhere to jump, and the derivative of the sum tends to the integral's"
     if not exact.dirac.any():
         return "u has kinks, but L does not jump at them: moving them changes nothing at first order"
@@ -216,35 +225,51 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
 
 
 def _told(
-    model: SpaceModel, density: Density, domain: Any, trained: Discretisation, exact: ExactSide, routes: list[Route],
-    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None, verdict: str, reason: str,
-    points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any, notes: tuple[str, ...],
+    model: SpaceModel, composed: Composition, domain: Any, trained: Discretisation, terms: ExactTerms,
+    routes: tuple[Route, ...], advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None,
+    verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any,
+    notes: tuple[str, ...],
     checked: Gradcheck | None,
 ) -> ModelAudit:  # fmt: skip
-    first = exact.samples[0]
-    calls = exact.searched.trace.calls
-    operations = dict(Counter(call.operation for call in calls))
+    exact = terms.whole
+    operations = dict(Counter(exact.operations))
     function = not isinstance(model.original, torch.nn.Module)
     name = getattr(model.original, "__name__", "function") if function else type(model.original).__name__
     settings = {
         "model": name,
         "parameters": f"{len(model.vector()):,} in {len(model.parameters)} tensors, "
         + str(model.dtype).removeprefix("torch."),
-        "density": f"L({', '.join(['x', 'u', 'du', *density.extra])})",
+        "density": "; ".join(
+            f"L({', '.join(['x', 'u', 'du', *t.density.extra])})" + (f" {t.piece}" if len(composed.terms) > 1 else "")
+            for t in composed.terms
+        ),
         "domain": repr(domain) if isinstance(domain, tuple | list) else type(domain).__name__,
         "trained on": trained.name + (" (drawn anew)" if trained.random else ""),
         "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
-        "exact side": f"float64, {SAMPLES} samples of {exact.lines} lines along each axis",
+        "exact side": f"float64, {exact.how}",
         "exact energy": f"{exact.energy:.8g}",
-        "kinks": f"{len(first.places):,} crossings in a sample" + (f" ({', '.join(operations)})" if operations else ""),
+        "kinks": exact.kinks + (f" ({', '.join(operations)})" if operations else ""),
     }
     text = ""
     if verdict == "inconsistent" and exact.dirac.any():
-        total = exact.bulk + exact.dirac
-        wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, exact.dirac.numpy(), np.zeros(0), exact.dirac_error)
-        text = (advise or advice)(model, density, domain, wanted)
+        text = _advised(model, composed, domain, terms, advise or advice)
     return ModelAudit(
-        verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, tuple(routes),
-        exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, first.places[:_PICTURED].numpy(),
-        first.heights[:_PICTURED].numpy(), np.zeros((0, 0)), operations, notes, checked, text, settings,
+        verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, routes,
+        exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, exact.places.numpy(), exact.heights.numpy(),
+        np.zeros((0, 0)), operations, notes, checked, text, settings,
     )  # fmt: skip
+
+
+def _advised(
+    model: SpaceModel, composed: Composition, domain: Any, terms: ExactTerms,
+    advise: Callable[[SpaceModel, Density, Any, Wanted], str],
+) -> str:  # fmt: skip
+    """What to add, where all that is missing is that of one integral over the whole domain."""
+    missing = [(t, s) for t, s in zip(composed.terms, terms.sides, strict=True) if s.dirac.any()]
+    if len(missing) > 1 or not all(isinstance(t, SpaceTerm) and t.whole for t, _ in missing):
+        return NONE.format(why="kinks move in several of its integrals, and dirac_term is for one over the domain")
+    ((term, side),) = missing
+    total = side.bulk + side.dirac
+    wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, side.dirac.numpy(), np.zeros(0), side.dirac_error)
+    text = advise(model, term.density, domain, wanted)
+    return text if len(composed.terms) == 1 and composed.function is None else _OF_ONE.format(name=term.name) + text

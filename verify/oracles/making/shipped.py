@@ -10,10 +10,12 @@ import sympy
 
 from ...choices import Rule
 from ...statement.named import problems
+from ...statement.named_plane import plane_problems
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ...systems.refinement import near_solution
 from .deep_records import deep_records
+from .plane_records import plane_records
 from .records import Record, case_record, grid_record, pack_text
 
 # The version with which these packs came out: what is out is never changed, and a later version makes the same bytes.
@@ -100,11 +102,13 @@ def _coefficients() -> Iterator[Record]:
 def _feature(problem: RitzProblem) -> str:
     ends = [f"flux at {e}" for e in problem.fluxes] + [f"penalised value at {e}" for e in problem.essential]
     ends += [f"Robin end at {e}" for e in problem.robin]
+    ends += [f"point load at {a}" for a in problem.loads]
     return "; ".join([f"κ = {problem.coefficient}", *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends])
 
 
-# What the first packs' problems could not hold.
+# What the first packs' problems could not hold; of a named problem no more than its name.
 _STATEMENTS: dict[str, dict[str, Any]] = {
+    "robin": {},
     "two-robin-ends": {
         "coefficient": "1 + x",
         "source": "exp(x)",
@@ -121,15 +125,34 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "penalty": 20,
         "domain": (-1, 2),
     },
+    "point-load": {},
+    "point-loads-beside-robin-ends": {
+        "coefficient": "Piecewise((2, x < 1/2), (1 + x, True))",
+        "source": "x + 2*DiracDelta(x - 1/2) - DiracDelta(3*x - 4)",
+        "distance": "1 + x/4",
+        "lift": "x/5",
+        "robin": {-1: ("1/2", 1), 2: (2, 0)},
+        "domain": (-1, 2),
+    },
+    "tabulated": {},
+    # As `tabulated` reads (0, 1), (1/4, 3/2), (1/2, 1/3), (4/5, 2), (1, 1).
+    "tabulated-coefficient": {
+        "coefficient": "Piecewise((1 + 2*x, x < 1/4), (8/3 - 14*x/3, x < 1/2), (50*x/9 - 22/9, x < 4/5), "
+        "(6 - 5*x, True))",
+        "source": "cos(3*x)",
+    },
 }
 
 
 def _statements() -> Iterator[Record]:
-    stated = {"robin": problems["robin"]} | {n: RitzProblem(**s, name=n) for n, s in _STATEMENTS.items()}
+    stated = {n: RitzProblem(**s, name=n) if s else problems[n] for n, s in _STATEMENTS.items()}
     for name, problem in stated.items():
         for width in (2, 6):
             about = f"{width} random neurons; {_feature(problem)}"
             yield case_record(f"{name}-width-{width}", about, problem, random_network(width, 40, problem.domain))
+    on_a_load = ShallowNetwork([3, -2], [-1, "1/2"], [1, "1/2"])
+    about = "a kink on a point load; one-sided derivatives"
+    yield case_record("kink-on-point-load", about, problems["point-load"], on_a_load)
 
 
 def _wide() -> Iterator[Record]:
@@ -208,7 +231,8 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "coefficients": ("variable and piecewise coefficients, natural and penalised ends, lifts, domains", _coefficients),
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
-    "statements": ("what holds at an end in other ways: Robin ends, alone and beside other kinds", _statements),
+    "plane": ("networks of two inputs on polygons: Dirac terms on lines", lambda: plane_records({**plane_problems})),
+    "statements": ("what problems state besides: Robin ends, point loads, alone and beside other kinds", _statements),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),
 }

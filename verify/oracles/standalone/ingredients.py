@@ -94,12 +94,12 @@ def formulas(problem: RitzProblem) -> list[Formulas]:
     return out
 
 
-def free_ends(problem: RitzProblem) -> list[tuple[float, ...]]:
-    """(x, D, lift, flux with its sign in the energy, penalty, wanted value) of each end where u is free."""
+def point_terms(problem: RitzProblem) -> list[tuple[float, ...]]:
+    """(x, D, lift, flux with its sign in the energy or minus a load, penalty, wanted value) of ends and point loads."""
     out = []
-    for free in problem.free_ends:
-        at = [e.subs(X, free.place) for e in (problem.distance, problem.lift)]
-        out.append(tuple(float(v) for v in (free.place, *at, free.pull, free.stiffness, free.wanted)))
+    for term in problem.point_terms:
+        at = [e.subs(X, term.place) for e in (problem.distance, problem.lift)]
+        out.append(tuple(float(v) for v in (term.place, *at, term.pull, term.stiffness, term.wanted)))
     return out
 
 
@@ -109,7 +109,11 @@ def marks(problem: RitzProblem) -> list[tuple[str, Fraction, int]]:
     A kink of float64 parameters is rational: it never lies on an irrational place.
     """
     first = [place for _, place in fixed_places(problem, 1)]
-    names = {"kink on the end of the domain": "an end of the domain", "kink on an interface": "an interface"}
+    names = {
+        "kink on the end of the domain": "an end of the domain",
+        "kink on an interface": "an interface",
+        "kink on a point load": "a point load",
+    }
     return [
         (names[kind], Fraction(int(p.p), int(p.q)), 1 if p in first else 2)
         for kind, p in fixed_places(problem, 2)
@@ -224,6 +228,7 @@ def command(problem: RitzProblem, name: str) -> list[str]:
         stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
+        stated += [word for place, load in text.get("loads", {}).items() for word in ("--load", f"{place}={load}")]
         stated += [
             word for end, pair in text.get("robin", {}).items() for word in ("--robin", f"{end}={','.join(pair)}")
         ]

@@ -16,7 +16,7 @@ typedef struct {
     size_t panels;
 } piece;
 
-/* An end at which u is free; the energy has the terms flux u + penalty (u - wanted)^2 / 2. */
+/* An end at which u is free, or a point load; the energy has the terms flux u + penalty (u - wanted)^2 / 2. */
 typedef struct {
     double place, distance, lift, flux, penalty, wanted;
 } free_end;

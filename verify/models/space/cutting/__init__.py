@@ -1,0 +1,1 @@
+"""Numerics without a model: the plane in convex cells, rules on triangles, poles of integrands."""
