@@ -92,7 +92,8 @@ def _said_of(console: Console, rows: Sequence[Row]) -> None:
             console.print(f"[red]failed:[/red] {escape(f'{row.label}: {row.failed}')}", soft_wrap=True)
     for row in (r for r in rows if r.total is not None and not r.as_expected):
         blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
-        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {blocks}")
+        whole = "" if row.total is None else f"all {row.total.verdict} (expected {row.expected})"
+        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {whole}, {blocks}")
 
 
 def nothing_judged(audit: Audit) -> str:
