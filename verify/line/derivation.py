@@ -30,7 +30,8 @@ POWERS = ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0))
 
 _KAPPA, _SOURCE, _DISTANCE, _LIFT, OTHERS = (sympy.Function(n, real=True)(X) for n in ("kappa", "f", "D", "ell", "r"))
 _PREACTIVATION = WEIGHT * X + BIAS
-_GRADIENT = sympy.Symbol(r"\hat{u}'")  # for printing û′ as one letter
+# For printing û and û′ as one letter.
+_FIELD, _GRADIENT = sympy.Symbol(r"\hat{u}"), sympy.Symbol(r"\hat{u}'")
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,10 @@ class Derivation(Value):
     density: Mapping[tuple[int, int], Any]
 
     def equations(self) -> tuple[Equation, ...]:
-        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms, and what point loads add to Eq. (5)."""
+        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms."""
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
-        # Eq. (5) in the paper's form; `energy_gradients` holds it multiplied out (a test compares the two).
+        # Eq. (5) in the paper's form, with what the energy has at free ends and loads; `energy_gradients` holds the
+        # integrand multiplied out (a test compares the two).
         out = [
             Equation(
                 "5",
@@ -90,6 +92,12 @@ class Derivation(Value):
                 _Integral(
                     _KAPPA * _GRADIENT * self.mixed_gradients[n] - _SOURCE * self.parameter_gradients[n],
                     self.spatial_gradient,
+                    self.field,
+                    *(
+                        sympy.Tuple((e.pull + e.stiffness * (_FIELD - e.wanted)) * self.parameter_gradients[n], e.place)
+                        for e in self.problem.point_terms
+                        if (e.pull, e.stiffness) != (0, 0)
+                    ),
                 ),
             )
             for n in PARAMETERS
@@ -106,16 +114,6 @@ class Derivation(Value):
             Equation("sifted", rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{Dirac}}", e)
             for n, e in self.dirac_terms.items()
         ]
-        if self.problem.loads:
-            # Beside Eq. (5): a point load's −P·û(a), differentiated where it acts.
-            out += [
-                Equation(
-                    "load",
-                    rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{load}}",
-                    sympy.Add(*(-load * sympy.Subs(e, X, place) for place, load in self.problem.loads.items())),
-                )
-                for n, e in self.parameter_gradients.items()
-            ]
         return tuple(out)
 
     def latex(self) -> str:
@@ -204,11 +202,13 @@ def sift(integrand: Any) -> Any:
 
 
 class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type information
-    """∫ (…) dx for printing only, with what û′ in it stands for; nothing evaluates it."""
+    """∫ (…) dx and terms at places, for printing only, with what û′ and û in them stand for; nothing evaluates it."""
 
     def _sympystr(self, printer: Any) -> str:
-        integrand, gradient = self.args
-        return f"Integral({printer.doprint(integrand.subs(_GRADIENT, gradient))}, {printer.doprint(X)})"
+        integrand, gradient, field, *places = self.args
+        whole = sympy.Integral(integrand.subs(_GRADIENT, gradient), X)
+        at_places = [sympy.Subs(term.subs(_FIELD, field), X, place) for term, place in places]
+        return str(printer.doprint(sympy.Add(whole, *at_places)))
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information
@@ -217,7 +217,9 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
     _names: ClassVar = {"kappa": r"\kappa", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
 
     def _print__Integral(self, expr: Any) -> str:
-        return rf"\int \left( {self._print(expr.args[0])} \right) dx"
+        integrand, _, _, *places = expr.args
+        at_places = [rf" + \left[ {self._print(term)} \right]_{{x = {self._print(place)}}}" for term, place in places]
+        return rf"\int \left( {self._print(integrand)} \right) dx" + "".join(at_places)
 
     def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
         name = self._names[expr.func.__name__]
@@ -236,10 +238,6 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
 
     def _print_DiracDelta(self, expr: Any, exp: str | None = None) -> str:
         return r"\delta(z_i)" if exp is None else rf"\delta(z_i)^{{{exp}}}"
-
-    def _print_Subs(self, expr: Any) -> str:
-        (place,) = expr.point
-        return rf"\left[{self._print(expr.expr)}\right]_{{x = {self._print(place)}}}"
 
     def _print_Symbol(self, expr: Any) -> str:
         at_kink = {VALUE: r"r_i", OTHER_SLOPE: "r_i'"}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Degeneracy, NondifferentiableError
+from ..showing import gradient_table
 from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, require_network
 from ..statement.plane_network import PlaneNetwork
@@ -34,7 +35,7 @@ class PlaneGradient(Value):
         dirac: what the motion of the lines adds, Σ ∫ ⟦L⟧ ∂z/∂θ ÷ |w| ds over them (MATH 10).
         total: the derivative of the energy.
         energy: the energy itself.
-        route: "polynomial": exact but for rounding, or "quadrature".
+        route: "polynomial": exact but for rounding, or "quadrature"; "points" for what a program gets on points.
         error_estimate: absolute error of the integrals; 0 for polynomials.
         distance: to the nearest place where the energy has no derivative: how far two lines are from coinciding in the
             polygon, or a line from an edge on which D does not vanish, and √(w² + b²) of a neuron.
@@ -47,6 +48,9 @@ class PlaneGradient(Value):
     route: str
     error_estimate: float
     distance: float
+
+    def _repr_html_(self) -> str:
+        return gradient_table(self)
 
 
 def plane_gradient(problem: PlaneProblem, network: PlaneNetwork, digits: int | None = None) -> PlaneGradient:
