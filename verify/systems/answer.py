@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def answer(
     """
     assert method.gradient is not None
     # A copy: a program that changes its parameters in place must not change those of the next grid.
-    ask: Callable[..., object] = method.gradient
+    ask: Any = method.gradient
     pair = ask(problem, parameters.copy(), grid, precision)
     on = f"on {len(grid.nodes)} points"
     if not isinstance(pair, tuple | list) or len(pair) != 2:

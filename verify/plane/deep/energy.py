@@ -118,7 +118,8 @@ def refined_sums(
         return wanted(evaluated(integrand, regions, affine, rule(numbers, (degree + 2) // 2 + 1))), "polynomial", 0.0
     settled = _SETTLED if numbers == "float" else mpmath.mpf(10) ** (GUARD_DIGITS - 4 - mpmath.mp.dps)
     previous, apart, scale = None, np.inf, 0.0
-    for points in _POINTS if numbers == "float" else [int(share * mpmath.mp.dps) for share in _SHARES]:
+    tried = _POINTS if numbers == "float" else [int(share * mpmath.mp.dps) for share in _SHARES]
+    for points in tried:
         values = wanted(evaluated(integrand, regions, affine, rule(numbers, points)))
         if previous is not None:
             apart, scale = np.abs(values - previous).max(), np.abs(values).max()
@@ -128,7 +129,7 @@ def refined_sums(
     if numbers == "float" and previous is not None and apart <= _UNSETTLED * scale:
         return previous, "quadrature", float(apart)
     raise InputError(
-        f"{integrand.problem.name}: its integrals do not settle, {points} points each way leave {float(apart):.1e}; "
+        f"{integrand.problem.name}: its integrals do not settle, {tried[-1]} points each way leave {float(apart):.1e}; "
         "data that are smooth on the closed polygon would be right"
     )
 
