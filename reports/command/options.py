@@ -230,6 +230,7 @@ def _stated(
     problem: Name = None,
     source: Text = None,
     coefficient: Text = None,
+    reaction: Text = None,
     distance: Text = None,
     lift: Text = None,
     solution: Text = None,
@@ -245,7 +246,7 @@ def _stated(
 
     given = {
         "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
-        "penalty": penalty, "domain": domain,
+        "penalty": penalty, "domain": domain, "reaction": reaction,
     }  # fmt: skip
     statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     for key, pairs in (("fluxes", flux), ("essential", essential)):

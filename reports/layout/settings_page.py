@@ -58,6 +58,7 @@ def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:
     return [
         ("problem", problem.name),
         ("coefficient κ", problem.coefficient),
+        *([("reaction ρ", problem.reaction)] if problem.reaction != 0 else []),
         ("source f", problem.source),
         ("distance D", problem.distance),
         ("lift ℓ", problem.lift),

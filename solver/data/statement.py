@@ -17,21 +17,24 @@ from ...verify.errors import InputError
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import RitzProblem
 
-# What may be asked for, as functions of (κ, f, D, ℓ, u).
+# What may be asked for, as functions of (κ, f, ρ, D, ℓ, u).
 _DATA: dict[str, Callable[..., Any]] = {
-    "coefficient": lambda k, f, d, lift, u: k,
-    "coefficient_slope": lambda k, f, d, lift, u: sympy.diff(k, X),
-    "source": lambda k, f, d, lift, u: f,
-    "distance": lambda k, f, d, lift, u: d,
-    "distance_slope": lambda k, f, d, lift, u: sympy.diff(d, X),
-    "distance_curvature": lambda k, f, d, lift, u: sympy.diff(d, X, 2),
-    "lift": lambda k, f, d, lift, u: lift,
-    "lift_slope": lambda k, f, d, lift, u: sympy.diff(lift, X),
-    "lift_curvature": lambda k, f, d, lift, u: sympy.diff(lift, X, 2),
-    "solution": lambda k, f, d, lift, u: u,
-    # As products: a source that is infinite at an end is finite, or integrable, times D or ℓ.
-    "source_distance": lambda k, f, d, lift, u: f * d,
-    "source_lift": lambda k, f, d, lift, u: f * lift,
+    "coefficient": lambda k, f, r, d, lift, u: k,
+    "coefficient_slope": lambda k, f, r, d, lift, u: sympy.diff(k, X),
+    "source": lambda k, f, r, d, lift, u: f,
+    "distance": lambda k, f, r, d, lift, u: d,
+    "distance_slope": lambda k, f, r, d, lift, u: sympy.diff(d, X),
+    "distance_curvature": lambda k, f, r, d, lift, u: sympy.diff(d, X, 2),
+    "lift": lambda k, f, r, d, lift, u: lift,
+    "lift_slope": lambda k, f, r, d, lift, u: sympy.diff(lift, X),
+    "lift_curvature": lambda k, f, r, d, lift, u: sympy.diff(lift, X, 2),
+    "solution": lambda k, f, r, d, lift, u: u,
+    "reaction": lambda k, f, r, d, lift, u: r,
+    # f u − ½ρu² of u = ℓ + D v is constant + load·v − mass·v². As products: a source that is infinite at an end is
+    # finite, or integrable, times D or ℓ.
+    "load": lambda k, f, r, d, lift, u: f * d - r * d * lift,
+    "constant": lambda k, f, r, d, lift, u: f * lift - r * lift**2 / 2,
+    "mass": lambda k, f, r, d, lift, u: r * d**2 / 2,
 }
 
 
@@ -45,7 +48,8 @@ def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
     if name == "solution" and problem.solution is None:
         raise InputError(f"{problem.name}: no known solution; pass solution= to have something to fit to")
     branches = [
-        _torch_function(_DATA[name](p.coefficient, p.source, p.distance, p.lift, p.solution)) for p in problem.pieces
+        _torch_function(_DATA[name](p.coefficient, p.source, p.reaction, p.distance, p.lift, p.solution))
+        for p in problem.pieces
     ]
     edges = [float(problem.pieces[0].left), *(float(p.right) for p in problem.pieces)]
     # The outer branches go on beyond the domain.

@@ -33,15 +33,15 @@ _INTEGRATED = 6
 
 
 def _rows(piece: Piece) -> list[sympy.Expr]:
-    k, f, d, lift = piece.coefficient, piece.source, piece.distance, piece.lift
+    k, f, d, lift, r = piece.coefficient, piece.source, piece.distance, piece.lift, piece.reaction
     by_slope, by_intercept, rest = X * sympy.diff(d, X) + d, sympy.diff(d, X), sympy.diff(lift, X)
     return [
-        k * by_slope**2 / 2,
-        k * by_slope * by_intercept,
-        k * by_intercept**2 / 2,
-        k * by_slope * rest - f * d * X,
-        k * by_intercept * rest - f * d,
-        k * rest**2 / 2 - f * lift,
+        k * by_slope**2 / 2 + r * (d * X) ** 2 / 2,
+        k * by_slope * by_intercept + r * d**2 * X,
+        k * by_intercept**2 / 2 + r * d**2 / 2,
+        k * by_slope * rest - (f - r * lift) * d * X,
+        k * by_intercept * rest - (f - r * lift) * d,
+        k * rest**2 / 2 + r * lift**2 / 2 - f * lift,
         k * d * rest,
         k * d * by_intercept,
         k * d * d,

@@ -24,13 +24,13 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True)
 class DrawnEnergy:
-    """|Ω|/n Σ ½κû′² − f û over n points that are drawn from the network's own parameters.
+    """|Ω|/n Σ ½κû′² + ½ρû² − f û over n points that are drawn from the network's own parameters.
 
     Every network of a batch has points of its own. Its parameters' bytes seed them: other parameters, other points, and
     still the same run, bit for bit, after an interruption and whatever the batch.
 
     Attributes:
-        problem: gives κ, f, D, lift and ends.
+        problem: gives κ, ρ, f, D, lift and ends.
         architecture: of the networks.
         rule: "uniform"; "stratified": one in each of n equal cells; "quasi-random": multiples of the golden ratio,
             shifted at random.
@@ -63,14 +63,17 @@ class DrawnEnergy:
     def __call__(self, theta: Tensor) -> Tensor:
         """(B, P) → (B,)."""
         x = self.draw(theta)
-        kappa, distance, distance_slope, lift_slope, load, lift_load = (
+        kappa, distance, distance_slope, lift_slope, load, constant = (
             data(self.problem, n)(x)
-            for n in ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
+            for n in ("coefficient", "distance", "distance_slope", "lift_slope", "load", "constant")
         )
         value, slope = self.architecture.value_and_slope(theta, x)
         gradient = lift_slope + distance_slope * value + distance * slope
         left, right = (float(e) for e in self.problem.domain)
-        total = (right - left) * (kappa * gradient * gradient / 2 - load * value - lift_load).mean(-1)
+        density = kappa * gradient * gradient / 2 - load * value - constant
+        if self.problem.reaction != 0:
+            density = density + data(self.problem, "mass")(x) * value * value
+        total = (right - left) * density.mean(-1)
         ends = end_terms(self.problem, x.dtype, x.device)
         if ends:
             total = total + ends.energy(self.architecture.value_and_slope(theta, ends.places)[0])

@@ -23,10 +23,10 @@ ENERGIES: tuple[str, ...] = get_args(EnergyForm)
 
 @dataclass(frozen=True)
 class GridEnergy:
-    """Σ weight·(½κû′² − f û) over fixed nodes, with the terms at the ends.
+    """Σ weight·(½κû′² + ½ρû² − f û) over fixed nodes, with the terms at the ends.
 
     With v the network and s its slope, û′ = ℓ′ + D′v + D s. What depends on the nodes alone is multiplied out once:
-    the energy is Σ (r + p v + q s)² − Σ load·v − constant.
+    the energy is Σ (r + p v + q s)² − Σ load·v − constant, and Σ mass·v² more where there is a reaction.
     """
 
     architecture: Architecture
@@ -37,6 +37,7 @@ class GridEnergy:
     slope_part: Tensor
     load: Tensor
     constant: Tensor
+    mass: Tensor | None
 
     def __call__(self, theta: Tensor) -> Tensor:
         """(B, P) → (B,)."""
@@ -48,7 +49,8 @@ class GridEnergy:
     def integral(self, value: Tensor, slope: Tensor) -> Tensor:
         """From the network's values and slopes at the nodes, (..., n) → (...)."""
         root = torch.addcmul(self.lift_part, self.value_part, value).addcmul(self.slope_part, slope)
-        return (root * root).sum(-1) - value @ self.load - self.constant
+        total = (root * root).sum(-1) - value @ self.load - self.constant
+        return total if self.mass is None else total + (value * value) @ self.mass
 
 
 def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> GridEnergy:
@@ -62,13 +64,14 @@ def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) ->
         root * data(problem, "lift_slope")(x),
         root * data(problem, "distance_slope")(x),
         root * data(problem, "distance")(x),
-        weights * data(problem, "source_distance")(x),
-        weights @ data(problem, "source_lift")(x),
+        weights * data(problem, "load")(x),
+        weights @ data(problem, "constant")(x),
+        None if problem.reaction == 0 else weights * data(problem, "mass")(x),
     )
 
 
 def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> Energy:
-    """Σ weight·((κû′)′ + f)², plus ½ penalty·(misfit)² at free ends.
+    """Σ weight·((κû′)′ − ρû + f)², plus ½ penalty·(misfit)² at free ends.
 
     Warns where the activation's second derivative vanishes almost everywhere: the loss then does not see the kinks,
     which carry all of the network's own curvature (the paper's remark after Eq. 3).
@@ -92,7 +95,7 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
         )
     x, weights = mesh.nodes, mesh.weights
     kappa, kappa_slope = data(problem, "coefficient")(x), data(problem, "coefficient_slope")(x)
-    source = data(problem, "source")(x)
+    source, reaction, lift = (data(problem, n)(x) for n in ("source", "reaction", "lift"))
     factors = [data(problem, f"{n}{s}")(x) for n in ("distance", "lift") for s in ("", "_slope", "_curvature")]
     distance, distance_slope, distance_curvature, _, lift_slope, lift_curvature = factors
     ends = end_terms(problem, x.dtype, x.device)
@@ -106,7 +109,8 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
         bend = architecture.curvature(theta, x)
         gradient = lift_slope + distance_slope * value + distance * slope
         second = lift_curvature + distance_curvature * value + 2 * distance_slope * slope + distance * bend
-        total = ((kappa * second + kappa_slope * gradient + source) ** 2) @ weights
+        force = source - reaction * (lift + distance * value)
+        total = ((kappa * second + kappa_slope * gradient + force) ** 2) @ weights
         if ends:
             v, s = architecture.value_and_slope(theta, ends.places)
             flux = end_data[0] * (end_data[2] + end_data[1] * v + ends.distance * s)

@@ -34,7 +34,10 @@ def versions() -> dict[str, str]:
 
 def statement(problem: RitzProblem) -> dict[str, Any]:
     """A problem as plain data that `problem_from` reads back; numbers stay exact."""
-    texts = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift", "penalty", "name")}
+    texts = {
+        n: str(getattr(problem, n))
+        for n in ("coefficient", "source", "distance", "lift", "penalty", "name", "reaction")
+    }
     solution = None if problem.solution is None else str(problem.solution)
     return {**texts, **problem.ends_as_text, "domain": [str(e) for e in problem.domain], "solution": solution}
 

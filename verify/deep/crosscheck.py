@@ -268,7 +268,10 @@ class _Stretch:
 def _stretches(problem: RitzProblem | Density, density: Any) -> tuple[tuple[sympy.Expr, ...], list[_Stretch]]:
     """Interfaces, and the density on each stretch between them."""
     if isinstance(problem, RitzProblem) and density is None:
-        forms = [(p.coefficient * SLOPE**2 / 2 - p.source * VALUE, p.distance, p.lift) for p in problem.pieces]
+        forms = [
+            (p.coefficient * SLOPE**2 / 2 + p.reaction * VALUE**2 / 2 - p.source * VALUE, p.distance, p.lift)
+            for p in problem.pieces
+        ]
         return problem.interfaces, [_Stretch(*form) for form in forms]
     stated = problem
     if isinstance(problem, RitzProblem):

@@ -147,12 +147,13 @@ def _pattern_terms(
 
 @lru_cache(maxsize=64)
 def _closed_form(piece: Piece) -> Any:
-    """Derivatives by A, G, p and q of ∫ₚ^q ½κu′² − f u dx, u = lift + D·(A x + G), or None without a closed form.
+    """Derivatives by A, G, p and q of ∫ₚ^q ½κu′² + ½ρu² − f u dx, u = lift + D·(A x + G), or None: no closed form.
 
     By SymPy's general `integrate` on the whole density at once, and `diff` of what it returns.
     """
     u = piece.lift + piece.distance * (_A * X + _G)
-    density = sympy.expand(piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u)
+    density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 + piece.reaction * u**2 / 2 - piece.source * u
+    density = sympy.expand(density)
     if density.has(sympy.exp, sympy.log) and not density.is_polynomial(X):
         # The general integrator may search for minutes among exponentials and logarithms; route 3 stands alone there.
         return None
@@ -313,19 +314,18 @@ def _neuron(neuron: Sequence[Any], x: Array, pattern: Sequence[Any] | None = Non
 
 
 def _density(data: list[Array], value: Array, slope: Array) -> Array:
-    kappa, source, distance, distance_slope, lift, lift_slope = data
+    kappa, source, distance, distance_slope, lift, lift_slope, reaction = data
     u = lift + distance * value
     gradient = lift_slope + distance_slope * value + distance * slope
-    return np.asarray(kappa * gradient**2 / 2 - source * u)
+    return np.asarray(kappa * gradient**2 / 2 + reaction * u**2 / 2 - source * u)
 
 
 @lru_cache(maxsize=64)
 def _data(piece: Piece) -> Callable[[Any], Any]:
-    """x → (κ, f, D, D′, lift, lift′) on one smooth piece."""
+    """x → (κ, f, D, D′, lift, lift′, ρ) on one smooth piece."""
     d, lift = piece.distance, piece.lift
-    return sympy.lambdify(  # type: ignore[no-any-return]
-        X, [piece.coefficient, piece.source, d, sympy.diff(d, X), lift, sympy.diff(lift, X)], "mpmath"
-    )
+    rows = [piece.coefficient, piece.source, d, sympy.diff(d, X), lift, sympy.diff(lift, X), piece.reaction]
+    return sympy.lambdify(X, rows, "mpmath")  # type: ignore[no-any-return]
 
 
 # Gauss with m points leaves (e·kℓ/8m)^2m for e^{ikx} on an interval of length ℓ: 40 points give 60 digits up to

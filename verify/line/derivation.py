@@ -28,9 +28,12 @@ VALUE, OTHER_SLOPE = sympy.symbols("phi s", real=True)
 # Powers of (slope, intercept) in the energy density of one piece.
 POWERS = ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0))
 
-_KAPPA, _SOURCE, _DISTANCE, _LIFT, OTHERS = (sympy.Function(n, real=True)(X) for n in ("kappa", "f", "D", "ell", "r"))
+_KAPPA, _REACTION, _SOURCE, _DISTANCE, _LIFT, OTHERS = (
+    sympy.Function(n, real=True)(X) for n in ("kappa", "rho", "f", "D", "ell", "r")
+)
 _PREACTIVATION = WEIGHT * X + BIAS
-_GRADIENT = sympy.Symbol(r"\hat{u}'")  # for printing û′ as one letter
+# For printing û and û′ as one letter each.
+_FIELD, _GRADIENT = sympy.Symbol(r"\hat{u}"), sympy.Symbol(r"\hat{u}'")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Derivation(Value):
     """The derived quantities for one neuron with parameters w, b, c; all SymPy expressions in `X`.
 
     Attributes:
-        problem: whose data stand behind κ, f, D and the lift ℓ.
+        problem: whose data stand behind κ, ρ, f, D and the lift ℓ.
         field: the ansatz û, Eqs. (3), (4).
         spatial_gradient: û′, Eq. (6).
         parameter_gradients: ∂û/∂θ, Eq. (7), by block.
@@ -83,13 +86,17 @@ class Derivation(Value):
         """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms."""
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
         # Eq. (5) in the paper's form; `energy_gradients` holds it multiplied out (a test compares the two).
+        pulled = 0 if self.problem.reaction == 0 else _REACTION * _FIELD
         out = [
             Equation(
                 "5",
                 rf"\partial \Pi / \partial {symbol[n]}",
                 _Integral(
-                    _KAPPA * _GRADIENT * self.mixed_gradients[n] - _SOURCE * self.parameter_gradients[n],
+                    _KAPPA * _GRADIENT * self.mixed_gradients[n]
+                    + pulled * self.parameter_gradients[n]
+                    - _SOURCE * self.parameter_gradients[n],
                     self.spatial_gradient,
+                    self.field,
                 ),
             )
             for n in PARAMETERS
@@ -125,7 +132,7 @@ class Derivation(Value):
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
         data = {_KAPPA: piece.coefficient, _SOURCE: piece.source, _DISTANCE: piece.distance, _LIFT: piece.lift}
-        return expression.subs(data, simultaneous=True).doit()
+        return expression.subs(data | {_REACTION: piece.reaction}, simultaneous=True).doit()
 
 
 def derive(problem: RitzProblem) -> Derivation:
@@ -137,12 +144,12 @@ def derive(problem: RitzProblem) -> Derivation:
         (Heaviside(b_i + w_i*x), DiracDelta(b_i + w_i*x))
     """
     require_problem(problem)
-    return Derivation(problem, **_derive())
+    return Derivation(problem, **_derive(problem.reaction != 0))
 
 
 @cache
-def _derive() -> dict[str, Any]:
-    """The same for every problem: the data enter as functions of x."""
+def _derive(reacts: bool) -> dict[str, Any]:
+    """The same for every problem with, or without, a reaction term: the data enter as functions of x."""
     activation = sympy.Max(0, _PREACTIVATION)
     field = _LIFT + _DISTANCE * (OTHERS + OUTPUT * activation)
     gradient = sympy.diff(field, X)
@@ -150,9 +157,9 @@ def _derive() -> dict[str, Any]:
     mixed = {n: sympy.diff(gradient, p) for n, p in PARAMETERS.items()}
     # σ is a function of z alone; differentiating by the bias is differentiating by z.
     first = sympy.diff(activation, BIAS)
-    energy = {n: sympy.diff(_density(field, gradient), p) for n, p in PARAMETERS.items()}
+    energy = {n: sympy.diff(_density(field, gradient, reacts), p) for n, p in PARAMETERS.items()}
     affine = _LIFT + _DISTANCE * (SLOPE * X + INTERCEPT)
-    polynomial = sympy.Poly(sympy.expand(_density(affine, sympy.diff(affine, X))), SLOPE, INTERCEPT)
+    polynomial = sympy.Poly(sympy.expand(_density(affine, sympy.diff(affine, X), reacts)), SLOPE, INTERCEPT)
     return {
         "field": field,
         "spatial_gradient": gradient,
@@ -165,9 +172,10 @@ def _derive() -> dict[str, Any]:
     }
 
 
-def _density(field: Any, gradient: Any) -> Any:
-    """½κu′² − f u, the integrand of Eq. (2)."""
-    return _KAPPA * gradient**2 / 2 - _SOURCE * field
+def _density(field: Any, gradient: Any, reacts: bool) -> Any:
+    """½κu′² − f u, the integrand of Eq. (2), with ½ρu² if it `reacts`."""
+    density = _KAPPA * gradient**2 / 2 - _SOURCE * field
+    return density + _REACTION * field**2 / 2 if reacts else density
 
 
 def sift(integrand: Any) -> Any:
@@ -189,17 +197,19 @@ def sift(integrand: Any) -> Any:
 
 
 class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type information
-    """∫ (…) dx for printing only, with what û′ in it stands for; nothing evaluates it."""
+    """∫ (…) dx for printing only, with what û′ and û in it stand for; nothing evaluates it."""
 
     def _sympystr(self, printer: Any) -> str:
-        integrand, gradient = self.args
-        return f"Integral({printer.doprint(integrand.subs(_GRADIENT, gradient))}, {printer.doprint(X)})"
+        integrand, gradient, field = self.args
+        return (
+            f"Integral({printer.doprint(integrand.subs({_GRADIENT: gradient, _FIELD: field}))}, {printer.doprint(X)})"
+        )
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information
     """LaTeX as the paper writes it: σ, H and δ of zᵢ, primes for derivatives, functions without their argument."""
 
-    _names: ClassVar = {"kappa": r"\kappa", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
+    _names: ClassVar = {"kappa": r"\kappa", "rho": r"\rho", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
 
     def _print__Integral(self, expr: Any) -> str:
         return rf"\int \left( {self._print(expr.args[0])} \right) dx"

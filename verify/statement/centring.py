@@ -36,7 +36,7 @@ def centre(domain: tuple[Any, Any]) -> Fraction:
 def centred(problem: RitzProblem) -> RitzProblem:
     """The same problem in t = x − centre; without its solution."""
     place = _number(centre(problem.domain))
-    data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift")}
+    data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift", "reaction")}
     data |= {n: {e - place: v for e, v in getattr(problem, n).items()} for n in ("fluxes", "essential", "robin")}
     return RitzProblem(**data, domain=_moved(problem.domain, place), penalty=problem.penalty, name=problem.name)
 

@@ -48,6 +48,19 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "robin": {1: (3, "2*pi/3")},
         "solution": "sin(2*pi*x)",
     },
+    # An elastic foundation that grows stiffer; and Helmholtz's −k² with k² = 8, below the least eigenvalue π² of −u″.
+    "foundation": {
+        "source": "(4*pi**2 + 25*(1 + x))*sin(2*pi*x)",
+        "distance": "x*(1-x)",
+        "reaction": "25*(1 + x)",
+        "solution": "sin(2*pi*x)",
+    },
+    "helmholtz": {
+        "source": "(4*pi**2 - 8)*sin(2*pi*x)",
+        "distance": "x*(1-x)",
+        "reaction": "-8",
+        "solution": "sin(2*pi*x)",
+    },
 }
 
 

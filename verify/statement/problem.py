@@ -1,4 +1,4 @@
-"""The statement of a problem: minimise ∫ ½κu′² − f u dx over u = lift + D·network, with what holds at the ends."""
+"""The statement of a problem: minimise ∫ ½κu′² + ½ρu² − f u dx over u = lift + D·network, and what the ends hold."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import mpmath
 import sympy
 
 from ..errors import InputError
+from ..quadratic_form import Cell, Spring, least_eigenvalue, relief
 from . import piecewise
-from .expressions import X, parse, parse_number, to_mpf
+from .expressions import NUMPY_MODULES, X, parse, parse_number, to_mpf
 
 # Our own choice: weak enough that ADAM still sees the energy, strong enough that the ends are met to about 1 %.
 DEFAULT_PENALTY = 500
 # The kinds of ends that are not built in, and how each is given.
 _EXAMPLES = {"fluxes": "{1: 0}", "essential": "{1: 0}", "robin": "{1: (1, 0)}"}
 _END_KINDS = tuple(_EXAMPLES)
+# The functions of x.
+_DATA = ("coefficient", "source", "distance", "lift", "reaction")
 # A residual is judged against the size of its own terms at this many digits; an identity leaves rounding only.
 _CHECK_DIGITS = 40
 _CHECK_TOLERANCE = mpmath.mpf(10) ** -25
@@ -36,6 +39,7 @@ class Piece:
     source: sympy.Expr
     distance: sympy.Expr
     lift: sympy.Expr
+    reaction: sympy.Expr
     solution: sympy.Expr | None
 
 
@@ -58,7 +62,7 @@ class FreeEnd:
 
 @dataclass(frozen=True, eq=False)
 class RitzProblem:
-    """Minimise Π(u) = ∫ ½κu′² − f u dx − [flux·u] + ½ Σ s(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
+    """Minimise Π(u) = ∫ ½κu′² + ½ρu² − f u dx − [flux·u] + ½ Σ s(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
 
     Expressions are text (parsed, never executed), numbers or SymPy in x. Each end of the domain is of one kind:
     *built in* (D vanishes there and u = lift), *natural* (named in `fluxes`), *Robin* (named in `robin`) or *essential*
@@ -77,6 +81,8 @@ class RitzProblem:
         domain: its two ends.
         solution: the known solution; checked against the strong form and all ends.
         name: for tables and reports.
+        reaction: ρ(x), a mass, an elastic foundation or, where it is negative, Helmholtz's −k²; the strong form is
+            −(κu′)′ + ρu = f. Where ρ is too negative the energy has no minimum; see `least_eigenvalue`.
 
     Raises:
         InputError: anything that does not fit together, in one sentence.
@@ -98,6 +104,7 @@ class RitzProblem:
     solution: Any = None
     name: str = "problem"
     robin: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
+    reaction: Any = "0"
 
     def __post_init__(self) -> None:
         def put(key: str, value: Any) -> None:
@@ -122,7 +129,7 @@ class RitzProblem:
         if self.distance is None:
             built_in = [e for e in (left, right) if not self._kind_of(e)]
             put("distance", sympy.prod([X - left if e == left else right - X for e in built_in]))
-        for key in ("coefficient", "source", "distance", "lift", "solution"):
+        for key in (*_DATA, "solution"):
             value = getattr(self, key)
             if value is not None:
                 put(key, piecewise.canonical(parse(value, key), left, right))
@@ -134,7 +141,7 @@ class RitzProblem:
     @property
     def _key(self) -> tuple[Any, ...]:
         ends = tuple(tuple(sorted(getattr(self, kind).items(), key=str)) for kind in _END_KINDS)
-        data = (self.coefficient, self.source, self.distance, self.lift, self.solution)
+        data = tuple(getattr(self, key) for key in (*_DATA, "solution"))
         return (*data, *ends, self.penalty, *self.domain)
 
     def __eq__(self, other: object) -> bool:
@@ -182,7 +189,7 @@ class RitzProblem:
     @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:
         """Places inside the domain where some part of the data is not smooth, ascending."""
-        data = [self.coefficient, self.source, self.distance, self.lift]
+        data = [getattr(self, key) for key in _DATA]
         data += [] if self.solution is None else [self.solution]
         places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)}
         return tuple(sorted(places, key=float))
@@ -191,7 +198,7 @@ class RitzProblem:
     def pieces(self) -> tuple[Piece, ...]:
         """The data between neighbouring interfaces."""
         ends = (self.domain[0], *self.interfaces, self.domain[1])
-        names = ("coefficient", "source", "distance", "lift", "solution")
+        names = (*_DATA, "solution")
         return tuple(
             Piece(a, b, *(None if (e := getattr(self, n)) is None else piecewise.branch(e, a, b) for n in names))
             for a, b in pairwise(ends)
@@ -210,14 +217,16 @@ class RitzProblem:
         """The least value of the energy, boundary terms and penalties included, from the known solution.
 
         Where essential values are held by a penalty, the minimiser of the penalised energy is the solution plus a
-        κ-harmonic function; its energy lies below that of the solution and is computed from the solution's fluxes.
+        function that solves the equation without source; its energy lies below that of the solution and is computed
+        from the solution's fluxes.
 
         Args:
             digits: None for float, else the number of significant digits of an mpmath number.
 
         Raises:
-            InputError: no solution is known.
+            InputError: no solution is known, or there is no least value, see `require_bounded`.
         """
+        self.require_bounded()
         if self.solution is None:
             raise InputError(f"{self.name}: no known solution; pass solution= to have a minimum energy")
         with mpmath.workdps((digits or 17) + 15):
@@ -231,7 +240,8 @@ class RitzProblem:
         total = mpmath.mpf(0)
         for piece in self.pieces:
             u = piece.solution
-            density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u
+            quadratic = piece.coefficient * sympy.diff(u, X) ** 2 + piece.reaction * u * u
+            density = quadratic / 2 - piece.source * u
             total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
         for free in self.free_ends:
             # At an essential end the solution leaves nothing.
@@ -239,13 +249,58 @@ class RitzProblem:
             total += to_mpf(free.pull) * u + to_mpf(free.stiffness) * (u - to_mpf(free.wanted)) ** 2 / 2
         return total
 
+    @cached_property
+    def least_eigenvalue(self) -> float:
+        """min (∫ κv′² + ρv² dx + Σ s v²) ÷ ∫ v² dx over v = D·network: the energy has a minimum where it is positive.
+
+        By Rayleigh–Ritz over D times continuous piecewise polynomials of degree 18, float64: never below the true one.
+        """
+        return self._least_eigenvalue[0]
+
+    @cached_property
+    def _least_eigenvalue(self) -> tuple[float, float]:
+        return least_eigenvalue(*self._quadratic_form(float, NUMPY_MODULES))
+
+    def require_bounded(self) -> None:
+        """Refuse a reaction so negative that the energy has no minimum.
+
+        Raises:
+            InputError: the least eigenvalue is not positive.
+        """
+        if self.reaction == 0:
+            return
+        least, uncertain = self._least_eigenvalue
+        if least <= uncertain:
+            least = 0.0 if least >= -uncertain else least
+            raise InputError(
+                f"reaction: with ρ = {self.reaction} the energy is not bounded below, for the least eigenvalue of "
+                f"∫ κv′² + ρv² dx is {least:.6g}; a ρ that is larger by more than {-least:.6g} would be right"
+            )
+
+    def _quadratic_form(self, number: Any, modules: Any) -> tuple[list[Cell], list[Spring]]:
+        cells = []
+        for p in self.pieces:
+            rows = [p.coefficient, p.reaction, p.distance, sympy.diff(p.distance, X)]
+            cells.append(Cell(number(p.left), number(p.right), sympy.lambdify(X, rows, modules)))
+        springs = [
+            Spring(-int(e.place == self.domain[1]), number(e.stiffness), number(self._at(e.place, self.distance)))
+            for e in self.free_ends
+            if e.stiffness != 0
+        ]
+        return cells, springs
+
     def _penalty_relief(self) -> Any:
-        """max over κ-harmonic v of −(Σ t v + ½∫κv′² + ½ Σ s v²), t the outward flux at the essential ends."""
+        """max over v of −(Σ t v + ½∫κv′² + ρv² + ½ Σ s v²), t the outward flux at the essential ends.
+
+        Without ρ the best v is κ-harmonic.
+        """
         if not self.essential:
             return mpmath.mpf(0)
         free = [e for e in self.free_ends if e.stiffness != 0]
         # At a Robin end the solution is in balance with its spring.
         flux = mpmath.matrix([self._outward_flux(e.place) if e.place in self.essential else 0 for e in free])
+        if self.reaction != 0:
+            return relief(*self._quadratic_form(to_mpf, "mpmath"), list(flux))
         # v is fixed at a built-in end and flux-free at a natural one, where it is therefore constant.
         stiffness = mpmath.mpf(0)
         if not self.fluxes:
@@ -297,7 +352,7 @@ class RitzProblem:
 
     def _check_data(self) -> None:
         for piece in self.pieces:
-            for key in ("coefficient", "source", "distance", "lift"):
+            for key in _DATA:
                 smooth = getattr(piece, key)
                 for pole in piecewise.singular_points(smooth, piece.left, piece.right):
                     self._check_pole(key, smooth, pole, piece)
@@ -351,14 +406,15 @@ class RitzProblem:
         previous = None
         for piece in self.pieces:
             u, flux = piece.solution, piece.coefficient * sympy.diff(piece.solution, X)
-            terms = sympy.lambdify(X, [sympy.diff(flux, X), piece.source], "mpmath")
+            terms = sympy.lambdify(X, [sympy.diff(flux, X), piece.source, -piece.reaction * u], "mpmath")
             with mpmath.workdps(_CHECK_DIGITS):
                 for i in range(1, 24):
                     x = to_mpf(piece.left) + (to_mpf(piece.right) - to_mpf(piece.left)) * i / mpmath.mpf("24.1")
-                    a, b = terms(x)
-                    if not abs(a + b) <= _CHECK_TOLERANCE * (1 + abs(a) + abs(b)):
+                    parts = terms(x)
+                    if not abs(sum(parts)) <= _CHECK_TOLERANCE * (1 + sum(map(abs, parts))):
+                        equation = "(κu′)′ + f = 0" if self.reaction == 0 else "(κu′)′ − ρu + f = 0"
                         raise InputError(
-                            f"solution: {u} does not solve (κu′)′ + f = 0: the residual is {float(abs(a + b)):.3g} at "
+                            f"solution: {u} does not solve {equation}: the residual is {float(abs(sum(parts))):.3g} at "
                             f"x = {float(x):.4g}"
                         )
             if previous is not None:

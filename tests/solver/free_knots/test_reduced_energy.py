@@ -15,7 +15,10 @@ Array = NDArray[np.float64]
 # The oracle integrates the front's data for a quarter of a minute; a long test of `solve` has it.
 KNOWN = [p for p in ALL if p.solution is not None and p is not FRONT]
 # No essential values: the oracle's derivatives need no multipliers then.
-PLAIN = [problems[n] for n in ("sine-2", "sine-6-sine-distance", "variable-coefficient", "natural", "two-materials")]
+PLAIN = [
+    problems[n]
+    for n in ("sine-2", "sine-6-sine-distance", "variable-coefficient", "natural", "two-materials", "foundation")
+]
 
 
 def random_kinks(seed: int, count: int = 7) -> Array:

@@ -39,7 +39,7 @@ def plain_gradient(problem: RitzProblem, network: ShallowNetwork, rule: str, poi
     return out.ravel()
 
 
-@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural"])
+@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "foundation"])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("delta", [None, "nearest"])
 def test_running_sums_are_the_plain_sum(name: str, rule: str, delta: str | None) -> None:

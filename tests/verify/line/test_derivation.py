@@ -74,7 +74,7 @@ def test_latex_numbers_every_equation_once() -> None:
     assert text.count("{") == text.count("}")
 
 
-@pytest.mark.parametrize("name", ["two-materials", "natural"])
+@pytest.mark.parametrize("name", ["two-materials", "natural", "foundation"])
 def test_specialised_expressions_hold_numbers_only(name: str) -> None:
     d = derive(problems[name])
     for piece in problems[name].pieces:

@@ -175,6 +175,8 @@ def statement_text(problem: RitzProblem) -> Record:
     if not problem.robin:
         # Packs that are out know of no such ends, and stay as they are.
         del ends["robin"]
+    if problem.reaction != 0:
+        written["reaction"] = str(problem.reaction)
     rest: Record = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
     solution: Record = {} if problem.solution is None else {"solution": str(problem.solution)}
     if RitzProblem(**written, **ends, **rest, **solution) != problem:

@@ -100,7 +100,10 @@ def _coefficients() -> Iterator[Record]:
 def _feature(problem: RitzProblem) -> str:
     ends = [f"flux at {e}" for e in problem.fluxes] + [f"penalised value at {e}" for e in problem.essential]
     ends += [f"Robin end at {e}" for e in problem.robin]
-    return "; ".join([f"κ = {problem.coefficient}", *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends])
+    reaction = [f"ρ = {problem.reaction}"] if problem.reaction != 0 else []
+    return "; ".join(
+        [f"κ = {problem.coefficient}", *reaction, *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends]
+    )
 
 
 # What the first packs' problems could not hold.
@@ -121,11 +124,21 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "penalty": 20,
         "domain": (-1, 2),
     },
+    "reaction": {"coefficient": "1 + x/2", "source": "exp(x)", "reaction": "4 + sin(3*x)", "lift": "x**2"},
+    "reaction-jumps": {
+        "source": "x",
+        "reaction": "Piecewise((40, x < 1/3), (-5, True))",
+        "distance": "1 + x/3",
+        "essential": {0: "1/2"},
+        "robin": {1: (2, -1)},
+        "penalty": 20,
+    },
 }
 
 
 def _statements() -> Iterator[Record]:
     stated = {"robin": problems["robin"]} | {n: RitzProblem(**s, name=n) for n, s in _STATEMENTS.items()}
+    stated |= {n: problems[n] for n in ("foundation", "helmholtz")}
     for name, problem in stated.items():
         for width in (2, 6):
             about = f"{width} random neurons; {_feature(problem)}"
@@ -208,7 +221,10 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "coefficients": ("variable and piecewise coefficients, natural and penalised ends, lifts, domains", _coefficients),
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
-    "statements": ("what holds at an end in other ways: Robin ends, alone and beside other kinds", _statements),
+    "statements": (
+        "what else a problem holds: Robin ends, alone and beside other kinds; reaction terms",
+        _statements,
+    ),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),
 }

@@ -257,7 +257,7 @@ def kink_jump(problem: Problem, w: Array, b: Array, c: Array) -> Array:
 
 
 def energy(problem: Problem, w: Array, b: Array, c: Array) -> float:
-    """∫ ½κu′² − f u dx with the terms at free ends; O(N log N)."""
+    """∫ ½κu′² + ½ρu² − f u dx with the terms at free ends; O(N log N)."""
     s = _sweep(problem, w, b, c, 0)
     m, a, g = s.moments, s.slope, s.intercept
     total = float(((m[0] * a + m[1] * g + m[3]) * a + (m[2] * g + m[4]) * g + m[5]).sum())

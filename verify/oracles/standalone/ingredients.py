@@ -219,7 +219,8 @@ def command(problem: RitzProblem, name: str) -> list[str]:
         stated = ["--problem", problem.name]
     else:
         text = statement_text(problem)
-        single = ("source", "coefficient", "distance", "lift", "solution", *(("penalty",) if problem.essential else ()))
+        names = ("source", "coefficient", "reaction", "distance", "lift", "solution")
+        single = (*names, *(("penalty",) if problem.essential else ()))
         stated = [word for n in single if n in text for word in (f"--{n}", text[n])]
         stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
