@@ -136,15 +136,20 @@ class Half:
         return float(((integrand(s, np.arange(len(width))) @ weights) * width / 2).sum())
 
 
-def halves_of(piece: Piece) -> tuple[Half, Half]:
-    """Both halves of a smooth piece, their panels and ∫f; the constants of integration are not set."""
+def halves_of(piece: Piece, reacts: bool = False) -> tuple[Half, Half]:
+    """Both halves of a smooth piece, their panels and ∫f; the constants of integration are not set.
+
+    Args:
+        piece: of a problem's data.
+        reacts: the problem has a reaction, if not on this piece.
+    """
     data = (piece.coefficient, piece.distance, sympy.diff(piece.distance, X), sympy.diff(piece.lift, X), piece.source)
     slopes = tuple(sympy.diff(data[k], X) for k in (0, 2, 3))
     length = float(piece.right - piece.left) / 2
     out = []
     for end, sign in ((piece.left, 1), (piece.right, -1)):
         evaluate = _compiled(data, end, sign)
-        reaction = None if piece.reaction == 0 else _compiled((piece.reaction, piece.lift), end, sign)
+        reaction = _compiled((piece.reaction, piece.lift), end, sign) if reacts else None
         edges = _panels(evaluate, length, reaction)
         source, _ = interpolate(lambda s, e=evaluate: e(s)[4], edges[:-1], edges[1:], DEGREE)  # type: ignore[misc]
         # From the far end inwards, so that a growing integral keeps its relative accuracy.

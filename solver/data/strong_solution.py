@@ -119,7 +119,7 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
     problem.require_bounded()
     _check_growth(problem)
     with np.errstate(over="ignore", under="ignore"):
-        halves = [h for piece in problem.pieces for h in halves_of(piece)]
+        halves = [h for piece in problem.pieces for h in halves_of(piece, problem.reaction != 0)]
         if problem.reaction == 0:
             halves = _with_values(problem, _risen(_with_flux(problem, halves)))
         else:

@@ -60,7 +60,7 @@ def test_gradient_in_the_kinks_is_the_oracles_in_the_biases(problem: RitzProblem
     assert energy.gradient() == pytest.approx(-weights * by_bias, rel=1e-9, abs=1e-11 * np.abs(by_bias).max())
 
 
-@pytest.mark.parametrize("problem", [*PLAIN[:4], ROOT_RIGHT], ids=names)
+@pytest.mark.parametrize("problem", [*PLAIN[:4], PLAIN[-1], ROOT_RIGHT], ids=names)
 def test_schur_complement_is_that_of_the_oracles_hessian(problem: RitzProblem) -> None:
     energy = reduced_energy(strong_solution(problem), random_kinks(3, 5))
     network = as_network(energy)

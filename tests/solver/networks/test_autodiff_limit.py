@@ -55,7 +55,10 @@ def test_facings_make_states_of_their_own() -> None:
 @pytest.mark.parametrize(
     "problem",
     [
-        *(problems[n] for n in ("sine-2", "variable-coefficient", "two-materials", "natural", "penalised-ends")),
+        *(
+            problems[n]
+            for n in ("sine-2", "variable-coefficient", "two-materials", "natural", "penalised-ends", "foundation")
+        ),
         NO_ZEROS,
     ],
     ids=names,

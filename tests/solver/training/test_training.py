@@ -38,7 +38,9 @@ def test_the_same_seed_gives_the_same_numbers_and_any_company_the_same_run() -> 
     np.testing.assert_allclose(once.parameters[1], alone.parameters[0], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["two-materials", "natural", "penalised-ends", "robin", "foundation", "helmholtz", "variable-coefficient"])
+@pytest.mark.parametrize(
+    "name", ["two-materials", "natural", "penalised-ends", "robin", "foundation", "helmholtz", "variable-coefficient"]
+)
 def test_lift_interfaces_fluxes_and_essential_ends_are_trained_too(name: str) -> None:
     run = fit(problems[name], gradient="exact", optimizer="adam-lbfgs", steps=600, lbfgs_steps=300, learning_rate=1e-2)
     # No network lies below the minimum, penalties included; the best of four comes near. Measured: 0.1 % to 1 %, and

@@ -57,6 +57,52 @@ def test_a_penalised_end_beside_a_robin_end_gives_way_as_two_springs_do() -> Non
     assert problem.minimum_energy() == pytest.approx(0.5 + 0.25 - 0.5 / (10 + 2 / 3), rel=1e-14)
 
 
+def test_a_penalised_end_of_a_reaction_gives_way_as_the_solution_without_source_does() -> None:
+    # −u″ + 4u = 0, u = sinh 2x / sinh 2, held at 1 by a penalty P: outward flux t = 2 coth 2, and sinh 2x resists with
+    # a stiffness of P + t.
+    problem = RitzProblem(distance="x", reaction=4, essential={1: 1}, penalty=10, solution="sinh(2*x)/sinh(2)")
+    for digits in (None, 40):
+        with mpmath.workdps(digits or 16):
+            flux = 2 * mpmath.coth(2)
+            expected = flux / 2 - flux**2 / (2 * (10 + flux))
+            assert abs(problem.minimum_energy(digits) / expected - 1) < mpmath.mpf(10) ** (2 - (digits or 16))
+
+
+@pytest.mark.parametrize(
+    ("statement", "least"),
+    [
+        ({"reaction": -8}, np.pi**2 - 8),
+        ({"reaction": "-25/2", "domain": (2, 3)}, np.pi**2 - 12.5),
+        ({"reaction": 3, "distance": "1", "fluxes": {0: 0, 1: 0}}, 3.0),
+        # −v″ = λv with v(0) = 0 and v′(1) = −v(1)/2: μ cos μ = −½ sin μ, λ = μ² + ρ.
+        (
+            {"reaction": -1, "distance": "x", "robin": {1: ("1/2", 0)}},
+            float(mpmath.findroot(lambda m: m * mpmath.cos(m) + mpmath.sin(m) / 2, 1.8)) ** 2 - 1,
+        ),
+    ],
+    ids=["built in", "too negative", "natural ends", "Robin end"],
+)
+def test_the_least_eigenvalue_is_that_of_the_strong_form(statement: dict[str, Any], least: float) -> None:
+    problem = RitzProblem(**statement)
+    # Float64 on matrices whose largest eigenvalue is 10⁶ times as large as the least.
+    assert problem.least_eigenvalue == pytest.approx(least, abs=1e-9)
+    if least > 0:
+        problem.require_bounded()
+        return
+    with pytest.raises(InputError, match=f"not bounded below, for the least eigenvalue .* is {least:.5g}"):
+        problem.require_bounded()
+
+
+def test_an_energy_without_a_minimum_still_has_values_but_no_least_one() -> None:
+    problem = RitzProblem(reaction=-40, source="(4*pi**2 - 40)*sin(2*pi*x)", solution="sin(2*pi*x)")
+    assert np.isfinite(exact_energy(problem, ShallowNetwork.random(3, seed=0)))
+    with pytest.raises(InputError, match="not bounded below"):
+        problem.minimum_energy()
+    # At the resonance itself: the least eigenvalue is 0, and rounding does not decide.
+    with pytest.raises(InputError, match="is 0; a ρ that is larger"):
+        RitzProblem(reaction="-pi**2").require_bounded()
+
+
 GOOD: dict[str, Any] = {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", "solution": "sin(2*pi*x)"}
 
 
@@ -83,6 +129,8 @@ GOOD: dict[str, Any] = {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", 
         ({"distance": "x", "robin": {1: (1, 0)}}, "κu′ is"),
         ({"distance": "x", "robin": {1: (1, 0)}, "fluxes": {1: 0}}, "one of the two"),
         ({"robin": {1: (1, 0)}}, "robin names"),
+        ({"reaction": "1/x"}, "reaction: 1/x has a pole"),
+        ({"reaction": 1}, "does not solve"),
         ({"penalty": 0}, "penalty"),
         ({"domain": (1, 0)}, "domain"),
         ({"domain": 3}, "domain"),

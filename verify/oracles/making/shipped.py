@@ -124,7 +124,7 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "penalty": 20,
         "domain": (-1, 2),
     },
-    "reaction": {"coefficient": "1 + x/2", "source": "exp(x)", "reaction": "4 + sin(3*x)", "lift": "x**2"},
+    "reaction": {"coefficient": "1 + x/2", "source": "20*exp(x)", "reaction": "4 + sin(3*x)", "lift": "x**2"},
     "reaction-jumps": {
         "source": "x",
         "reaction": "Piecewise((40, x < 1/3), (-5, True))",
