@@ -6,7 +6,7 @@ and hats between cells. What is found lies above the least over all functions, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,8 @@ Array = NDArray[Any]
 
 # Cells to a smooth piece, and the degrees of two Ritz spaces, of which the larger answers and the other says how well.
 _CELLS, _DEGREES = 4, (12, 18)
+# A spring so many times as stiff as a hat function is rigid.
+_RIGID = 1e6
 # Degrees in mpmath's numbers, the next while the last two disagree.
 _EXACT_DEGREES = (8, 16, 32, 64, 128)
 
@@ -40,11 +42,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Spring:
-    """½ stiffness·v² at an end of the domain, where D is `distance`; `which` is 0 at the left end, −1 at the right."""
+    """½ stiffness·(Σ d φ)² over ends of the domain: `along` has d at the left end, 0, and at the right one, −1.
 
-    which: int
+    At one end d is D; between periodic ends the difference of D·φ is taken.
+    """
+
     stiffness: Any
-    distance: Any
+    along: Mapping[int, Any]
 
 
 def least_eigenvalue(cells: Sequence[Cell], springs: Sequence[Spring]) -> tuple[float, float]:
@@ -76,8 +80,20 @@ def _least(cells: Sequence[Cell], springs: Sequence[Spring], degree: int) -> flo
         own = slice(k * degree, (k + 1) * degree + 1)
         form[own, own] += half * ((weights * kappa * slope) @ slope.T + (weights * rho * value) @ value.T)
         mass[own, own] += half * ((weights * value) @ value.T)
+    stiff = []
+    largest = np.abs(np.diag(form)).max()
     for spring in springs:
-        form[spring.which, spring.which] += float(spring.stiffness) * float(spring.distance) ** 2
+        along = np.zeros(size)
+        for i, d in spring.along.items():
+            along[i] = float(d)
+        if float(spring.stiffness) * (along @ along) > _RIGID * largest:
+            stiff.append(along)
+        else:
+            form += float(spring.stiffness) * np.outer(along, along)
+    if stiff:
+        # What is as good as rigid would drown the rest in rounding: no v that strains it.
+        free = np.linalg.svd(np.array(stiff))[2][len(stiff) :]
+        form, mass = free @ form @ free.T, free @ mass @ free.T
     # Scaled to ones on the diagonal; D·φ next to a zero of D is small.
     scale = 1 / np.sqrt(np.diag(mass))
     lower = np.linalg.cholesky(mass * np.outer(scale, scale))
@@ -103,8 +119,9 @@ def relief(cells: Sequence[Cell], springs: Sequence[Spring], forces: Sequence[An
 
 
 def _relief(cells: Sequence[Cell], springs: Sequence[Spring], forces: Sequence[Any], degree: int) -> Any:
-    size = len(cells) * degree + 1
-    form = mpmath.matrix(size, size)
+    size, extra = len(cells) * degree + 1, len(springs)
+    # v and the springs' own forces f: Kv + Σ f d = −Σ t d and d·v = f/s, well scaled however stiff the springs are.
+    form, load = mpmath.matrix(size + extra, size + extra), mpmath.matrix(size + extra, 1)
     # Of this level mpmath has 3·2^(level − 1) Gauss points: three times the degree.
     level = (2 * degree).bit_length() - 1
     rule = GaussLegendre(mpmath.mp).calc_nodes(level, mpmath.mp.prec)
@@ -119,12 +136,13 @@ def _relief(cells: Sequence[Cell], springs: Sequence[Spring], forces: Sequence[A
         block = half * ((weights * kappa * slope) @ slope.T + (weights * rho * value) @ value.T)
         for (i, j), entry in np.ndenumerate(block):
             form[k * degree + i, k * degree + j] += entry
-    load = mpmath.matrix(size, 1)
-    for spring, force in zip(springs, forces, strict=True):
-        at = spring.which % size
-        form[at, at] += spring.stiffness * spring.distance**2
-        load[at] += force * spring.distance
-    return (load.T * mpmath.lu_solve(form, load))[0] / 2
+    for k, (spring, force) in enumerate(zip(springs, forces, strict=True), start=size):
+        form[k, k] = -1 / spring.stiffness
+        for i, d in spring.along.items():
+            form[i % size, k] = form[k, i % size] = d
+            load[i % size] -= force * d
+    stretched = mpmath.lu_solve(form, load)
+    return (load.T * stretched)[0] / 2
 
 
 def _legendre(x: Any, degree: int) -> list[Any]:

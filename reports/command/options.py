@@ -237,6 +237,7 @@ def _stated(
     flux: Pairs = None,
     essential: Pairs = None,
     robin: RobinPairs = None,
+    periodic: Annotated[bool, typer.Option("--periodic", help="Both ends are one place.")] = False,
     penalty: Number = None,
     domain: Interval = None,
 ) -> RitzProblem:
@@ -261,7 +262,9 @@ def _stated(
         if not (equals and comma):
             raise InputError(f"robin: {pair!r} is not END=ALPHA,VALUE; something like 1=2,0 would be right")
         statement.setdefault("robin", {})[end] = (alpha, outside)
-    if penalty is not None and not essential:
+    if periodic:
+        statement["periodic"] = True
+    if penalty is not None and not essential and not periodic:
         raise InputError("penalty: it holds essential values, and there are none; --essential END=VALUE is right")
     if not statement:
         name = DEFAULT_PROBLEM if problem is None else problem

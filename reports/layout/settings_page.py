@@ -64,6 +64,7 @@ def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:
         ("lift ℓ", problem.lift),
         ("fluxes", ends["fluxes"] or "none"),
         ("essential values", ends["essential"] or "none"),
+        *([("periodic ends", "yes")] if problem.periodic else []),
         *([("Robin ends, α and g", ends["robin"])] if problem.robin else []),
         ("domain", f"[{problem.domain[0]}, {problem.domain[1]}]"),
         ("known solution", problem.solution),

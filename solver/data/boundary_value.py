@@ -72,8 +72,9 @@ def _solved(problem: RitzProblem, halves: Sequence[Half], edges: Sequence[Array]
     """u and q at Chebyshev's points of each half's panels, (M, 2, points), and at their edges, (M + 1, 2)."""
     local = [_on_panels(half, e) for half, e in zip(halves, edges, strict=True)]
     count = sum(len(e) - 1 for e in edges)
-    # Unknowns: u and q at the edges from left to right. Rows: the left end, two for each panel, the right end.
-    banded, load = np.zeros((5, 2 * count + 2)), np.zeros(2 * count + 2)
+    # Unknowns: u and q at the edges from left to right. Rows: the left end, two for each panel, the right end. A second
+    # right-hand side: no source, and 1 at both ends.
+    banded, load = np.zeros((5, 2 * count + 2)), np.zeros((2 * count + 2, 2))
 
     def put(row: int, column: int, value: float) -> None:
         banded[2 + row - column, column] = value
@@ -82,7 +83,7 @@ def _solved(problem: RitzProblem, halves: Sequence[Half], edges: Sequence[Array]
         by_value, by_flux, wanted = _end(problem, which)
         put(row, column, by_value)
         put(row, column + 1, by_flux)
-        load[row] = wanted
+        load[row] = wanted, 1.0
     panel = 0
     for half, (_, far) in zip(halves, local, strict=True):
         for transfer in far[:: half.sign]:
@@ -92,9 +93,12 @@ def _solved(problem: RitzProblem, halves: Sequence[Half], edges: Sequence[Array]
                 put(row, column + other + i, 1.0)
                 for j in range(2):
                     put(row, column + near + j, -transfer[i, j])
-                load[row] = transfer[i, 2]
+                load[row, 0] = transfer[i, 2]
             panel += 1
-    states = solve_banded((2, 2), banded, load).reshape(-1, 2)
+    states, raised = np.moveaxis(solve_banded((2, 2), banded, load).reshape(-1, 2, 2), -1, 0)
+    if problem.periodic:
+        # With any value at both ends u is the same there; with this one q is too.
+        states = states - raised * (states[-1, 1] - states[0, 1]) / (raised[-1, 1] - raised[0, 1])
     values, at_edges, start = [], [], 0
     for half, (inner, _) in zip(halves, local, strict=True):
         own = states[start : start + len(inner) + 1][:: half.sign]
@@ -130,6 +134,8 @@ def _on_panels(half: Half, edges: Array) -> tuple[Array, Array]:
 def _end(problem: RitzProblem, which: int) -> tuple[float, float, float]:
     """α, β and γ of αu + βq = γ at an end."""
     end = problem.domain[which]
+    if problem.periodic:
+        return 1.0, 0.0, 0.0
     if end in problem.fluxes:
         return 0.0, 1.0, float(problem.fluxes[end])
     if end in problem.robin:

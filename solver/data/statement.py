@@ -109,7 +109,10 @@ def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: tor
 
 @dataclass(frozen=True)
 class EndTerms:
-    """What the energy has at free ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2."""
+    """What the energy has at free ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2.
+
+    Periodic ends, both among the places, have ½ coupling·(u(right) − u(left))² besides.
+    """
 
     places: Tensor
     distance: Tensor
@@ -117,6 +120,7 @@ class EndTerms:
     pull: Tensor
     stiffness: Tensor
     wanted: Tensor
+    coupling: float = 0.0
 
     def __bool__(self) -> bool:
         return len(self.places) > 0
@@ -124,19 +128,28 @@ class EndTerms:
     def energy(self, network: Tensor) -> Tensor:
         """From the network's values at the places (..., K) → (...)."""
         u = self.lift + self.distance * network
-        return (self.pull * u + self.stiffness / 2 * (u - self.wanted) ** 2).sum(-1)
+        total = (self.pull * u + self.stiffness / 2 * (u - self.wanted) ** 2).sum(-1)
+        return total + self.coupling / 2 * (u[..., 1] - u[..., 0]) ** 2 if self.coupling else total
 
     def force(self, network: Tensor) -> Tensor:
         """Derivative of the energy in the network's values, (..., K)."""
         u = self.lift + self.distance * network
-        return self.distance * (self.pull + self.stiffness * (u - self.wanted))
+        pull = self.pull + self.stiffness * (u - self.wanted)
+        if self.coupling:
+            apart = self.coupling * (u[..., 1] - u[..., 0])
+            pull = pull + torch.stack([-apart, apart], -1)
+        return self.distance * pull
 
 
 def end_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> EndTerms:
     """The terms of a problem; with no places where both ends are built in."""
     rows = []
+    coupling = float(problem.penalty) if problem.periodic else 0.0
     for free in problem.free_ends:
-        piece = problem.pieces[0 if free.place == problem.domain[0] else -1]
-        inner = [e.subs(X, free.place) for e in (piece.distance, piece.lift)]
-        rows.append([float(v) for v in (free.place, *inner, free.pull, free.stiffness, free.wanted)])
-    return EndTerms(*torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T)
+        for _, place in free.places[::-1]:
+            piece = problem.pieces[0 if place == problem.domain[0] else -1]
+            inner = [e.subs(X, place) for e in (piece.distance, piece.lift)]
+            terms = (0, 0, 0) if coupling else (free.pull, free.stiffness, free.wanted)
+            rows.append([float(v) for v in (place, *inner, *terms)])
+    places, distance, lift, pull, stiffness, wanted = torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T
+    return EndTerms(places, distance, lift, pull, stiffness, wanted, coupling)

@@ -36,7 +36,8 @@ class StrongSolution:
     Attributes:
         problem: whose solution it is.
         halves: two for each smooth piece, from left to right.
-        held: the nodal values that essential conditions fix at the left and at the right end, or None.
+        held: the nodal values that essential conditions fix at the left and at the right end, or None; of periodic
+            ends those of the solution.
         springs: what Robin ends add to the gap, left and right: stiffness αD², 0 where there is none, and the
             solution's v.
         energy_scale: ½∫κu′² dx, what relative gaps are relative to.
@@ -113,10 +114,15 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
     """Solve the strong form by quadrature; once per problem, then from memory.
 
     Raises:
-        InputError: there is no minimum, because the solution has no finite energy, because both ends are natural
-            and source and fluxes do not balance, or because a reaction is too negative.
+        InputError: there is no minimum, because the solution has no finite energy, because both ends are natural, or
+            periodic, and source and fluxes do not balance, or because a reaction is too negative.
     """
     problem.require_bounded()
+    if problem.periodic and problem.reaction == 0 and X in problem.distance.free_symbols:
+        raise InputError(
+            f"distance: with {problem.distance} and periodic ends the best constant to add to u is not known; a "
+            "constant D or a reaction would be right"
+        )
     _check_growth(problem)
     with np.errstate(over="ignore", under="ignore"):
         halves = [h for piece in problem.pieces for h in halves_of(piece, problem.reaction != 0)]
@@ -125,7 +131,7 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
         else:
             halves = _risen(with_solution(problem, halves))
         scale = sum(h.integral(lambda s, p, h=h: h.solution_flux(s, p) ** 2 / h.data(s)[0]) for h in halves) / 2  # type: ignore[misc]
-    held = tuple(_held(problem, which) for which in (0, 1))
+    held = tuple(_held(problem, halves, which) for which in (0, 1))
     springs = tuple(_spring(problem, halves, which) for which in (0, 1))
     return StrongSolution(problem, tuple(halves), (held[0], held[1]), (springs[0], springs[1]), scale)
 
@@ -142,9 +148,12 @@ def _check_growth(problem: RitzProblem) -> None:
             )
 
 
-def _held(problem: RitzProblem, which: int) -> float | None:
+def _held(problem: RitzProblem, halves: list[Half], which: int) -> float | None:
     end = problem.domain[which]
     distance = problem.distance.subs(X, end)
+    if problem.periodic:
+        # Both outermost halves have the end as their origin.
+        return halves[-which].origin_value / float(distance)
     if end in problem.essential:
         return float((problem.essential[end] - problem.lift.subs(X, end)) / distance)
     alone = len(problem.fluxes) == 2 and problem.reaction == 0
@@ -164,6 +173,11 @@ def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
         passed += total[k - 1] + total[k] if half.sign > 0 and k else 0.0
         out.append(replace(half, far_flux=-passed))
     left, right = problem.domain
+    if problem.periodic and abs(sum(total)) > 1e-12 * sum(map(abs, total)):
+        raise InputError(
+            f"source: between periodic ends it must balance itself, but ∫f dx is {sum(total):.6g}, so that the energy "
+            "has no minimum; 0, or a reaction, would be right"
+        )
     at_left, at_right = out[0].far_flux + total[0], out[-1].far_flux - total[-1]
     if left in problem.fluxes:
         constant = float(problem.fluxes[left]) - at_left
@@ -187,8 +201,11 @@ def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
 
 
 def _wanted(problem: RitzProblem, which: int) -> float:
-    """u at a Dirichlet end, g at a Robin end."""
+    """u at a Dirichlet end, g at a Robin end; of periodic ends, where any constant is right, the known solution's."""
     end = problem.domain[which]
+    if problem.periodic:
+        left = problem.domain[0]
+        return float((problem.lift if problem.solution is None else problem.solution).subs(X, left))
     if end in problem.robin:
         return float(problem.robin[end][1])
     return float(problem.essential[end] if end in problem.essential else problem.lift.subs(X, end))
@@ -197,6 +214,8 @@ def _wanted(problem: RitzProblem, which: int) -> float:
 def _end_value(problem: RitzProblem, halves: list[Half], which: int) -> float:
     """u − lift at an end that is not natural."""
     end = problem.domain[which]
+    if problem.periodic:
+        return _wanted(problem, which) - float(problem.lift.subs(X, end))
     if end not in problem.robin:
         return float(problem.essential[end] - problem.lift.subs(X, end)) if end in problem.essential else 0.0
     alpha, outside = problem.robin[end]

@@ -170,7 +170,8 @@ class ClosedForm:
     @cached_property
     def _arrays(self) -> tuple[Array, Array, Array, Array]:
         t, e = self.table, self.ends
-        ends = torch.stack([e.places, e.distance, e.lift, e.pull, e.stiffness, e.wanted], -1)
+        coupling = torch.full_like(e.places, e.coupling)
+        ends = torch.stack([e.places, e.distance, e.lift, e.pull, e.stiffness, e.wanted, coupling], -1)
         return *arranged(t.inner, t.centre, t.scale, t.coefficients), self.whole.ravel().numpy(), ends.numpy().copy()
 
     def _ends(self, w: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

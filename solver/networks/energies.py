@@ -101,7 +101,9 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
     ends = end_terms(problem, x.dtype, x.device)
     end_data = [data(problem, n)(ends.places) for n in ("coefficient", "distance_slope", "lift_slope")]
     sign = torch.where(ends.places == float(problem.domain[0]), 1.0, -1.0).to(x.dtype)
-    balanced = torch.tensor([float(e.place not in problem.essential) for e in problem.free_ends]).to(sign)
+    balanced = torch.tensor([float(e not in problem.essential) for f in problem.free_ends for _, e in f.places]).to(
+        sign
+    )
     penalty = float(problem.penalty)
 
     def energy(theta: Tensor) -> Tensor:
@@ -118,6 +120,8 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
             # What the Ritz energy has at such an end, differentiated by u, is the wanted flux but for its sign.
             wanted = sign * (ends.pull + ends.stiffness * (u - ends.wanted))
             misfit = balanced * (flux - wanted) + (1 - balanced) * (u - ends.wanted)
+            if problem.periodic:
+                misfit = torch.stack([flux[..., 1] - flux[..., 0], u[..., 1] - u[..., 0]], -1)
             total = total + penalty / 2 * (misfit**2).sum(-1)
         return total
 

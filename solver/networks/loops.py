@@ -65,7 +65,8 @@ def _sweep(
         cells: right edge, centre and 2 ÷ width of the table's cells, (3, M).
         coefficients: of six running integrals and three Dirac factors on each cell, highest power first, (M, 9, D + 1).
         whole: the six integrals over the domain.
-        ends: place, D, lift, pull, stiffness and wanted value of each end that has a term, (K, 6).
+        ends: place, D, lift, pull, stiffness and wanted value of each end that has a term, and what couples it to the
+            other one, (K, 7).
         energies, gradients: where the answer goes, (B,) and (B, 3N); no rows where no gradient is wanted.
     """
     left, right = domain
@@ -77,7 +78,7 @@ def _sweep(
     slopes, intercepts = np.empty(width + 1), np.empty(width + 1)
     by_slope, by_intercept = np.empty(width + 1), np.empty(width + 1)
     factors, before, now = np.empty((width, 3)), np.empty(6), np.empty(9)
-    forces = np.empty(ends.shape[0])
+    forces, values = np.empty(ends.shape[0]), np.empty(ends.shape[0])
     active_slope, active_intercept, dirac = np.empty(width), np.empty(width), np.empty(width)
     for n in range(theta.shape[0]):
         w, b, c = blocks[n, 0], blocks[n, 1], blocks[n, 2]
@@ -149,6 +150,12 @@ def _sweep(
             u = lift + distance * network
             energy += pull * u + stiffness / 2.0 * (u - wanted) ** 2
             forces[end] = distance * (pull + stiffness * (u - wanted))
+            values[end] = u
+        if ends.shape[0] == 2 and ends[0, 6] != 0.0:
+            apart = values[1] - values[0]
+            energy += ends[0, 6] / 2.0 * apart * apart
+            forces[0] -= ends[0, 1] * ends[0, 6] * apart
+            forces[1] += ends[1, 1] * ends[0, 6] * apart
         energies[n] = energy
         if not gradients.shape[0]:
             continue

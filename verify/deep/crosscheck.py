@@ -220,7 +220,7 @@ class _MarchedEnergy:
         return left - right
 
     def _ends(self, tensors: Tensors) -> Any:
-        total = mpmath.mpf(0)
+        total, values = mpmath.mpf(0), []
         if not isinstance(self.problem, RitzProblem):
             return total
         for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
@@ -233,6 +233,9 @@ class _MarchedEnergy:
             elif end in self.problem.robin:
                 alpha, outside = map(_mp, self.problem.robin[end])
                 total += alpha * (u - outside) ** 2 / 2
+            values.append(u)
+        if self.problem.periodic:
+            total += _mp(self.problem.penalty) * (values[1] - values[0]) ** 2 / 2
         return total
 
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import mpmath
-import numpy as np
-import sympy
 from numpy.typing import NDArray
 
 from ..line.energy import working_digits
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.expressions import X, to_mpf
-from ..statement.problem import RitzProblem
+from ..statement.problem import FreeEnd, RitzProblem
 from .expansion import Expansion, expand
 from .integrands import Integrand, integrand_of
 from .regions import LinearRegions, linear_regions
@@ -22,6 +20,23 @@ from .regions import LinearRegions, linear_regions
 Array = NDArray[Any]
 
 # Fewer digits than float64 has would come with an error nobody asked for.
+
+
+@dataclass(frozen=True)
+class Spring:
+    """A term pull·u + ½ stiffness·(u − wanted)² of the ends.
+
+    Attributes:
+        energy: its value.
+        pull: its derivative by u.
+        stiffness: its second one.
+        directions: region, 0 or −1 → x at its end, and the derivative of u by the intercept there, which is ±D.
+    """
+
+    energy: Any
+    pull: Any
+    stiffness: Any
+    directions: dict[int, tuple[Any, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +49,9 @@ class Swept:
         integrand: what was integrated.
         energy: with the terms of the ends.
         forces: ∂E/∂a and ∂E/∂g of each region, (2, R).
-        curvature: ∂²E/∂(a, g)² of each region, aa, ag and gg, (3, R), or empty.
+        curvature: ∂²E/∂(a, g)² of each region, aa, ag and gg, (3, R), or empty; without the ends.
         error_estimate: absolute, of the integrals.
+        springs: the terms of the ends.
     """
 
     regions: LinearRegions
@@ -45,6 +61,7 @@ class Swept:
     forces: Array
     curvature: Array
     error_estimate: float
+    springs: tuple[Spring, ...]
 
 
 def sweep(
@@ -57,29 +74,29 @@ def sweep(
     a, g = expansion.slope, expansion.intercept
     found, error = integrand.over(expansion.marks, a, g, 3 if order == 1 else 6)
     energy, forces, curvature = found[0].sum(), found[1:3], found[3:]
+    springs: list[Spring] = []
     if isinstance(problem, RitzProblem):
-        for which, end in ((0, problem.domain[0]), (-1, problem.domain[1])):
-            value, pull, stiffness, x, distance = _end(problem, end, which, a[which], g[which], exact)
-            energy = energy + value
-            forces[0, which] += pull * distance * x
-            forces[1, which] += pull * distance
-            if order == 2:
-                curvature[:, which] += stiffness * distance**2 * np.array([x * x, x, 1 + 0 * x])
-    return Swept(regions, expansion, integrand, energy, forces, curvature, error)
+        for free in problem.free_ends:
+            spring = _spring(problem, free, a, g, exact)
+            energy = energy + spring.energy
+            for which, (x, by_intercept) in spring.directions.items():
+                forces[1, which] += spring.pull * by_intercept
+                forces[0, which] += spring.pull * by_intercept * x
+            springs.append(spring)
+    return Swept(regions, expansion, integrand, energy, forces, curvature, error, tuple(springs))
 
 
-def _end(
-    problem: RitzProblem, end: sympy.Expr, which: int, a: Any, g: Any, exact: bool
-) -> tuple[Any, Any, Any, Any, Any]:
-    """Energy at one end, its first and second derivative by u there, the place and D there."""
+def _spring(problem: RitzProblem, free: FreeEnd, a: Array, g: Array, exact: bool) -> Spring:
     number = to_mpf if exact else float
-    x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
-    u = lift + distance * (a * x + g)
-    for free in problem.free_ends:
-        if free.place == end:
-            pull, stiffness, off = number(free.pull), number(free.stiffness), u - number(free.wanted)
-            return pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, x, distance
-    return 0 * u, 0 * u, 0 * u, x, distance
+    u: Any = 0
+    directions = {}
+    for sign, end in free.places:
+        which = 0 if end == problem.domain[0] else -1
+        x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+        u += sign * (lift + distance * (a[which] * x + g[which]))
+        directions[which] = (x, sign * distance)
+    pull, stiffness, off = number(free.pull), number(free.stiffness), u - number(free.wanted)
+    return Spring(pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, directions)
 
 
 def deep_energy(

@@ -75,11 +75,13 @@ def nodewise_gradient(
         factors = np.stack([c, c, one]) * at.on
         bulk += weight * factors * (at.kappa * at.gradient * slope + (at.reaction * at.field - at.source) * value)
     for free in problem.free_ends:
-        at = _look(problem, (w, b, c), to_mpf(free.place))
-        excess = at.field - to_mpf(free.wanted)
-        energy += to_mpf(free.pull) * at.field + to_mpf(free.stiffness) * excess**2 / 2
+        looks = [(sign, _look(problem, (w, b, c), to_mpf(place))) for sign, place in free.places]
+        u = sum(sign * at.field for sign, at in looks)
+        excess = u - to_mpf(free.wanted)
+        energy += to_mpf(free.pull) * u + to_mpf(free.stiffness) * excess**2 / 2
         pull = to_mpf(free.pull) + to_mpf(free.stiffness) * excess
-        bulk += pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
+        for sign, at in looks:
+            bulk += sign * pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
     for i in range(len(w)) if delta else ():
         kink = -b[i] / w[i] if w[i] else None
         if kink is not None and to_mpf(problem.domain[0]) < kink < to_mpf(problem.domain[1]):

@@ -133,9 +133,10 @@ def _pattern_terms(
         partials = forms[sum(bool(middle > p) for p in problem.interfaces)]
         numbers = [_mp(v.subs(value)) for v in (a, g)] + [_mp(start), _mp(stop)]
         yield value, (a, g, start_symbol, stop_symbol), partials(*numbers)
+    at_ends = {}
     for end in problem.domain:
         a, g = affine(end)
-        u = (problem.lift + problem.distance * (a * X + g)).subs(X, end)
+        at_ends[end] = u = (problem.lift + problem.distance * (a * X + g)).subs(X, end)
         if end in problem.fluxes:
             yield value, (u,), [_mp(problem.fluxes[end] * (-1 if end == right else 1))]
         elif end in problem.essential:
@@ -143,6 +144,9 @@ def _pattern_terms(
         elif end in problem.robin:
             # Minus the flux α(g − u) that the term's derivative balances.
             yield value, (u,), [-_mp(problem.robin[end][0] * (problem.robin[end][1] - u.subs(value)))]
+    if problem.periodic:
+        apart = at_ends[right] - at_ends[left]
+        yield value, (apart,), [_mp(problem.penalty * apart.subs(value))]
 
 
 @lru_cache(maxsize=64)
@@ -289,7 +293,7 @@ class _PiecewiseEnergy:
         return (weight * (correct - counted)).sum()
 
     def _ends(self, parameters: list[Any]) -> Any:
-        total = mpmath.mpf(0)
+        total, values = mpmath.mpf(0), []
         w, b, c = self._blocks(parameters)
         for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
             network = sum(ci * max(0, wi * place + bi) for wi, bi, ci in zip(w, b, c, strict=True))
@@ -301,6 +305,9 @@ class _PiecewiseEnergy:
             elif end in self.problem.robin:
                 alpha, outside = map(_mp, self.problem.robin[end])
                 total += alpha * (u - outside) ** 2 / 2
+            values.append(u)
+        if self.problem.periodic:
+            total += _mp(self.problem.penalty) * (values[1] - values[0]) ** 2 / 2
         return total
 
 

@@ -102,7 +102,7 @@ def distance_vanishes(distance: sympy.Expr, kink: Fraction) -> bool:
 @lru_cache(maxsize=256)
 def fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Expr], ...]:
     """Positions at which a kink has no derivative of that order: (kind, x)."""
-    ends = problem.domain if order == 2 else [free.place for free in problem.free_ends]
+    ends = problem.domain if order == 2 else [e for free in problem.free_ends for _, e in free.places]
     out = [("kink on the end of the domain", e) for e in ends]
     for before, after in zip(problem.pieces, problem.pieces[1:], strict=False):
         # The gradient reads κ, D′ and lift′ at the kink (MATH 1); a jump of the source is felt by the Hessian only.

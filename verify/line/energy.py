@@ -8,6 +8,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -159,25 +160,47 @@ def end_terms(
     curvature: Any = 0
     mixed = np.stack([0 * w] * 2)
     for free in problem.free_ends:
-        end = free.place
-        active = arrangement.active_left if end == problem.domain[0] else arrangement.active_right
-        x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
-        z = np.where(active, w * x + b, 0 * w)
-        u = lift + distance * (c * z).sum(axis=-1)
+        seen = [(sign, _at_end(problem, end, (w, b, c), arrangement)) for sign, end in free.places]
+        # Between periodic ends: the difference of both, here and in all that follows.
+        u = sum(sign * at.value for sign, at in seen)
         weight, wanted = number(free.stiffness), number(free.wanted)
         energy = energy + number(free.pull) * u + weight * (u - wanted) ** 2 / 2
         pull = number(free.pull) + weight * (u - wanted)
-        step = np.where(active, c, 0 * c)
-        directions = distance * np.stack([x * step, step, z])
+        directions = np.asarray(sum(sign * at.directions for sign, at in seen))
         forces = forces + np.asarray(pull)[..., None] * directions
         # The network is bilinear in (w, b) and c: mixed second derivatives, times the pull, on the neuron's own block.
-        on = np.where(active, 1 + 0 * c, 0 * c) * np.asarray(pull * distance)[..., None]
-        mixed = mixed + np.stack([x * on, on])
+        for sign, at in seen:
+            on = np.where(at.active, 1 + 0 * c, 0 * c) * np.asarray(sign * pull * at.distance)[..., None]
+            mixed = mixed + np.stack([at.x * on, on])
         if not second:
             continue
         vectors = np.moveaxis(directions, 0, -2).reshape(*w.shape[:-1], -1)
         curvature = curvature + weight * vectors[..., :, None] * vectors[..., None, :]
     return EndTerms(np.asarray(energy), forces, np.asarray(curvature), mixed)
+
+
+@dataclass(frozen=True)
+class _AtEnd:
+    """u at an end, (...), with D, which neurons are active, (..., N), and ∂u/∂(w, b, c), (3, ..., N)."""
+
+    x: Any
+    distance: Any
+    value: Any
+    active: Array
+    directions: Array
+
+
+def _at_end(
+    problem: RitzProblem, end: sympy.Expr, parameters: tuple[Array, Array, Array], arrangement: Arrangement
+) -> _AtEnd:
+    w, b, c = parameters
+    number = to_mpf if w.dtype == object else float
+    active = arrangement.active_left if end == problem.domain[0] else arrangement.active_right
+    x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+    z = np.where(active, w * x + b, 0 * w)
+    step = np.where(active, c, 0 * c)
+    value = lift + distance * (c * z).sum(axis=-1)
+    return _AtEnd(x, distance, value, active, distance * np.stack([x * step, step, z]))
 
 
 def single(network: ShallowNetwork) -> ShallowNetwork:

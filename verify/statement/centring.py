@@ -38,7 +38,13 @@ def centred(problem: RitzProblem) -> RitzProblem:
     place = _number(centre(problem.domain))
     data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift", "reaction")}
     data |= {n: {e - place: v for e, v in getattr(problem, n).items()} for n in ("fluxes", "essential", "robin")}
-    return RitzProblem(**data, domain=_moved(problem.domain, place), penalty=problem.penalty, name=problem.name)
+    return RitzProblem(
+        **data,
+        domain=_moved(problem.domain, place),
+        penalty=problem.penalty,
+        periodic=problem.periodic,
+        name=problem.name,
+    )
 
 
 @lru_cache(maxsize=64)

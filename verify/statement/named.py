@@ -61,6 +61,14 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "reaction": "-8",
         "solution": "sin(2*pi*x)",
     },
+    # On a ring, with a mass, without which a constant would be free.
+    "periodic": {
+        "source": "(4*pi**2 + 4)*(sin(2*pi*x) + cos(2*pi*x))",
+        "distance": "1",
+        "reaction": "4",
+        "periodic": True,
+        "solution": "sin(2*pi*x) + cos(2*pi*x)",
+    },
 }
 
 

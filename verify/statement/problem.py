@@ -47,17 +47,26 @@ class Piece:
 class FreeEnd:
     """What the energy has at one end where u is free: pull·u + ½ stiffness·(u − wanted)².
 
+    Of periodic ends u is the difference between both ends' values.
+
     Attributes:
         place: the end.
         pull: minus the flux κu′ that enters there, in the direction of the outward normal.
         stiffness: α of a Robin end, the penalty of an essential one, 0 at a natural one.
         wanted: g of a Robin end, the Dirichlet value of an essential one.
+        opposite: the end whose value is taken off, where ends are periodic.
     """
 
     place: sympy.Expr
     pull: sympy.Expr
     stiffness: sympy.Expr
     wanted: sympy.Expr
+    opposite: sympy.Expr | None = None
+
+    @property
+    def places(self) -> tuple[tuple[int, sympy.Expr], ...]:
+        """Whose values are taken: (1, the end), and (−1, the opposite one)."""
+        return ((1, self.place), *(() if self.opposite is None else ((-1, self.opposite),)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +92,7 @@ class RitzProblem:
         name: for tables and reports.
         reaction: ρ(x), a mass, an elastic foundation or, where it is negative, Helmholtz's −k²; the strong form is
             −(κu′)′ + ρu = f. Where ρ is too negative the energy has no minimum; see `least_eigenvalue`.
+        periodic: both ends are one place: u and κu′ are the same there. Held by ½·penalty·(u(right) − u(left))².
 
     Raises:
         InputError: anything that does not fit together, in one sentence.
@@ -105,6 +115,7 @@ class RitzProblem:
     name: str = "problem"
     robin: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
     reaction: Any = "0"
+    periodic: bool = False
 
     def __post_init__(self) -> None:
         def put(key: str, value: Any) -> None:
@@ -123,11 +134,19 @@ class RitzProblem:
             both = [e for e in self.domain if e in getattr(self, one) and e in getattr(self, other)]
             if both:
                 raise InputError(f"x = {both[0]} is named in {one} and in {other}; one of the two would be right")
+        if not isinstance(self.periodic, bool):
+            raise InputError(f"periodic: {self.periodic!r} is neither True nor False; True would be right")
+        named = [(e, kind) for kind in _END_KINDS for e in getattr(self, kind)]
+        if self.periodic and named:
+            raise InputError(
+                f"periodic: both ends are one place, but {named[0][1]} names x = {named[0][0]}; no end "
+                "named would be right"
+            )
         put("penalty", parse_number(self.penalty, "penalty"))
         if not self.penalty > 0:
             raise InputError(f"penalty: {self.penalty} does not hold the ends; a positive number would be right")
         if self.distance is None:
-            built_in = [e for e in (left, right) if not self._kind_of(e)]
+            built_in = [e for e in (left, right) if not self._kind_of(e) and not self.periodic]
             put("distance", sympy.prod([X - left if e == left else right - X for e in built_in]))
         for key in (*_DATA, "solution"):
             value = getattr(self, key)
@@ -142,7 +161,7 @@ class RitzProblem:
     def _key(self) -> tuple[Any, ...]:
         ends = tuple(tuple(sorted(getattr(self, kind).items(), key=str)) for kind in _END_KINDS)
         data = tuple(getattr(self, key) for key in (*_DATA, "solution"))
-        return (*data, *ends, self.penalty, *self.domain)
+        return (*data, *ends, self.penalty, *self.domain, self.periodic)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RitzProblem) and self._key == other._key
@@ -172,6 +191,8 @@ class RitzProblem:
     def free_ends(self) -> tuple[FreeEnd, ...]:
         """What the energy has at its free ends besides the integral, from left to right."""
         zero, out = sympy.Integer(0), []
+        if self.periodic:
+            return (FreeEnd(self.domain[1], zero, self.penalty, zero, self.domain[0]),)
         for end, inward in zip(self.domain, (1, -1), strict=True):
             kind = self._kind_of(end)
             if kind == "fluxes":
@@ -244,8 +265,8 @@ class RitzProblem:
             density = quadratic / 2 - piece.source * u
             total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
         for free in self.free_ends:
-            # At an essential end the solution leaves nothing.
-            u = to_mpf(self._at(free.place, self.solution))
+            # At an essential end the solution leaves nothing, nor between periodic ones.
+            u = sum(sign * to_mpf(self._at(place, self.solution)) for sign, place in free.places)
             total += to_mpf(free.pull) * u + to_mpf(free.stiffness) * (u - to_mpf(free.wanted)) ** 2 / 2
         return total
 
@@ -282,18 +303,22 @@ class RitzProblem:
         for p in self.pieces:
             rows = [p.coefficient, p.reaction, p.distance, sympy.diff(p.distance, X)]
             cells.append(Cell(number(p.left), number(p.right), sympy.lambdify(X, rows, modules)))
-        springs = [
-            Spring(-int(e.place == self.domain[1]), number(e.stiffness), number(self._at(e.place, self.distance)))
-            for e in self.free_ends
-            if e.stiffness != 0
-        ]
+        springs = []
+        for free in (e for e in self.free_ends if e.stiffness != 0):
+            along = {-int(e == self.domain[1]): sign * number(self._at(e, self.distance)) for sign, e in free.places}
+            springs.append(Spring(number(free.stiffness), along))
         return cells, springs
 
     def _penalty_relief(self) -> Any:
         """max over v of −(Σ t v + ½∫κv′² + ρv² + ½ Σ s v²), t the outward flux at the essential ends.
 
-        Without ρ the best v is κ-harmonic.
+        Without ρ the best v is κ-harmonic. Between periodic ends v is the difference, and t the flux κu′.
         """
+        if self.periodic:
+            flux = self._outward_flux(self.domain[1])
+            if self.reaction != 0:
+                return relief(*self._quadratic_form(to_mpf, "mpmath"), [flux])
+            return flux**2 / (2 * (to_mpf(self.penalty) + 1 / self._resistance()))
         if not self.essential:
             return mpmath.mpf(0)
         free = [e for e in self.free_ends if e.stiffness != 0]
@@ -304,17 +329,19 @@ class RitzProblem:
         # v is fixed at a built-in end and flux-free at a natural one, where it is therefore constant.
         stiffness = mpmath.mpf(0)
         if not self.fluxes:
-            resistance = mpmath.mpf(0)
-            for piece in self.pieces:
-                resistance += mpmath.quad(
-                    sympy.lambdify(X, 1 / piece.coefficient, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)]
-                )
-            stiffness = 1 / resistance
+            stiffness = 1 / self._resistance()
         matrix = mpmath.matrix(len(free), len(free))
         for i in range(len(free)):
             for j in range(len(free)):
                 matrix[i, j] = (stiffness + to_mpf(free[i].stiffness)) if i == j else -stiffness
         return (flux.T * mpmath.lu_solve(matrix, flux))[0] / 2
+
+    def _resistance(self) -> Any:
+        """∫ 1/κ dx."""
+        return sum(
+            mpmath.quad(sympy.lambdify(X, 1 / p.coefficient, "mpmath"), [to_mpf(p.left), to_mpf(p.right)])
+            for p in self.pieces
+        )
 
     def _outward_flux(self, end: sympy.Expr) -> Any:
         piece = self.pieces[0 if end == self.domain[0] else -1]
@@ -391,7 +418,12 @@ class RitzProblem:
     def _check_ends(self) -> None:
         for end in self.domain:
             vanishes = _zero(self._at(end, self.distance))
-            if kind := self._kind_of(end):
+            if self.periodic:
+                if vanishes:
+                    raise InputError(
+                        f"distance: {self.distance} vanishes at x = {end}, which is a periodic end; there it must not"
+                    )
+            elif kind := self._kind_of(end):
                 if vanishes:
                     raise InputError(
                         f"distance: {self.distance} vanishes at x = {end}, which {kind} names; there it must not"
@@ -399,7 +431,7 @@ class RitzProblem:
             elif not vanishes:
                 raise InputError(
                     f"distance: {self.distance} is {self._at(end, self.distance)} at x = {end}, a Dirichlet end; it "
-                    f"must vanish there, or name {end} in essential, fluxes or robin"
+                    f"must vanish there, or name {end} in essential, fluxes or robin, or say periodic=True"
                 )
 
     def _check_solution(self) -> None:
@@ -425,6 +457,18 @@ class RitzProblem:
                             f"solution: {what} jumps by {float(jump):.3g} at x = {piece.left}; it must be continuous"
                         )
             previous = (u, flux)
+        if self.periodic:
+            ends = [
+                (self._at(e, self.solution), self._outward_flux(e) * s)
+                for e, s in zip(self.domain, (-1, 1), strict=True)
+            ]
+            for what, before, after in zip(("u", "κu′"), *ends, strict=True):
+                if not _zero(sympy.sympify(after) - before):
+                    raise InputError(
+                        f"solution: {what} is {float(before):g} at x = {self.domain[0]} and {float(after):g} at "
+                        f"x = {self.domain[1]}; at periodic ends it must be the same"
+                    )
+            return
         for end in self.domain:
             value, wanted, what = self._at(end, self.solution), self._at(end, self.lift), "u"
             if end in self.fluxes or end in self.robin:

@@ -132,6 +132,7 @@ class Audit(Value, Shown):
                 "name": p.name,
                 **{n: str(getattr(p, n)) for n in data},
                 **p.ends_as_text,
+                "periodic": p.periodic,
                 "penalty": str(p.penalty),
                 "domain": [str(e) for e in p.domain],
             },

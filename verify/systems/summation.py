@@ -122,17 +122,19 @@ def field(problem: RitzProblem, library: Library, theta: Any, x: Any) -> Any:
 def end_energy(
     problem: RitzProblem, theta: Any, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
 ) -> Any:
-    """Flux, Robin and penalty terms of the parameters (3N,)."""
+    """Flux, Robin, penalty and periodic terms of the parameters (3N,)."""
     free = problem.free_ends
     if not free:
         return 0.0
-    places = np.array([float(e.place) for e in free])
+    named = [(k, sign, float(place)) for k, end in enumerate(free) for sign, place in end.places]
+    places = np.array([place for *_, place in named])
     _, _, distance, _, lift, *_ = map(array, node_data(problem, places))
     w, b, c = theta.reshape(3, -1)
     u = lift + distance * (relu(array(places)[:, None] * w + b) @ c)
     total = 0.0
     for k, end in enumerate(free):
-        total = total + float(end.pull) * u[k] + float(end.stiffness) * (u[k] - float(end.wanted)) ** 2 / 2
+        value = sum(sign * u[row] for row, (which, sign, _) in enumerate(named) if which == k)
+        total = total + float(end.pull) * value + float(end.stiffness) * (value - float(end.wanted)) ** 2 / 2
     return total
 
 

@@ -63,6 +63,16 @@ def test_robin_ends_fix_the_flux_and_the_value(ends: dict[str, Any]) -> None:
         {"distance": "1", "fluxes": {0: 1, 1: "2*exp(1)"}},
         {"distance": "1", "fluxes": {0: 1}, "robin": {1: (2, "2*exp(1)")}},
         {"distance": "2 + x", "essential": {1: "exp(1)"}, "robin": {0: (1, 0)}, "lift": "x**2"},
+        # A ring on which κ, D and lift are not the same where the ends meet.
+        {
+            "coefficient": "1 + x",
+            "reaction": "3 + x",
+            "source": "(3 + x + 4*pi**2*(1 + x))*cos(2*pi*x) + 2*pi*sin(2*pi*x)",
+            "distance": "1 + x",
+            "lift": "x",
+            "periodic": True,
+            "solution": "cos(2*pi*x)",
+        },
         # ρ jumps, and u″ with it; κ does, and u′.
         {
             "reaction": "Piecewise((0, x < 1/2), (4, True))",
@@ -81,7 +91,7 @@ def test_robin_ends_fix_the_flux_and_the_value(ends: dict[str, Any]) -> None:
             "solution": "Piecewise((x, x < 1/2), (x/2 + 1/4, True))",
         },
     ],
-    ids=["layers", "natural ends", "natural and Robin", "essential and Robin", "ρ jumps", "κ jumps"],
+    ids=["layers", "natural ends", "natural and Robin", "essential and Robin", "ring", "ρ jumps", "κ jumps"],
 )
 def test_collocation_finds_the_known_solution_of_a_reaction(statement: dict[str, Any]) -> None:
     growth = {"coefficient": "1 + x", "reaction": 3, "source": "(1 - x)*exp(x)", "solution": "exp(x)"}
@@ -94,6 +104,19 @@ def test_collocation_finds_the_known_solution_of_a_reaction(statement: dict[str,
     # As above, with slopes up to 40.
     assert solution.value_at(x) == pytest.approx(value, rel=1e-12, abs=1e-13)
     assert data.flux / data.coefficient == pytest.approx(slope, rel=1e-12, abs=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ({"source": "x", "periodic": True}, "∫f dx is 0.5"),
+        ({"source": "x - 1/2", "distance": "1 + x", "periodic": True}, "best constant"),
+    ],
+    ids=["no balance", "D varies"],
+)
+def test_on_a_ring_without_a_mass_a_constant_is_free(statement: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        strong_solution(RitzProblem(**statement))
 
 
 def test_a_reaction_that_is_too_negative_has_no_solution_to_look_for() -> None:

@@ -177,6 +177,8 @@ def statement_text(problem: RitzProblem) -> Record:
         del ends["robin"]
     if problem.reaction != 0:
         written["reaction"] = str(problem.reaction)
+    if problem.periodic:
+        written["periodic"] = True
     rest: Record = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
     solution: Record = {} if problem.solution is None else {"solution": str(problem.solution)}
     if RitzProblem(**written, **ends, **rest, **solution) != problem:

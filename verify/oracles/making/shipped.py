@@ -100,6 +100,7 @@ def _coefficients() -> Iterator[Record]:
 def _feature(problem: RitzProblem) -> str:
     ends = [f"flux at {e}" for e in problem.fluxes] + [f"penalised value at {e}" for e in problem.essential]
     ends += [f"Robin end at {e}" for e in problem.robin]
+    ends += ["periodic ends"] if problem.periodic else []
     reaction = [f"ρ = {problem.reaction}"] if problem.reaction != 0 else []
     return "; ".join(
         [f"κ = {problem.coefficient}", *reaction, *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends]
@@ -133,12 +134,21 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "robin": {1: (2, -1)},
         "penalty": 20,
     },
+    "ring": {
+        "coefficient": "1 + x/2",
+        "source": "20*x - 8",
+        "reaction": "3 + x",
+        "distance": "1 + x/3",
+        "lift": "x**2",
+        "periodic": True,
+        "penalty": 20,
+    },
 }
 
 
 def _statements() -> Iterator[Record]:
     stated = {"robin": problems["robin"]} | {n: RitzProblem(**s, name=n) for n, s in _STATEMENTS.items()}
-    stated |= {n: problems[n] for n in ("foundation", "helmholtz")}
+    stated |= {n: problems[n] for n in ("foundation", "helmholtz", "periodic")}
     for name, problem in stated.items():
         for width in (2, 6):
             about = f"{width} random neurons; {_feature(problem)}"
@@ -222,7 +232,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
     "statements": (
-        "what else a problem holds: Robin ends, alone and beside other kinds; reaction terms",
+        "what else a problem holds: Robin ends, alone and beside other kinds; reaction terms; periodic ends",
         _statements,
     ),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),

@@ -128,7 +128,7 @@ def _problem(problem: RitzProblem) -> str:
         closed = "NULL" if piece.antiderivatives is None else f"antiderivatives_{k}"
         functions_of_x = f"densities_{k}, slopes_{k}, dirac_{k}, {closed}"
         rows.append(f"{{{piece.left!r}, {piece.right!r}, {functions_of_x}, {edges}, {panels}}}")
-    ends = [f"{{{', '.join(map(repr, end))}}}" for end in free_ends(problem)]
+    ends = [f"{{{', '.join(map(repr, (*end, 0.0, 0.0, 0.0)[:9]))}}}" for end in free_ends(problem)]
     places = [
         f"{{{float(p.numerator)!r}, {float(p.denominator)!r}, {n}}}" for _, p, n in marks(problem) if _reachable(p)
     ]

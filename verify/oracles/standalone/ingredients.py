@@ -95,11 +95,15 @@ def formulas(problem: RitzProblem) -> list[Formulas]:
 
 
 def free_ends(problem: RitzProblem) -> list[tuple[float, ...]]:
-    """(x, D, lift, flux with its sign in the energy, penalty, wanted value) of each end where u is free."""
+    """(x, D, lift, flux with its sign in the energy, penalty, wanted value) of each end where u is free.
+
+    Of periodic ends u is the difference: x, D and lift of the opposite one follow.
+    """
     out = []
     for free in problem.free_ends:
-        at = [e.subs(X, free.place) for e in (problem.distance, problem.lift)]
-        out.append(tuple(float(v) for v in (free.place, *at, free.pull, free.stiffness, free.wanted)))
+        seen = [(p, *(e.subs(X, p) for e in (problem.distance, problem.lift))) for _, p in free.places]
+        row = (*seen[0], free.pull, free.stiffness, free.wanted, *(seen[1] if len(seen) > 1 else ()))
+        out.append(tuple(float(v) for v in row))
     return out
 
 
@@ -220,9 +224,10 @@ def command(problem: RitzProblem, name: str) -> list[str]:
     else:
         text = statement_text(problem)
         names = ("source", "coefficient", "reaction", "distance", "lift", "solution")
-        single = (*names, *(("penalty",) if problem.essential else ()))
+        single = (*names, *(("penalty",) if problem.essential or problem.periodic else ()))
         stated = [word for n in single if n in text for word in (f"--{n}", text[n])]
         stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
+        stated += ["--periodic"] if problem.periodic else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
         stated += [

@@ -42,7 +42,7 @@ def test_springs_at_the_ends_change_nothing_where_the_best_line_meets_the_soluti
     assert oracle_gap(springs, best.network) == pytest.approx(best.energy_gap, abs=1e-13)
 
 
-@pytest.mark.parametrize("name", ["foundation", "helmholtz"])
+@pytest.mark.parametrize("name", ["foundation", "helmholtz", "periodic"])
 def test_with_a_reaction_the_gap_falls_with_the_square_of_the_elements(name: str) -> None:
     gaps = []
     for elements in (16, 32, 64):
