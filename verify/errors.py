@@ -15,7 +15,8 @@ class Degeneracy:
     """A place where the energy is only one-sidedly differentiable, or how far away it is.
 
     Attributes:
-        kind: "coincident kinks", "kink on the end of the domain", "kink on an interface" or "dead neuron"; in the plane
+        kind: "coincident kinks", "kink on the end of the domain", "kink on an interface",
+            "kink on a point load" or "dead neuron"; in the plane
             "coincident kink lines", "kink line on an edge", and for Hessians "kink line through a corner" and "kink
             lines crossing on an edge".
         neurons: whose kinks they are.

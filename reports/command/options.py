@@ -90,6 +90,10 @@ RobinPairs = Annotated[
     list[str] | None,
     typer.Option(help="END=ALPHA,VALUE: the outward flux is ALPHA·(VALUE − u) there; may be repeated."),
 ]
+LoadPairs = Annotated[
+    list[str] | None,
+    typer.Option(help="PLACE=LOAD: a point load inside the domain, for instance 1/2=3; may be repeated."),
+]
 Interval = Annotated[tuple[str, str] | None, typer.Option(help="The two ends of the domain, by default 0 1.")]
 
 
@@ -156,6 +160,7 @@ def _with_options(sentence: str, context: typer.Context, besides: Collection[str
     # The library's own names where the command's differ: an option for epochs is called --steps.
     names |= {option[2:].replace("-", "_"): option for option in options}
     names |= {"fluxes": names["flux"]} if "flux" in names else {}
+    names |= {"loads": names["load"]} if "load" in names else {}
     names = {name: option for name, option in names.items() if name not in besides}
     subject, colon, rest = sentence.partition(":")
     sentence = f"{names.get(subject, subject)}{colon}{rest}"
@@ -237,6 +242,7 @@ def _stated(
     flux: Pairs = None,
     essential: Pairs = None,
     robin: RobinPairs = None,
+    load: LoadPairs = None,
     periodic: Annotated[bool, typer.Option("--periodic", help="Both ends are one place.")] = False,
     penalty: Number = None,
     domain: Interval = None,
@@ -256,6 +262,11 @@ def _stated(
             if not equals:
                 raise InputError(f"{key}: {pair!r} is not END=VALUE; something like 1=0 would be right")
             statement.setdefault(key, {})[end] = value
+    for pair in load or []:
+        place, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"loads: {pair!r} is not PLACE=LOAD; something like 1/2=3 would be right")
+        statement.setdefault("loads", {})[place] = value
     for pair in robin or []:
         end, equals, value = pair.partition("=")
         alpha, comma, outside = value.partition(",")

@@ -165,6 +165,6 @@ def problem_table(problems: Mapping[str, RitzProblem]) -> None:
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
         ends += [f"outward flux({e}) = {alpha}·({g} − u)" for e, (alpha, g) in p.robin.items()]
         ends += ["periodic"] if p.periodic else []
-        data = (p.coefficient, p.reaction, p.source, p.distance)
+        data = (p.coefficient, p.reaction, p.stated_source, p.distance)
         rows.append([name, *map(str, data), "; ".join(ends) or "built in"])
     show_table(terminal(), [Column(head, "left") for head in ("name", "κ", "ρ", "f", "D", "ends")], rows)

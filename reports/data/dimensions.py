@@ -16,7 +16,7 @@ import torch
 
 from ...solver.boxes.energy import BoxObjective
 from ...solver.boxes.runs import BoxRun
-from ...solver.boxes.training import fit_box
+from ...solver.boxes.training import fit_box, starts
 from ...solver.executors import one_thread
 from ...solver.networks.architecture import Architecture
 from ...solver.networks.choices import Activation, BoxGradient
@@ -35,6 +35,9 @@ CASES: dict[str, tuple[str, tuple[int, ...]]] = {
     "cube, shallow": ("sine-cube", (40,)),
     "cube, deep": ("sine-cube", (20, 20)),
     "peak in a cube, deep": ("peak-cube", (20, 20)),
+    "L-shape, shallow": ("l-shape", (40,)),
+    "L-shape, deep": ("l-shape", (20, 20)),
+    "elastic square, shallow": ("elastic-square", (40,)),
 }
 # Activation and gradient of each run.
 WAYS: dict[str, tuple[Activation, BoxGradient]] = {
@@ -160,7 +163,7 @@ def step_times(name: str, width: tuple[int, ...]) -> dict[str, float]:
     for label, (activation, gradient) in WAYS.items():
         architecture = Architecture.of(width, activation, problem.inputs)
         objective = BoxObjective(problem, architecture, gradient, POINTS, "anew", None, [0], torch.float64)
-        followed[label] = objective, architecture.initial([0])
+        followed[label] = objective, starts(problem, architecture, "torch", [0])
     taken: dict[str, list[float]] = {label: [] for label in followed}
     for _ in range(_TIMED):
         for label, (objective, theta) in followed.items():

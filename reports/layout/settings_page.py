@@ -54,7 +54,7 @@ def _rows(lines: Iterable[tuple[str, Any]], width: float) -> list[tuple[str, str
 def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:
     if problem is None:
         return []
-    ends = problem.ends_as_text
+    placed = problem.places_as_text
     return [
         ("problem", problem.name),
         ("coefficient κ", problem.coefficient),
@@ -62,10 +62,11 @@ def _statement(problem: RitzProblem | None) -> list[tuple[str, Any]]:
         ("source f", problem.source),
         ("distance D", problem.distance),
         ("lift ℓ", problem.lift),
-        ("fluxes", ends["fluxes"] or "none"),
-        ("essential values", ends["essential"] or "none"),
+        *([("point loads", placed["loads"])] if problem.loads else []),
+        ("fluxes", placed["fluxes"] or "none"),
+        ("essential values", placed["essential"] or "none"),
         *([("periodic ends", "yes")] if problem.periodic else []),
-        *([("Robin ends, α and g", ends["robin"])] if problem.robin else []),
+        *([("Robin ends, α and g", placed["robin"])] if problem.robin else []),
         ("domain", f"[{problem.domain[0]}, {problem.domain[1]}]"),
         ("known solution", problem.solution),
     ]

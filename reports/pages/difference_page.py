@@ -75,7 +75,7 @@ def difference_sweep(audit: Audit) -> DifferenceSweep:
         leaf = theta.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(energies[0](leaf).sum(), leaf)
         autodiff.append(np.linalg.norm(gradient[0].numpy() - target) / scale)
-    exact = closed_form(problem, architecture, torch.float64, cpu)
+    exact = closed_form(problem, architecture)
     return DifferenceSweep(
         _STEPS, _POINTS, np.array(swept), errors(exact.energy, _STEPS), np.array(advised), np.array(at_advice),
         np.array(autodiff),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ...solver.boxes.runs import BoxRun
 from ..data.dimensions import CASES, CLAIM, WAYS, DimensionsStudy
@@ -45,7 +46,7 @@ def dimensions_report(study: DimensionsStudy, path: str | Path) -> Path:
     subject = "Deep Ritz with autodiff, with the Dirac term added, and with tanh, at the same points"
     given = study.settings
     about = (
-        f"{len(study.runs)} cases in boxes, {given['points']} points drawn anew at each of {given['steps']:,} steps, "
+        f"{len(study.runs)} cases, {given['points']} points drawn anew at each of {given['steps']:,} steps, "
         f"{given['seeds']} seeds"
     )
     write_report(path, Report(title, subject, pages, about, study.first_look))
@@ -134,10 +135,10 @@ def _summary(study: DimensionsStudy) -> Page:
     table = Table(heads, rows, LEFT, 0.9, widths, "lrrrrrrrl", 12, step, colours, frozenset(bold))
     worst = max(float(r.energy_error[-1].max()) for runs in study.runs.values() for r in runs.values())
     caption = (
-        f"{CLAIM} Medians over {study.settings['seeds']} seeds. Gaps are measured at 32,768 points of their own, the "
-        f"largest standard error of any is {worst:.1g}. Angle: between the gradient that autodiff follows and the true "
-        "one, where training with autodiff ends. Time: of energy and gradient of one network with the term, in those "
-        "without it, whose ∇û comes by hand and not by autograd."
+        f"{CLAIM} Medians over {study.settings['seeds']} seeds. Gaps are measured at 32,768 points of the box, of "
+        f"their own; the largest standard error of any is {worst:.1g}. Angle: between the gradient that autodiff "
+        "follows and the true one, where training with autodiff ends. Time: of energy and gradient of one network with "
+        "the term, in those without it, whose ∇û comes by hand and not by autograd."
     )
     return Page("Case by case", caption, Figure(), (table,))
 
@@ -156,11 +157,12 @@ def _case(study: DimensionsStudy, case: str) -> Page:
     blocks = claim_blocks(CLAIM, study.checks(case), top=0.345, judged=not study.first_look)
     name, width = CASES[case]
     problem = next(iter(runs.values())).problem
+    of = "the size of its field" if problem.components > 1 else "its field"
     slice_ = "" if problem.inputs == 2 else ", in the plane z = ½ of the box"
     second = " Green: of the second hidden layer." if len(width) > 1 else ""
     caption = (
         f"Problem “{name}”, hidden layers {' and '.join(map(str, width))}. Kinks of the network of median gap{slice_}, "
-        f"over the levels of its field.{second}"
+        f"over the levels of {of}.{second}"
     )
     lost = [f"{_NAMES[n]}: {sum(map(bool, r.stops))} of {len(r.stops)}" for n, r in runs.items() if any(r.stops)]
     if lost:
@@ -188,15 +190,25 @@ def _kinks(axes: Axes, run: BoxRun) -> None:
     x, y = np.meshgrid(*(np.linspace(a, b, _SIDE) for a, b in sides[:2]), indexing="ij")
     rest = [np.full_like(x, sum(side) / 2) for side in sides[2:]]
     points = np.stack([x, y, *rest], -1).reshape(-1, len(sides))
-    axes.contourf(x, y, run.field(points)[member].reshape(x.shape), levels=8, cmap="Greys", alpha=0.35)
+    field = run.field(points)[member].reshape(len(points), -1)
+    # Of several displacements their size.
+    levels = field[:, 0] if field.shape[1] == 1 else np.linalg.norm(field, axis=1)
+    outside = [not run.problem.inside(p) for p in points.tolist()] if run.problem.without else None
+    axes.contourf(x, y, _hidden(levels, outside).reshape(x.shape), levels=8, cmap="Greys", alpha=0.35)
     for colour, heights in zip(_LAYERS, run.preactivations(points, member), strict=False):
         for z in heights.T:
             if z.min() < 0 < z.max():
-                axes.contour(x, y, z.reshape(x.shape), levels=[0], colors=colour, linewidths=0.7)
+                line = _hidden(z, outside).reshape(x.shape)
+                axes.contour(x, y, line, levels=[0], colors=colour, linewidths=0.7)
     axes.set_aspect("equal")
     axes.grid(visible=False)
     axes.set_xlabel("$x$")
     axes.set_ylabel("$y$")
+
+
+def _hidden(values: NDArray[np.float64], outside: list[bool] | None) -> NDArray[np.float64]:
+    """Not shown where it is cut out."""
+    return values if outside is None else np.where(outside, np.nan, values)
 
 
 def _settings(study: DimensionsStudy) -> Page:
@@ -208,9 +220,14 @@ def _settings(study: DimensionsStudy) -> Page:
         lines.append((f"solution of {problem.name}", problem.solution))
         if problem.coefficient != 1:
             lines.append((f"its coefficient κ, {problem.name}", problem.coefficient))
-    lines.append(("distance D", "product of 4 t (1 − t) over the sides, t from 0 to 1 along each"))
+        if problem.without:
+            lines.append((f"D of {problem.name}", problem.distance))
+        if problem.lame is not None:
+            lines.append((f"Lamé's λ and μ of {problem.name}", " and ".join(map(str, problem.lame))))
+    lines.append(("distance D elsewhere", "product of 4 t (1 − t) over the sides, t from 0 to 1 along each"))
     caption = (
         "ADAM with cosine decay; 500 points drawn anew at each step, the same for each of the three runs. The term is "
-        "sampled along lines parallel to the axes. An L-shape and elasticity are not among the cases."
+        "sampled along lines parallel to the axes. The L-shape is (−1, 1)² without (0, 1)²; of the elastic square both "
+        "displacements are outputs of one network."
     )
     return settings_page(None, lines, caption)

@@ -334,7 +334,7 @@ def _equations(audit: Audit) -> Page:
     size = min(17.0, 330 * step)
     y = 0.885
     for equation in equations:
-        number = "Dirac" if equation.number == "sifted" else f"({equation.number})"
+        number = {"sifted": "Dirac", "load": "load"}.get(equation.number, f"({equation.number})")
         text = primed(equation.latex()).replace(r"\left|{w_{i}}\right|", r"|w_i|")
         figure.text(0.06, y, number, fontsize=12, color=QUIET, va="center")
         figure.text(0.13, y, f"${text}$", fontsize=size, va="center")
@@ -344,7 +344,7 @@ def _equations(audit: Audit) -> Page:
     caption = (
         "As SymPy derives them from the ansatz û = ℓ + D (rᵢ + cᵢ σ(zᵢ)), zᵢ = wᵢ x + bᵢ, rᵢ the other neurons; "
         "numbers as in the paper.\nDirac lines: at x = −bᵢ/wᵢ. "
-        f"Here κ = {data.coefficient}, {reaction}f = {data.source}, D = {data.distance}, ℓ = {data.lift}."
+        f"Here κ = {data.coefficient}, {reaction}f = {data.stated_source}, D = {data.distance}, ℓ = {data.lift}."
     )
     return Page("The derived equations", caption, figure)
 

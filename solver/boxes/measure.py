@@ -13,7 +13,7 @@ from torch import Tensor
 from ...verify.statement.box import BoxProblem
 from ..networks.architecture import Architecture
 from .energy import BoxObjective, field_and_gradient, sampled_energy
-from .statement import box_data, corners, solution_gradient
+from .statement import box_data, corners, inside, solution_gradient
 
 Array = NDArray[np.float64]
 
@@ -44,8 +44,8 @@ class Measure:
 class Meter:
     """Measures networks at points of its own, the same for all.
 
-    With a known solution the energy is its minimum plus ½∫κ|∇(û − u)|² dx: û and u agree on the faces, and so nothing
-    is lost to the difference of two large numbers.
+    With a known solution the energy is its minimum plus that of û − u without load: û and u agree on the faces, and so
+    nothing is lost to the difference of two large numbers.
 
     Args:
         problem: whose energy.
@@ -60,7 +60,8 @@ class Meter:
             torch.quasirandom.SobolEngine(problem.inputs, scramble=True, seed=k)  # type: ignore[no-untyped-call]
             for k in range(_SCRAMBLINGS)
         ]
-        self.points = [low + e.draw(_POINTS, dtype=torch.float64) * (high - low) for e in engines]
+        drawn = [low + e.draw(_POINTS, dtype=torch.float64) * (high - low) for e in engines]
+        self.points = [x[inside(problem, x)] for x in drawn]
         self.minimum = None if problem.solution is None else problem.minimum_energy()
         self.term = None
         if architecture.activation.kinked:
@@ -82,12 +83,12 @@ class Meter:
 
     @torch.no_grad()
     def _errors(self, theta: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """½∫κ|∇e|² (B,), and the means of |∇e|² (B,) and |∇u|²."""
-        given = box_data(self.problem)
+        """The energy of the error e (B,), and the means of |∇e|² (B,) and |∇u|²."""
         wanted = solution_gradient(self.problem)(x)
-        error = (field_and_gradient(self.architecture, given, theta, x)[1] - wanted).square().sum(-1)
-        gap = self.problem.volume * (given.coefficient(x) * error).mean(-1) / 2
-        return gap, error.mean(-1), wanted.square().sum(-1).mean()
+        error = field_and_gradient(self.architecture, self.problem, theta, x)[1] - wanted
+        gap = self.problem.volume * box_data(self.problem).stored(x, error).mean(-1)
+        sizes = [a.reshape(*a.shape[: a.ndim - wanted.ndim + 1], -1).square().sum(-1).mean(-1) for a in (error, wanted)]
+        return gap, sizes[0], sizes[1]
 
     def _angle(self, theta: Tensor) -> Tensor:
         if self.term is None:

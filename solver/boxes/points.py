@@ -11,7 +11,7 @@ from torch import Tensor
 from ...verify.choices import unknown
 from ...verify.statement.box import BoxProblem
 from ..networks.choices import Sampling
-from .statement import corners
+from .statement import corners, inside
 
 SAMPLINGS: tuple[str, ...] = get_args(Sampling)
 # Apart from the seeds of starting parameters, which begin at 0.
@@ -31,8 +31,8 @@ def points_of(
 
     Args:
         problem: where.
-        sampling: "grid": midpoints of equal cells, about as many as asked for. "fixed": drawn once for each network.
-            "anew": drawn at each step.
+        sampling: "grid": midpoints of equal cells, about as many in the box as asked for. "fixed": drawn once for each
+            network. "anew": drawn at each step.
         points: how many.
         seeds: of the networks.
         dtype: of the numbers.
@@ -46,15 +46,23 @@ def points_of(
         side = max(1, round(points ** (1 / d)))
         share = (torch.arange(side, dtype=torch.float64) + 0.5) / side
         lattice = torch.stack(torch.meshgrid(*[share] * d, indexing="ij"), -1).reshape(-1, d)
-        nodes = (low + lattice * (high - low)).to(dtype)
+        nodes = low + lattice * (high - low)
+        nodes = nodes[inside(problem, nodes)].to(dtype)
         return lambda: nodes
     if sampling not in SAMPLINGS:
         raise unknown("sampling", sampling, SAMPLINGS)
     drawing = generators(seeds)
 
+    def of_one(generator: torch.Generator) -> Tensor:
+        x = low + torch.rand(points, d, generator=generator, dtype=torch.float64) * (high - low)
+        while problem.without and not bool((kept := inside(problem, x)).all()):
+            # What fell into a cut is drawn again.
+            more = torch.rand(points - int(kept.sum()), d, generator=generator, dtype=torch.float64)
+            x = torch.cat([x[kept], low + more * (high - low)])
+        return x
+
     def draw() -> Tensor:
-        share = torch.stack([torch.rand(points, d, generator=g, dtype=torch.float64) for g in drawing])
-        return (low + share * (high - low)).to(dtype)
+        return torch.stack([of_one(g) for g in drawing]).to(dtype)
 
     if sampling == "anew":
         return draw

@@ -18,7 +18,6 @@ from ...verify.values import Value
 from ..networks.architecture import Architecture
 from ..training import archive
 from .energy import field_and_gradient
-from .statement import box_data
 
 Array = NDArray[Any]
 
@@ -84,16 +83,16 @@ class BoxRun(Value, Shown):
         return Architecture.of(tuple(self.settings["width"]), self.settings["activation"], self.problem.inputs)
 
     def field(self, x: Any) -> Array:
-        """û at points x (n, d), (B, n)."""
+        """û at points x (n, d), (B, n), or (B, n, m) where it has components."""
         theta, points = (torch.as_tensor(np.asarray(a, dtype=np.float64)) for a in (self.parameters, x))
-        return np.asarray(field_and_gradient(self.architecture, box_data(self.problem), theta, points)[0])
+        return np.asarray(field_and_gradient(self.architecture, self.problem, theta, points)[0])
 
     def preactivations(self, x: Any, network: int = 0) -> list[Array]:
         """Of one network at points (n, d), (n, N) of each hidden layer: its kinks lie where these are 0."""
         architecture = self.architecture
         theta = torch.as_tensor(np.asarray(self.parameters[network], dtype=np.float64))
         h, out = torch.as_tensor(np.asarray(x, dtype=np.float64)), []
-        for layer in architecture.split(theta)[0]:
+        for layer in architecture.split(theta[: architecture.parameters])[0]:
             z = h @ layer.weights.mT + layer.biases
             out.append(np.asarray(z))
             h = architecture.activation.jet(z)[0]

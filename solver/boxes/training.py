@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ...verify.choices import unknown
 from ...verify.errors import InputError
@@ -27,6 +28,8 @@ from .runs import BoxRun
 
 Array = NDArray[np.float64]
 INITIALS: tuple[str, ...] = get_args(BoxInitial)
+# Seeds of further components' output weights lie so far from one another, and from those of points and lines.
+_FURTHER = 2**42
 _TYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -113,8 +116,7 @@ def fit_box(
     architecture = Architecture.of(width, activation, problem.inputs)
     if initial not in INITIALS:
         raise unknown("initial", initial, INITIALS)
-    theta = architecture.initial(seeds)
-    theta = (as_torch(architecture, theta) if initial == "torch" else theta).to(_TYPES[dtype])
+    theta = starts(problem, architecture, initial, seeds).to(_TYPES[dtype])
     settings: dict[str, Any] = {
         "width": list(architecture.widths), "activation": architecture.activation.name, "gradient": gradient,
         "steps": steps, "learning_rate": learning_rate, "schedule": schedule if isinstance(schedule, str) else None,
@@ -159,3 +161,15 @@ def fit_box(
     arrays: dict[str, Any] = {f.name: np.stack([getattr(m, f.name) for _, m in records]) for f in fields(Measure)}
     arrays |= {"steps": np.array([s for s, _ in records]), "parameters": theta.detach().numpy().copy()}
     return BoxRun(problem=problem, settings=settings, stops=tuple(stops), **arrays)
+
+
+def starts(problem: BoxProblem, architecture: Architecture, initial: str, seeds: Sequence[int]) -> Tensor:
+    """Starting parameters (B, P) in float64, one row a seed; see `fit_box`."""
+    theta = architecture.initial(seeds)
+    theta = as_torch(architecture, theta) if initial == "torch" else theta
+    width = architecture.widths[-1]
+    further = [
+        architecture.initial([(s + k * _FURTHER) % 2**63 for s in seeds])[:, -width:]
+        for k in range(1, problem.components)
+    ]
+    return torch.cat([theta, *further], 1)

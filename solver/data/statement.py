@@ -108,10 +108,10 @@ def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: tor
 
 
 @dataclass(frozen=True)
-class EndTerms:
-    """What the energy has at free ends: pull·u + ½ stiffness·(u − wanted)², all (K,), K ≤ 2.
+class PointTerms:
+    """What the energy has at free ends and point loads: pull·u + ½ stiffness·(u − wanted)², all (K,).
 
-    Periodic ends, both among the places, have ½ coupling·(u(right) − u(left))² besides.
+    Periodic ends, both among the places, have ½(Σ tie·u)² besides, the tie ±√penalty at the ends and 0 elsewhere.
     """
 
     places: Tensor
@@ -120,7 +120,7 @@ class EndTerms:
     pull: Tensor
     stiffness: Tensor
     wanted: Tensor
-    coupling: float = 0.0
+    tie: Tensor | None = None
 
     def __bool__(self) -> bool:
         return len(self.places) > 0
@@ -129,27 +129,28 @@ class EndTerms:
         """From the network's values at the places (..., K) → (...)."""
         u = self.lift + self.distance * network
         total = (self.pull * u + self.stiffness / 2 * (u - self.wanted) ** 2).sum(-1)
-        return total + self.coupling / 2 * (u[..., 1] - u[..., 0]) ** 2 if self.coupling else total
+        return total if self.tie is None else total + (u @ self.tie) ** 2 / 2
 
     def force(self, network: Tensor) -> Tensor:
         """Derivative of the energy in the network's values, (..., K)."""
         u = self.lift + self.distance * network
         pull = self.pull + self.stiffness * (u - self.wanted)
-        if self.coupling:
-            apart = self.coupling * (u[..., 1] - u[..., 0])
-            pull = pull + torch.stack([-apart, apart], -1)
+        if self.tie is not None:
+            pull = pull + (u @ self.tie)[..., None] * self.tie
         return self.distance * pull
 
 
-def end_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> EndTerms:
-    """The terms of a problem; with no places where both ends are built in."""
+def point_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> PointTerms:
+    """The terms of a problem; with no places where both ends are built in and no load acts at a point."""
     rows = []
-    coupling = float(problem.penalty) if problem.periodic else 0.0
-    for free in problem.free_ends:
-        for _, place in free.places[::-1]:
-            piece = problem.pieces[0 if place == problem.domain[0] else -1]
-            inner = [e.subs(X, place) for e in (piece.distance, piece.lift)]
-            terms = (0, 0, 0) if coupling else (free.pull, free.stiffness, free.wanted)
+    for term in problem.point_terms:
+        for sign, place in term.places[::-1]:
+            inner = [e.subs(X, place) for e in (problem.distance, problem.lift)]
+            terms = (term.pull, term.stiffness, term.wanted, 0)
+            if term.opposite is not None:
+                terms = (0, 0, 0, sign * sympy.sqrt(term.stiffness))
             rows.append([float(v) for v in (place, *inner, *terms)])
-    places, distance, lift, pull, stiffness, wanted = torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T
-    return EndTerms(places, distance, lift, pull, stiffness, wanted, coupling)
+    places, distance, lift, pull, stiffness, wanted, tie = (
+        torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 7).T
+    )
+    return PointTerms(places, distance, lift, pull, stiffness, wanted, tie if problem.periodic else None)

@@ -56,14 +56,15 @@ class StrongSolution:
 
     @cached_property
     def walls(self) -> Array:
-        """Interfaces at which κ, D′, lift′ jump, so that the energy has no derivative in a kink there (MATH 5)."""
+        """Interfaces at which κ, D′, lift′ or the flux jump: no derivative of the energy in a kink there (MATH 5)."""
+        loads = {float(place) for place in self.problem.loads}
         out = []
         zero = np.zeros(1)
         for before, after in zip(self.halves[1:-1:2], self.halves[2::2], strict=True):
             jumps = np.abs(before.data(zero) - after.data(zero))[[0, 2, 3]]
             size = np.abs(before.data(zero)) + np.abs(after.data(zero))
             # Both sides come from exact expressions: a difference of more than some roundings is a jump.
-            if (jumps > 1e-13 * size[[0, 2, 3]]).any():
+            if (jumps > 1e-13 * size[[0, 2, 3]]).any() or after.origin in loads:
                 out.append(after.origin)
         return np.array(out)
 
@@ -166,11 +167,12 @@ def _held(problem: RitzProblem, halves: list[Half], which: int) -> float | None:
 def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
     """Fix the constant of κu′ = C − ∫f by what holds at the ends."""
     total = [float(chebyshev.chebval(-1.0, h.source_integral[:, 0])) for h in halves]
+    loads = {float(place): float(load) for place, load in problem.loads.items()}
     passed = 0.0
     out = []
     for k, half in enumerate(halves):
-        # At the middle of each piece the two halves meet; ∫f counts from the middle of the first.
-        passed += total[k - 1] + total[k] if half.sign > 0 and k else 0.0
+        # At the middle of each piece the two halves meet; ∫f counts from the middle of the first, loads included.
+        passed += total[k - 1] + total[k] + loads.get(half.origin, 0.0) if half.sign > 0 and k else 0.0
         out.append(replace(half, far_flux=-passed))
     left, right = problem.domain
     if problem.periodic and abs(sum(total)) > 1e-12 * sum(map(abs, total)):

@@ -30,7 +30,8 @@ class Degeneracy:
     """One reason why a second derivative is missing.
 
     Attributes:
-        kind: "coincident kinks", "kink on an end of the domain", "kink on an interface" or "no weight and no bias".
+        kind: "coincident kinks", "kink on an end of the domain", "kink on an interface", "kink on a point load"
+            or "no weight and no bias".
         neurons: whose.
         position: x; None for a neuron without weight and bias, which has no kink.
     """
@@ -104,10 +105,11 @@ def degeneracies(problem: RitzProblem, architecture: Architecture, theta: Array)
         on = np.flatnonzero(felt & (np.abs(kink - place) <= close))
         if len(on) and (power == 1 or _distance(problem, place) != 0):
             out.append(Degeneracy("kink on an end of the domain", tuple(map(int, on)), place))
-    for place in map(float, problem.interfaces):
+    for interface in problem.interfaces:
+        kind, place = "kink on a point load" if interface in problem.loads else "kink on an interface", float(interface)
         on = np.flatnonzero(felt & (np.abs(kink - place) <= close))
         if len(on):
-            out.append(Degeneracy("kink on an interface", tuple(map(int, on)), place))
+            out.append(Degeneracy(kind, tuple(map(int, on)), place))
     if power == 1:
         # Two kinks of ReLU² may meet: the energy has three derivatives there.
         out += _coincidences(problem, kink, c, left + close, right - close, close)

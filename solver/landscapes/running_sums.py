@@ -24,7 +24,7 @@ from ...verify.statement.centring import centre, centred
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
-from ..data.statement import EndTerms, Mesh, data, end_terms
+from ..data.statement import Mesh, PointTerms, data, point_terms
 from ..networks.architecture import Architecture
 from ..networks.centring import moved_biases
 
@@ -137,7 +137,7 @@ class RunningSums:
         leak: slope of the activation left of its kink.
         sums: of the moments.
         constant: what does not depend on the network.
-        ends: flux and penalty terms.
+        ends: point loads, flux and penalty terms.
         place: about which all is told; see `centre`.
     """
 
@@ -145,7 +145,7 @@ class RunningSums:
     leak: float
     sums: Sums
     constant: Tensor
-    ends: EndTerms
+    ends: PointTerms
     place: float
 
     def __call__(self, theta: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ def exact_sums(problem: RitzProblem, architecture: Architecture) -> RunningSums:
 def _assembled(
     problem: RitzProblem, architecture: Architecture, sums: Sums, constant: Tensor, place: float
 ) -> RunningSums:
-    ends = end_terms(problem, torch.float64, torch.device("cpu"))
+    ends = point_terms(problem, torch.float64, torch.device("cpu"))
     leak = architecture.activation.negative_slope or 0.0
     return RunningSums(_required_degree(architecture), leak, sums, constant, ends, place)
 

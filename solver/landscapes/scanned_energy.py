@@ -68,12 +68,6 @@ class ScannedEnergy:
         return out
 
 
-def _compiled(problem: RitzProblem, architecture: Architecture) -> Energy | None:
-    """The integral by the compiled closed form, which is quicker by far, where the extra `fast` is installed."""
-    form = closed_form(problem, architecture, torch.float64, torch.device("cpu"))
-    return form.energy if form.kernel(torch.float64, "cpu") is not None else None
-
-
 def scanned_energy(
     problem: RitzProblem, architecture: Architecture, energy: str, rule: str, points: int
 ) -> ScannedEnergy:
@@ -100,8 +94,8 @@ def scanned_energy(
         rows = len(quadratic_rows(power)) + power + 1
         bytes_each = 8 * (widest + 1) * (20 + 5 * rows)
         if energy == "exact":
-            sums = _compiled(problem, architecture) if power == 1 else None
-            return ScannedEnergy(sums or exact_sums(problem, architecture), "closed form", 0, bytes_each)
+            quickest = closed_form(problem, architecture).energy if power == 1 else exact_sums(problem, architecture)
+            return ScannedEnergy(quickest, "closed form", 0, bytes_each)
         nodes = mesh(problem, rule, points, torch.float64, torch.device("cpu"))
         return ScannedEnergy(grid_sums(problem, architecture, nodes), rule, points, bytes_each)
     if energy == "quadrature":

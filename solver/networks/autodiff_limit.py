@@ -126,7 +126,7 @@ def autodiff_limit(problem: RitzProblem) -> AutodiffLimit:
         problem: the statement; essential values are held by its penalty, as in training.
 
     Raises:
-        InputError: the energy has no minimum that could be computed, or the ends are periodic.
+        InputError: the energy has no minimum that could be computed, loads act at points, or the ends are periodic.
 
     Examples:
         >>> from kinkproof.verify import problems
@@ -139,6 +139,11 @@ def autodiff_limit(problem: RitzProblem) -> AutodiffLimit:
         raise InputError(
             "periodic: the equations of autodiff's states do not know that the pieces at both ends are tied; a problem "
             "whose ends are apart would be right"
+        )
+    if problem.loads:
+        raise InputError(
+            f"autodiff_limit: kinks may come to rest on the point load at x = {next(iter(problem.loads))}, where the "
+            "bulk gradient jumps and no equation holds; a problem without point loads would be right"
         )
     equations = _Equations(problem)
     states: list[AutodiffState] = []
@@ -159,7 +164,7 @@ class _Equations:
 
     def __init__(self, problem: RitzProblem) -> None:
         self.problem = problem
-        self.form: ClosedForm = closed_form(problem, Architecture.of(1, "relu"), torch.float64, torch.device("cpu"))
+        self.form: ClosedForm = closed_form(problem, Architecture.of(1, "relu"))
         self.minimum = _minimum(problem)
 
     def solved(self, start: Array, falling: Booleans | None) -> AutodiffState | None:

@@ -14,7 +14,7 @@ from ...verify.errors import InputError
 from ...verify.models.seeing.search import Zeros, zeros
 from ...verify.statement.problem import RitzProblem
 from ..data.gauss import gauss_on_pieces
-from ..data.statement import data, end_terms
+from ..data.statement import data, point_terms
 from .architecture import Architecture
 from .energies import Energy
 
@@ -61,7 +61,7 @@ def conforming_energy(
         density = coefficient(x) * gradient**2 / 2 - load(x) * value - constant(x)
         if problem.reaction != 0:
             density = density + mass(x) * value**2
-        ends = end_terms(problem, theta.dtype, theta.device)
+        ends = point_terms(problem, theta.dtype, theta.device)
         total = (weights * density).sum(-1)
         return total + ends.energy(architecture.value_and_slope(theta, ends.places)[0]) if ends else total
 

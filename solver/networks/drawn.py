@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
-from ..data.statement import data, end_terms
+from ..data.statement import data, point_terms
 from .architecture import Architecture
 from .choices import DrawnRule
 
@@ -74,7 +74,7 @@ class DrawnEnergy:
         if self.problem.reaction != 0:
             density = density + data(self.problem, "mass")(x) * value * value
         total = (right - left) * density.mean(-1)
-        ends = end_terms(self.problem, x.dtype, x.device)
+        ends = point_terms(self.problem, x.dtype, x.device)
         if ends:
             total = total + ends.energy(self.architecture.value_and_slope(theta, ends.places)[0])
         return total

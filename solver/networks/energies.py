@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
-from ..data.statement import EndTerms, Mesh, data, end_terms
+from ..data.statement import Mesh, PointTerms, data, point_terms
 from .architecture import Architecture
 from .choices import EnergyForm
 
@@ -31,7 +31,7 @@ class GridEnergy:
 
     architecture: Architecture
     mesh: Mesh
-    ends: EndTerms
+    ends: PointTerms
     lift_part: Tensor
     value_part: Tensor
     slope_part: Tensor
@@ -60,7 +60,7 @@ def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) ->
     return GridEnergy(
         architecture,
         mesh,
-        end_terms(problem, x.dtype, x.device),
+        point_terms(problem, x.dtype, x.device),
         root * data(problem, "lift_slope")(x),
         root * data(problem, "distance_slope")(x),
         root * data(problem, "distance")(x),
@@ -85,6 +85,11 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
             f"energy: the strong form does not see the flux jump at x = {jumps[0]}, an interface of the coefficient; "
             "energy='ritz' would be right"
         )
+    if problem.loads:
+        raise InputError(
+            f"energy: the strong form does not see the point load at x = {next(iter(problem.loads))}; energy='ritz' "
+            "would be right"
+        )
     if architecture.activation.kinked:
         warnings.warn(
             f"the second derivative of {architecture.activation.name} vanishes almost everywhere: the strong form "
@@ -98,7 +103,7 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
     source, reaction, lift = (data(problem, n)(x) for n in ("source", "reaction", "lift"))
     factors = [data(problem, f"{n}{s}")(x) for n in ("distance", "lift") for s in ("", "_slope", "_curvature")]
     distance, distance_slope, distance_curvature, _, lift_slope, lift_curvature = factors
-    ends = end_terms(problem, x.dtype, x.device)
+    ends = point_terms(problem, x.dtype, x.device)
     end_data = [data(problem, n)(ends.places) for n in ("coefficient", "distance_slope", "lift_slope")]
     sign = torch.where(ends.places == float(problem.domain[0]), 1.0, -1.0).to(x.dtype)
     balanced = torch.tensor([float(e not in problem.essential) for f in problem.free_ends for _, e in f.places]).to(

@@ -88,9 +88,9 @@ def objective(
     if strategic and energy == "strong":
         raise InputError(f"gradient: {gradient!r} is that of the Ritz energy; energy='ritz' or 'autodiff' is right")
     if gradient == "exact":
-        return _exact(problem, architecture, dtype, device)
+        return _exact(problem, architecture)
     if gradient == "bulk":
-        return _bulk(problem, architecture, dtype, device)
+        return _bulk(problem, architecture)
     if rule == "conforming":
         if energy == "strong":
             raise InputError("rule: 'conforming' follows the kinks of the Ritz energy; 'midpoint' would be right")
@@ -137,7 +137,7 @@ def exact_energy(
     """
     device = device or torch.device("cpu")
     if architecture.activation.kinked:
-        return _exact(problem, architecture, dtype, device)
+        return _exact(problem, architecture)
     if architecture.activation.breakpoint and architecture.shallow:
         energy: Energy = conforming_energy(problem, architecture)
     else:
@@ -158,17 +158,17 @@ def autodiff(energy: Energy) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     return gradient
 
 
-def _exact(problem: RitzProblem, architecture: Architecture, dtype: torch.dtype, device: torch.device) -> Objective:
+def _exact(problem: RitzProblem, architecture: Architecture) -> Objective:
     if architecture.shallow:
-        closed = closed_form(problem, architecture, dtype, device)
+        closed = closed_form(problem, architecture)
         return Objective("exact", closed.energy, closed.energy_and_gradient)
     energy = conforming_energy(problem, architecture)
     return Objective("exact", energy, autodiff(energy))
 
 
-def _bulk(problem: RitzProblem, architecture: Architecture, dtype: torch.dtype, device: torch.device) -> Objective:
+def _bulk(problem: RitzProblem, architecture: Architecture) -> Objective:
     if architecture.shallow:
-        closed = closed_form(problem, architecture, dtype, device)
+        closed = closed_form(problem, architecture)
         return Objective("bulk", closed.energy, closed.energy_and_bulk)
     energy = conforming_energy(problem, architecture, moving=False)
     return Objective("bulk", energy, autodiff(energy))

@@ -78,7 +78,7 @@ def _sweep(
     slopes, intercepts = np.empty(width + 1), np.empty(width + 1)
     by_slope, by_intercept = np.empty(width + 1), np.empty(width + 1)
     factors, before, now = np.empty((width, 3)), np.empty(6), np.empty(9)
-    forces, values = np.empty(ends.shape[0]), np.empty(ends.shape[0])
+    forces = np.empty(ends.shape[0])
     active_slope, active_intercept, dirac = np.empty(width), np.empty(width), np.empty(width)
     for n in range(theta.shape[0]):
         w, b, c = blocks[n, 0], blocks[n, 1], blocks[n, 2]
@@ -140,6 +140,7 @@ def _sweep(
                 a += change * w[i]
                 g += change * b[i]
         energy = energy / 2.0 + whole[5]
+        tied = 0.0
         for end in range(ends.shape[0]):
             place, distance, lift = ends[end, 0], ends[end, 1], ends[end, 2]
             pull, stiffness, wanted = ends[end, 3], ends[end, 4], ends[end, 5]
@@ -150,12 +151,10 @@ def _sweep(
             u = lift + distance * network
             energy += pull * u + stiffness / 2.0 * (u - wanted) ** 2
             forces[end] = distance * (pull + stiffness * (u - wanted))
-            values[end] = u
-        if ends.shape[0] == 2 and ends[0, 6] != 0.0:
-            apart = values[1] - values[0]
-            energy += ends[0, 6] / 2.0 * apart * apart
-            forces[0] -= ends[0, 1] * ends[0, 6] * apart
-            forces[1] += ends[1, 1] * ends[0, 6] * apart
+            tied += ends[end, 6] * u
+        energy += tied * tied / 2.0
+        for end in range(ends.shape[0]):
+            forces[end] += ends[end, 1] * ends[end, 6] * tied
         energies[n] = energy
         if not gradients.shape[0]:
             continue

@@ -39,9 +39,8 @@ def statement(problem: RitzProblem) -> dict[str, Any]:
         for n in ("coefficient", "source", "distance", "lift", "penalty", "name", "reaction")
     }
     solution = None if problem.solution is None else str(problem.solution)
-    return {**texts, **problem.ends_as_text, "domain": [str(e) for e in problem.domain], "solution": solution} | (
-        {"periodic": True} if problem.periodic else {}
-    )
+    stated = {**texts, **problem.places_as_text, "domain": [str(e) for e in problem.domain], "solution": solution}
+    return stated | ({"periodic": True} if problem.periodic else {})
 
 
 def problem_from(data: Mapping[str, Any]) -> RitzProblem:

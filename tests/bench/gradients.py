@@ -60,7 +60,7 @@ def rows() -> None:
 
 def compiled(problem: RitzProblem) -> None:
     """The lean path, from arrays to arrays, with the extra `fast` and without."""
-    for switch, name in (("0", "torch"), ("1", "fast")):
+    for switch, name in (("0", "NumPy"), ("1", "fast")):
         with patch.dict(os.environ, {SWITCH: switch}):
             for width, wanted in ((20, "≤ 0.02" if switch == "1" else "≤ 0.3"), (10_000, "≤ 0.006")):
                 vector = ShallowNetwork.random(width, seed=0).ravel()

@@ -30,7 +30,7 @@ def rows() -> None:
 
     heading(f"landscape, 9 planes × 101 × 101, 1,000 points ÷ the plain loop over {PART:,} of {total:,} points")
     share = total / PART
-    # Exact with numba, where that is installed: KINKPROOF_FAST=0 measures torch.
+    # Exact with numba, where that is installed: KINKPROOF_FAST=0 measures NumPy.
     for energy, wanted in (("quadrature", f"≤ {share / 20:.2g}"), ("exact", f"≤ {share / 100:.2g}")):
         scan = lambda e=energy: landscape(problem, network, planes, energy=e, points=1000)  # noqa: E731
         compare(f"energy {energy}", scan, loop, wanted, rounds=3)

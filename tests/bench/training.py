@@ -21,7 +21,7 @@ def rows() -> None:
     """A step, a run, memory."""
     problem = problems["sine-2"]
     heading("One ADAM step on 1,000 points, 1 thread")
-    for switch, name, least in (("0", "torch", "≤ 0.4"), ("1", "fast", "≤ 0.05")):
+    for switch, name, least in (("0", "NumPy", "≤ 0.4"), ("1", "fast", "≤ 0.05")):
         with patch.dict(os.environ, {SWITCH: switch}):
             for width, wanted in ((20, least), (200, "")):
                 steps = _step("exact", width), _step("autodiff", width)

@@ -81,6 +81,7 @@ def test_one_hidden_layer_is_as_accurate_as_near_zero(place: str) -> None:
         {"coefficient": "Piecewise((1, x < 1000 + 1/3), (10, True))", "source": "1"},
         {"distance": "x - 1000", "fluxes": {1001: 2}},
         {"distance": "1", "essential": {1000: 1, 1001: "1/2"}, "lift": "x - 1000"},
+        {"loads": {"1000 + 1/3": 2}},
     ],
 )
 def test_pieces_and_ends_lose_nothing_either(others: dict[str, Any]) -> None:

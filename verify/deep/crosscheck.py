@@ -223,9 +223,15 @@ class _MarchedEnergy:
         total, values = mpmath.mpf(0), []
         if not isinstance(self.problem, RitzProblem):
             return total
+        lift, distance = self.problem.lift, self.problem.distance
+
+        def field(where: Any) -> Any:
+            return _mp(lift.subs(X, where)) + _mp(distance.subs(X, where)) * self._value(tensors, _mp(where))
+
+        for where, load in self.problem.loads.items():
+            total -= _mp(load) * field(where)
         for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
-            value = self._value(tensors, place)
-            u = _mp(self.problem.lift.subs(X, end)) + _mp(self.problem.distance.subs(X, end)) * value
+            u = field(end)
             if end in self.problem.fluxes:
                 total += _mp(self.problem.fluxes[end]) * u * (-1 if place == self.right else 1)
             elif end in self.problem.essential:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
 import mpmath
+import sympy
 from numpy.typing import NDArray
 
 from ..line.energy import working_digits
+from ..statement.comparison import compare
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.expressions import X, to_mpf
-from ..statement.problem import FreeEnd, RitzProblem
+from ..statement.problem import PointTerm, RitzProblem
 from .expansion import Expansion, expand
 from .integrands import Integrand, integrand_of
 from .regions import LinearRegions, linear_regions
@@ -76,8 +79,8 @@ def sweep(
     energy, forces, curvature = found[0].sum(), found[1:3], found[3:]
     springs: list[Spring] = []
     if isinstance(problem, RitzProblem):
-        for free in problem.free_ends:
-            spring = _spring(problem, free, a, g, exact)
+        for term in problem.point_terms:
+            spring = _spring(problem, term, regions, a, g, exact)
             energy = energy + spring.energy
             for which, (x, by_intercept) in spring.directions.items():
                 forces[1, which] += spring.pull * by_intercept
@@ -86,16 +89,21 @@ def sweep(
     return Swept(regions, expansion, integrand, energy, forces, curvature, error, tuple(springs))
 
 
-def _spring(problem: RitzProblem, free: FreeEnd, a: Array, g: Array, exact: bool) -> Spring:
+def _region_of(regions: LinearRegions, place: sympy.Expr) -> int:
+    """In which region an end or a point load lies: nothing is rounded."""
+    return bisect_left(regions.marks, 0, 1, regions.count, key=lambda mark: compare(mark, place)) - 1
+
+
+def _spring(problem: RitzProblem, term: PointTerm, regions: LinearRegions, a: Array, g: Array, exact: bool) -> Spring:
     number = to_mpf if exact else float
     u: Any = 0
     directions = {}
-    for sign, end in free.places:
-        which = 0 if end == problem.domain[0] else -1
+    for sign, end in term.places:
+        which = _region_of(regions, end)
         x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
         u += sign * (lift + distance * (a[which] * x + g[which]))
         directions[which] = (x, sign * distance)
-    pull, stiffness, off = number(free.pull), number(free.stiffness), u - number(free.wanted)
+    pull, stiffness, off = number(term.pull), number(term.stiffness), u - number(term.wanted)
     return Spring(pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, directions)
 
 

@@ -114,9 +114,15 @@ def _polynomial(m: Array, a: Array, g: Array) -> Array:
 
 @dataclass(frozen=True)
 class GeneralIntegrand:
-    """Any density: derivatives by SymPy, integrals by Gauss points between kinks and interfaces."""
+    """Any density: derivatives by SymPy, integrals by Gauss points between kinks and interfaces.
+
+    Attributes:
+        density: L, D and lift.
+        loads: places of the point loads that the energy has besides.
+    """
 
     density: Density
+    loads: tuple[sympy.Expr, ...] = ()
 
     @property
     def domain(self) -> tuple[sympy.Expr, sympy.Expr]:
@@ -160,7 +166,8 @@ class GeneralIntegrand:
     def places(self, order: int) -> tuple[tuple[str, sympy.Expr], ...]:
         """See `Integrand`."""
         ends = [e for e in self.domain if order == 2 or self.density.distance.subs(X, e).is_zero is not True]
-        inner = [("kink on an interface", p) for p in self.density.interfaces]
+        inner = [("kink on a point load", p) for p in self.loads]
+        inner += [("kink on an interface", p) for p in self.density.interfaces if p not in self.loads]
         return (*(("kink on the end of the domain", e) for e in ends), *inner)
 
     def invisible(self, kink: Fraction) -> bool:
@@ -179,7 +186,8 @@ def integrand_of(problem: RitzProblem | Density, density: Any = None) -> Integra
     if density is None:
         return RitzIntegrand(problem, moments(problem))
     expression = density.expression if isinstance(density, Density) else density
-    return GeneralIntegrand(Density(expression, problem.distance, problem.lift, problem.domain))
+    stated = Density(expression, problem.distance, problem.lift, problem.domain)
+    return GeneralIntegrand(stated, tuple(problem.loads))
 
 
 @lru_cache(maxsize=256)

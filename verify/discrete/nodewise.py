@@ -74,12 +74,12 @@ def nodewise_gradient(
         slope[2] += at.distance_slope * at.z
         factors = np.stack([c, c, one]) * at.on
         bulk += weight * factors * (at.kappa * at.gradient * slope + (at.reaction * at.field - at.source) * value)
-    for free in problem.free_ends:
-        looks = [(sign, _look(problem, (w, b, c), to_mpf(place))) for sign, place in free.places]
+    for term in problem.point_terms:
+        looks = [(sign, _look(problem, (w, b, c), to_mpf(place))) for sign, place in term.places]
         u = sum(sign * at.field for sign, at in looks)
-        excess = u - to_mpf(free.wanted)
-        energy += to_mpf(free.pull) * u + to_mpf(free.stiffness) * excess**2 / 2
-        pull = to_mpf(free.pull) + to_mpf(free.stiffness) * excess
+        excess = u - to_mpf(term.wanted)
+        energy += to_mpf(term.pull) * u + to_mpf(term.stiffness) * excess**2 / 2
+        pull = to_mpf(term.pull) + to_mpf(term.stiffness) * excess
         for sign, at in looks:
             bulk += sign * pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
     for i in range(len(w)) if delta else ():

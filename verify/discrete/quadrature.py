@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..choices import Delta, Rule, unknown
 from ..errors import InputError
-from ..line.energy import Sweep, end_terms, single, sweep, working_digits
+from ..line.energy import Sweep, point_terms, single, sweep, working_digits
 from ..line.gradient import Gradient, dirac_terms, refuse_degenerate
 from ..line.kinks import arrange
 from ..line.moments import moments
@@ -122,7 +122,8 @@ def quadrature_gradient(
     """The gradient of the energy as integrated on a fixed grid, with a discrete delta for the Dirac terms.
 
     Costs O(n + N log n) for `None` and `"mean"`: running sums over the nodes take the place of the antiderivatives
-    (MATH 4). At a node that is a kink, max(0, z) counts with derivative 0, as in torch.
+    (MATH 4). At a node that is a kink, max(0, z) counts with derivative 0, as in torch. Terms at ends and of point
+    loads are no integrals: −P·u(a) is taken at the load's own place, whatever the nodes, not shared among near ones.
 
     Args:
         problem: gives κ, f, D, lift and ends.
@@ -149,9 +150,9 @@ def quadrature_gradient(
     by_slope, by_intercept = swept.forces()
     bulk = np.stack([c * by_slope, c * by_intercept, w * by_slope + b * by_intercept])
     energy = swept.energy()
-    ends = end_terms(problem, w, b, c, swept.arrangement)
-    if ends is not None:
-        bulk, energy = bulk + ends.forces, energy + ends.energy
+    terms = point_terms(problem, w, b, c, swept.arrangement)
+    if terms is not None:
+        bulk, energy = bulk + terms.forces, energy + terms.energy
     arrangement = swept.arrangement
     if delta == "mean":
         refuse_degenerate(problem, network, arrangement)

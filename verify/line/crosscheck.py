@@ -147,6 +147,9 @@ def _pattern_terms(
     if problem.periodic:
         apart = at_ends[right] - at_ends[left]
         yield value, (apart,), [_mp(problem.penalty * apart.subs(value))]
+    for place, load in problem.loads.items():
+        a, g = affine(place)
+        yield value, ((problem.lift + problem.distance * (a * X + g)).subs(X, place),), [-_mp(load)]
 
 
 @lru_cache(maxsize=64)
@@ -295,9 +298,16 @@ class _PiecewiseEnergy:
     def _ends(self, parameters: list[Any]) -> Any:
         total, values = mpmath.mpf(0), []
         w, b, c = self._blocks(parameters)
-        for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
+
+        def field(where: Any) -> Any:
+            place = _mp(where)
             network = sum(ci * max(0, wi * place + bi) for wi, bi, ci in zip(w, b, c, strict=True))
-            u = _mp(self.problem.lift.subs(X, end)) + _mp(self.problem.distance.subs(X, end)) * network
+            return _mp(self.problem.lift.subs(X, where)) + _mp(self.problem.distance.subs(X, where)) * network
+
+        for where, load in self.problem.loads.items():
+            total -= _mp(load) * field(where)
+        for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
+            u = field(end)
             if end in self.problem.fluxes:
                 total += _mp(self.problem.fluxes[end]) * u * (-1 if place == self.right else 1)
             elif end in self.problem.essential:

@@ -96,7 +96,11 @@ def _degeneracies_of_one(
 
 def distance_vanishes(distance: sympy.Expr, kink: Fraction) -> bool:
     """Is D zero at the kink, so that it cannot be seen there?"""
-    return bool(distance.subs(X, sympy.Rational(kink.numerator, kink.denominator)).is_zero)
+    return _zero_at(distance, sympy.Rational(kink.numerator, kink.denominator))
+
+
+def _zero_at(distance: sympy.Expr, place: sympy.Expr) -> bool:
+    return bool(distance.subs(X, place).is_zero)
 
 
 @lru_cache(maxsize=256)
@@ -104,6 +108,8 @@ def fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Exp
     """Positions at which a kink has no derivative of that order: (kind, x)."""
     ends = problem.domain if order == 2 else [e for free in problem.free_ends for _, e in free.places]
     out = [("kink on the end of the domain", e) for e in ends]
+    # u(a) itself has a kink as a kink of the network passes the load, and no second derivative even where D is 0.
+    out += [("kink on a point load", a) for a in problem.loads if order == 2 or not _zero_at(problem.distance, a)]
     for before, after in zip(problem.pieces, problem.pieces[1:], strict=False):
         # The gradient reads κ, D′ and lift′ at the kink (MATH 1); a jump of the source is felt by the Hessian only.
         felt = [
@@ -111,6 +117,7 @@ def fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Exp
             (sympy.diff(before.distance, X), sympy.diff(after.distance, X)),
             (sympy.diff(before.lift, X), sympy.diff(after.lift, X)),
         ]
-        if order == 2 or any(sympy.N((p - q).subs(X, after.left)) != 0 for p, q in felt):
+        named = any(place == after.left for _, place in out)
+        if not named and (order == 2 or any(sympy.N((p - q).subs(X, after.left)) != 0 for p, q in felt)):
             out.append(("kink on an interface", after.left))
     return tuple(out)

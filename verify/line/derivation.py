@@ -83,7 +83,7 @@ class Derivation(Value):
     density: Mapping[tuple[int, int], Any]
 
     def equations(self) -> tuple[Equation, ...]:
-        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms."""
+        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms, and what point loads add to Eq. (5)."""
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
         # Eq. (5) in the paper's form; `energy_gradients` holds it multiplied out (a test compares the two).
         pulled = 0 if self.problem.reaction == 0 else _REACTION * _FIELD
@@ -113,6 +113,16 @@ class Derivation(Value):
             Equation("sifted", rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{Dirac}}", e)
             for n, e in self.dirac_terms.items()
         ]
+        if self.problem.loads:
+            # Beside Eq. (5): a point load's −P·û(a), differentiated where it acts.
+            out += [
+                Equation(
+                    "load",
+                    rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{load}}",
+                    sympy.Add(*(-load * sympy.Subs(e, X, place) for place, load in self.problem.loads.items())),
+                )
+                for n, e in self.parameter_gradients.items()
+            ]
         return tuple(out)
 
     def latex(self) -> str:
@@ -231,6 +241,10 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
 
     def _print_DiracDelta(self, expr: Any, exp: str | None = None) -> str:
         return r"\delta(z_i)" if exp is None else rf"\delta(z_i)^{{{exp}}}"
+
+    def _print_Subs(self, expr: Any) -> str:
+        (place,) = expr.point
+        return rf"\left[{self._print(expr.expr)}\right]_{{x = {self._print(place)}}}"
 
     def _print_Symbol(self, expr: Any) -> str:
         at_kink = {VALUE: r"r_i", OTHER_SLOPE: "r_i'"}

@@ -133,12 +133,12 @@ def lebesgue_sweep(
 
 
 @dataclass(frozen=True)
-class EndTerms:
-    """Flux, Robin and penalty terms and their derivatives: what the energy has besides its integral.
+class PointTerms:
+    """Point loads, flux, Robin and penalty terms and their derivatives: what the energy has besides its integral.
 
     Attributes:
         energy: (...).
-        forces: Σ over the ends of ∂/∂u · D · ∂network/∂(w, b, c), (3, ..., N).
+        forces: Σ over their places of ∂/∂u · D · ∂network/∂(w, b, c), (3, ..., N).
         curvature: Σ stiffness·D²·∂network/∂θ ⊗ ∂network/∂θ, (..., 3N, 3N).
         mixed: the second derivatives in (w, c) and in (b, c) of each neuron through ∂²network/∂θ∂θ′, (2, ..., N).
     """
@@ -149,23 +149,25 @@ class EndTerms:
     mixed: Array
 
 
-def end_terms(
+def point_terms(
     problem: RitzProblem, w: Array, b: Array, c: Array, arrangement: Arrangement, second: bool = False
-) -> EndTerms | None:
-    """The terms at free ends, or None if there are none; `second` fills the O(N²) curvature."""
-    if not problem.free_ends:
+) -> PointTerms | None:
+    """The terms at free ends and of point loads, or None if there are none; `second` fills the O(N²) curvature."""
+    if not problem.point_terms:
         return None
     number = to_mpf if w.dtype == object else float
     energy, forces = 0 * c.sum(axis=-1), np.stack([0 * w] * 3)
     curvature: Any = 0
     mixed = np.stack([0 * w] * 2)
-    for free in problem.free_ends:
-        seen = [(sign, _at_end(problem, end, (w, b, c), arrangement)) for sign, end in free.places]
+    sides = dict(zip(problem.domain, (arrangement.active_left, arrangement.active_right), strict=True))
+    sides |= dict(zip(problem.loads, arrangement.active_loads, strict=True))
+    for term in problem.point_terms:
+        seen = [(sign, _at_place(problem, place, (w, b, c), sides[place])) for sign, place in term.places]
         # Between periodic ends: the difference of both, here and in all that follows.
         u = sum(sign * at.value for sign, at in seen)
-        weight, wanted = number(free.stiffness), number(free.wanted)
-        energy = energy + number(free.pull) * u + weight * (u - wanted) ** 2 / 2
-        pull = number(free.pull) + weight * (u - wanted)
+        weight, wanted = number(term.stiffness), number(term.wanted)
+        energy = energy + number(term.pull) * u + weight * (u - wanted) ** 2 / 2
+        pull = number(term.pull) + weight * (u - wanted)
         directions = np.asarray(sum(sign * at.directions for sign, at in seen))
         forces = forces + np.asarray(pull)[..., None] * directions
         # The network is bilinear in (w, b) and c: mixed second derivatives, times the pull, on the neuron's own block.
@@ -176,12 +178,12 @@ def end_terms(
             continue
         vectors = np.moveaxis(directions, 0, -2).reshape(*w.shape[:-1], -1)
         curvature = curvature + weight * vectors[..., :, None] * vectors[..., None, :]
-    return EndTerms(np.asarray(energy), forces, np.asarray(curvature), mixed)
+    return PointTerms(np.asarray(energy), forces, np.asarray(curvature), mixed)
 
 
 @dataclass(frozen=True)
-class _AtEnd:
-    """u at an end, (...), with D, which neurons are active, (..., N), and ∂u/∂(w, b, c), (3, ..., N)."""
+class _AtPlace:
+    """u at an end or a load, (...), with D, which neurons are active, (..., N), and ∂u/∂(w, b, c), (3, ..., N)."""
 
     x: Any
     distance: Any
@@ -190,17 +192,14 @@ class _AtEnd:
     directions: Array
 
 
-def _at_end(
-    problem: RitzProblem, end: sympy.Expr, parameters: tuple[Array, Array, Array], arrangement: Arrangement
-) -> _AtEnd:
+def _at_place(problem: RitzProblem, end: sympy.Expr, parameters: tuple[Array, Array, Array], active: Array) -> _AtPlace:
     w, b, c = parameters
     number = to_mpf if w.dtype == object else float
-    active = arrangement.active_left if end == problem.domain[0] else arrangement.active_right
     x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
     z = np.where(active, w * x + b, 0 * w)
     step = np.where(active, c, 0 * c)
     value = lift + distance * (c * z).sum(axis=-1)
-    return _AtEnd(x, distance, value, active, distance * np.stack([x * step, step, z]))
+    return _AtPlace(x, distance, value, active, distance * np.stack([x * step, step, z]))
 
 
 def single(network: ShallowNetwork) -> ShallowNetwork:
@@ -227,8 +226,8 @@ def energy_at_working_precision(problem: RitzProblem, network: ShallowNetwork) -
 
 def _energy(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> Array:
     swept, _, (w, b, c) = lebesgue_sweep(problem, network, exact)
-    ends = end_terms(problem, w, b, c, swept.arrangement)
-    return np.asarray(swept.energy() if ends is None else swept.energy() + ends.energy)
+    terms = point_terms(problem, w, b, c, swept.arrangement)
+    return np.asarray(swept.energy() if terms is None else swept.energy() + terms.energy)
 
 
 def working_digits(digits: int) -> int:

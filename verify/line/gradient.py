@@ -14,7 +14,7 @@ from ..statement.blocks import BLOCKS, Blocks
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
-from .energy import GUARD_DIGITS, Sweep, end_terms, lebesgue_sweep, single, working_digits
+from .energy import GUARD_DIGITS, Sweep, lebesgue_sweep, point_terms, single, working_digits
 from .kinks import Arrangement, arrange_exact, by_position
 from .moments import Moments
 
@@ -66,13 +66,13 @@ def _differentiable(problem: RitzProblem, network: ShallowNetwork, exact: bool) 
 def _assemble(problem: RitzProblem, swept: Sweep, table: Moments, parameters: tuple[Array, Array, Array]) -> Gradient:
     w, b, c = parameters
     forces = swept.forces()
-    ends = end_terms(problem, w, b, c, swept.arrangement)
+    terms = point_terms(problem, w, b, c, swept.arrangement)
     bulk = np.empty((3, *w.shape), dtype=w.dtype)
     bulk[:2] = c * forces
     bulk[2] = w * forces[0] + b * forces[1]
     energy = swept.energy()
-    if ends is not None:
-        bulk, energy = bulk + ends.forces, energy + ends.energy
+    if terms is not None:
+        bulk, energy = bulk + terms.forces, energy + terms.energy
     dirac = dirac_terms(swept, table, parameters)
     # A closed form is as exact as rounding; a numerical integral carries its own estimate, in units of the energy.
     error = float(table.error_estimate.sum()) if table.route == "quadrature" else 0.0

@@ -13,7 +13,7 @@ from ..statement.expressions import to_mpf
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
-from .energy import Sweep, end_terms, lebesgue_sweep, single, working_digits
+from .energy import Sweep, lebesgue_sweep, point_terms, single, working_digits
 from .gradient import refuse_degenerate
 from .moments import Moments
 
@@ -63,10 +63,10 @@ def _split(problem: RitzProblem, network: ShallowNetwork, exact: bool) -> tuple[
     by_slope, by_intercept = np.stack([c, zero, w]), np.stack([zero, c, b])
     bulk = _frozen_kinks(swept, by_slope, by_intercept)
     slope_force, intercept_force = swept.forces()
-    ends = end_terms(problem, w, b, c, arrangement, second=True)
+    terms = point_terms(problem, w, b, c, arrangement, second=True)
     mixed = np.stack([slope_force, intercept_force])
-    if ends is not None:
-        bulk, mixed = bulk + ends.curvature, mixed + ends.mixed
+    if terms is not None:
+        bulk, mixed = bulk + terms.curvature, mixed + terms.mixed
     inside, x = arrangement.inside, arrangement.positions
     safe = np.where(inside, w, one)
     # ξ = −b/w and its derivatives; 0 for kinks that the domain does not see.

@@ -36,6 +36,7 @@ class Arrangement:
         inside: is the kink strictly inside the domain?
         order: neurons by ascending position; exact, also where float64 positions agree.
         active_left, active_right: is the neuron active at the left and at the right end?
+        active_loads: and at the place of each point load? (L, ..., N)
         sides: from which side of the kink piecewise data are read (±1); matters only on an interface.
         exactly_ordered: (...), did the order need exact arithmetic?
         distance: (...), to the nearest place without the derivative that was asked for, see `clearance`; inf if none
@@ -49,6 +50,7 @@ class Arrangement:
     order: Array
     active_left: Array
     active_right: Array
+    active_loads: Array
     sides: Array
     exactly_ordered: Array
     distance: Array
@@ -101,9 +103,10 @@ def arrange(problem: RitzProblem, network: ShallowNetwork, derivative: int = 0) 
     if in_doubt.any():
         for index in map(tuple, np.argwhere(in_doubt)):
             order[index] = _exact_order(network.member(index), positions[index], inside[index], orientations[index])
+    at_loads = np.array([w * float(place) + b > 0 for place in problem.loads], dtype=bool).reshape(-1, *w.shape)
     return Arrangement(
-        positions, orientations, inside, order, w * left + b > 0, w * right + b > 0, np.ones_like(order), in_doubt,
-        *_standing(problem, network, inside, order, derivative),
+        positions, orientations, inside, order, w * left + b > 0, w * right + b > 0, at_loads, np.ones_like(order),
+        in_doubt, *_standing(problem, network, inside, order, derivative),
     )  # fmt: skip
 
 
@@ -147,7 +150,7 @@ def arrange_exact(
             It decides the order of coincident kinks and on which side of an end or an interface a kink lies.
         derivative: see `arrange`.
     """
-    rows, keys = [], []
+    rows, keys, at_loads = [], [], []
     for i in range(network.width):
         z = _Preactivation.of(network, i, direction)
         kink, velocity = z.kink()
@@ -159,6 +162,7 @@ def arrange_exact(
             region = _region(problem, kink, velocity)
         end = {-1: problem.domain[0], 0: position, 1: problem.domain[1]}[region]
         active = (z.sign_at(problem.domain[0]) > 0, z.sign_at(problem.domain[1]) > 0)
+        at_loads.append([z.sign_at(place) > 0 for place in problem.loads])
         rows.append((to_mpf(end), orientation, region == 0, *active, 1 if velocity >= 0 else -1))
         keys.append((region, position, velocity, orientation) if region == 0 else (region,))
     kinds = (object, int, bool, bool, bool, int)
@@ -166,7 +170,8 @@ def arrange_exact(
     positions, orientations, inside, active_left, active_right, sides = columns
     order = np.array(sorted(range(network.width), key=lambda i: keys[i]))
     return Arrangement(
-        positions, orientations, inside, order, active_left, active_right, sides, np.asarray(True),
+        positions, orientations, inside, order, active_left, active_right,
+        np.array(at_loads, dtype=bool).reshape(network.width, -1).T, sides, np.asarray(True),
         *_standing(problem, network, inside, order, derivative),
     )  # fmt: skip
 

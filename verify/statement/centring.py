@@ -37,14 +37,10 @@ def centred(problem: RitzProblem) -> RitzProblem:
     """The same problem in t = x − centre; without its solution."""
     place = _number(centre(problem.domain))
     data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift", "reaction")}
-    data |= {n: {e - place: v for e, v in getattr(problem, n).items()} for n in ("fluxes", "essential", "robin")}
-    return RitzProblem(
-        **data,
-        domain=_moved(problem.domain, place),
-        penalty=problem.penalty,
-        periodic=problem.periodic,
-        name=problem.name,
-    )
+    placed = ("fluxes", "essential", "robin", "loads")
+    data |= {n: {e - place: v for e, v in getattr(problem, n).items()} for n in placed}
+    kept = {n: getattr(problem, n) for n in ("penalty", "periodic", "name")}
+    return RitzProblem(**data, **kept, domain=_moved(problem.domain, place))
 
 
 @lru_cache(maxsize=64)

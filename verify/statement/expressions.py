@@ -8,6 +8,7 @@ import operator
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,8 @@ X = sympy.Symbol("x", real=True)
 _ELEMENTARY = """sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh exp log sqrt sign erf"""
 _FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(sympy, name) for name in _ELEMENTARY.split()}
 _FUNCTIONS |= {"Abs": sympy.Abs, "abs": sympy.Abs, "Max": sympy.Max, "Min": sympy.Min, "ln": sympy.log}
+# What a source may have besides: point loads.
+SOURCE_FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType({**_FUNCTIONS, "DiracDelta": sympy.DiracDelta})
 _VARIABLES: Mapping[str, sympy.Symbol] = MappingProxyType({"x": X})
 _CONSTANTS = {"pi": sympy.pi, "E": sympy.E}
 _BINARY = {
@@ -79,7 +82,12 @@ _DECIMAL = re.compile(r"(?:[0-9_]+\.?[0-9_]*|\.[0-9_]+)(?:[eE]([+-]?[0-9_]+))?")
 _INFINITE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
-def parse(value: object, what: str = "expression", variables: Mapping[str, sympy.Symbol] = _VARIABLES) -> sympy.Expr:
+def parse(
+    value: object,
+    what: str = "expression",
+    variables: Mapping[str, sympy.Symbol] = _VARIABLES,
+    functions: Mapping[str, Callable[..., Any]] = _FUNCTIONS,
+) -> sympy.Expr:
     """Make a SymPy expression in the real symbol `X` from text, a number or SymPy.
 
     Args:
@@ -87,6 +95,7 @@ def parse(value: object, what: str = "expression", variables: Mapping[str, sympy
             named x. Decimal numbers are read exactly: ``0.1`` is 1/10.
         what: what the expression is, for the error message.
         variables: name → symbol; by default x alone.
+        functions: name → SymPy's function; by default the elementary ones.
 
     Raises:
         InputError: an unknown name, function or piece of syntax, or a value that is not finite and real.
@@ -100,9 +109,9 @@ def parse(value: object, what: str = "expression", variables: Mapping[str, sympy
         kinkproof.verify.errors.InputError: expression: __import__ is not a known function; known are ...
     """
     if isinstance(value, sympy.Basic):
-        expression = _from_sympy(value, what, variables)
+        expression = _from_sympy(value, what, variables, functions)
     elif isinstance(value, str):
-        expression = _from_text(value, what, variables)
+        expression = _from_text(value, _Words(what, variables, functions))
     elif isinstance(value, bool) or not isinstance(value, int | float | sympy.Integer):
         raise InputError(f"{what}: {value!r} is a {type(value).__name__}; text, a number or SymPy would be right")
     else:
@@ -141,54 +150,70 @@ def _finite(value: int | float) -> bool:
     return value == value and abs(value) != float("inf")
 
 
-def _from_sympy(value: sympy.Basic, what: str, variables: Mapping[str, sympy.Symbol]) -> sympy.Basic:
+@dataclass(frozen=True)
+class _Words:
+    """What a text may say: what it is, for error messages; its variables and functions by name."""
+
+    what: str
+    variables: Mapping[str, sympy.Symbol]
+    functions: Mapping[str, Callable[..., Any]]
+
+
+def _from_sympy(
+    value: sympy.Basic,
+    what: str,
+    variables: Mapping[str, sympy.Symbol],
+    functions: Mapping[str, Callable[..., Any]],
+) -> sympy.Basic:
     strangers = {s for s in value.free_symbols if s.name not in variables}
     if strangers:
         there = "x is the only one there is" if len(variables) == 1 else f"{', '.join(variables)} are known"
         raise InputError(f"{what}: unknown symbol {min(map(str, strangers))}; {there}")
+    classes = (*_CLASSES, *(f for f in functions.values() if isinstance(f, type)), sympy.Symbol, sympy.Tuple)
     for node in sympy.preorder_traversal(value):
-        if not isinstance(node, (*_CLASSES, sympy.Symbol, sympy.Tuple)) and node not in (sympy.I, sympy.zoo, sympy.nan):
+        if not isinstance(node, classes) and node not in (sympy.I, sympy.zoo, sympy.nan):
             raise InputError(
                 f"{what}: {node.func.__name__} in {value} is not supported; "
-                f"known functions are {', '.join(sorted([*_FUNCTIONS, 'Piecewise']))}"
+                f"known functions are {', '.join(sorted([*functions, 'Piecewise']))}"
             )
     exact = {f: sympy.Rational(str(f)) for f in value.atoms(sympy.Float)}
     return value.subs({s: variables[s.name] for s in value.free_symbols}).xreplace(exact)
 
 
-def _from_text(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> Any:
+def _from_text(text: str, words: _Words) -> Any:
     if len(text) > LONGEST_TEXT:
-        raise InputError(f"{what}: {len(text)} characters are too many; at most {LONGEST_TEXT} would be right")
+        raise InputError(f"{words.what}: {len(text)} characters are too many; at most {LONGEST_TEXT} would be right")
     try:
-        return _read(text, what, variables)
+        return _read(text, words)
     except InputError as error:
-        meant = _meant(text, variables)
+        meant = _meant(text, words)
         if meant is None:
             raise
         raise InputError(f"{str(error).partition(';')[0]}; did you mean {meant!r}?") from None
 
 
-def _meant(text: str, variables: Mapping[str, sympy.Symbol]) -> str | None:
+def _meant(text: str, words: _Words) -> str | None:
     """What was probably meant, where that can be read."""
     meant = text.strip()
     if len(meant) <= _LONGEST_MENDED:
-        meant = mended(meant, [*variables, *_CONSTANTS], [*_FUNCTIONS, "Piecewise"])
+        meant = mended(meant, [*words.variables, *_CONSTANTS], [*words.functions, "Piecewise"])
     if meant == text.strip():
         return None
     try:
-        _read(meant, "", variables)
+        _read(meant, words)
     except InputError:
         return None
     return meant
 
 
-def _read(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> Any:
+def _read(text: str, words: _Words) -> Any:
+    what = words.what
     try:
         with warnings.catch_warnings():
             # Python warns of odd but legal text such as 1if; what is odd here is refused below.
             warnings.simplefilter("ignore", SyntaxWarning)
             tree = ast.parse(text.strip(), mode="eval")
-        return _Reader(text.strip(), what, variables).read(tree.body)
+        return _Reader(text.strip(), words).read(tree.body)
     except (SyntaxError, RecursionError, MemoryError, UnicodeError):
         raise InputError(f"{what}: {text!r} is not an expression; something like 2*sin(pi*x) would be right") from None
     except InputError:
@@ -201,9 +226,9 @@ def _read(text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> Any:
 class _Reader:
     """Reads one text; kept as a class only to carry the text and its role into every message."""
 
-    def __init__(self, text: str, what: str, variables: Mapping[str, sympy.Symbol]) -> None:
-        self.text, self.what, self.variables = text, what, variables
-        self.names = {**variables, **_CONSTANTS}
+    def __init__(self, text: str, words: _Words) -> None:
+        self.text, self.what, self.variables, self.functions = text, words.what, words.variables, words.functions
+        self.names = {**words.variables, **_CONSTANTS}
 
     def read(self, node: ast.expr) -> Any:
         """An expression or a condition."""
@@ -294,8 +319,8 @@ class _Reader:
         return _BINARY[op](left, right)
 
     def _call(self, name: str, arguments: list[ast.expr]) -> Any:
-        if name not in _FUNCTIONS:
-            known = ", ".join(sorted([*_FUNCTIONS, "Piecewise"]))
+        if name not in self.functions:
+            known = ", ".join(sorted([*self.functions, "Piecewise"]))
             raise InputError(f"{self.what}: {name} is not a known function; known are {known}")
         if name in ("Max", "Min"):
             fits, wanted = len(arguments) > 0, "one and more"
@@ -312,7 +337,7 @@ class _Reader:
         values = [(self._real if name in ("Max", "Min") else self._number)(a) for a in arguments]
         if name in _GROWING and values[0].is_number and not abs(values[0].evalf(5)) <= _LARGEST_LOGARITHM:
             raise InputError(f"{self.what}: {name}({_short(values[0])}) is too large; a float64 ends at 1e308")
-        return _FUNCTIONS[name](*values)
+        return self.functions[name](*values)
 
     def _piecewise(self, arguments: list[ast.expr]) -> Any:
         if not arguments:

@@ -41,6 +41,12 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "essential": {0: 0, 1: 0},
         "solution": "sin(2*pi*x)",
     },
+    # The load takes 3 from κu′ at 1/3: slopes 2 and −1 on top of the sine.
+    "point-load": {
+        "source": "4*pi**2*sin(2*pi*x) + 3*DiracDelta(x - 1/3)",
+        "distance": "x*(1-x)",
+        "solution": "sin(2*pi*x) + Min(2*x, 1 - x)",
+    },
     # κu′(1) = 2π = 3(2π/3 − u(1)): an end that exchanges with something at 2π/3.
     "robin": {
         "source": "4*pi**2*sin(2*pi*x)",

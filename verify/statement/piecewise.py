@@ -104,6 +104,52 @@ def canonical(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> sy
     return sympy.Piecewise(*((e, b > X) for e, b in merged), (pieces[-1][0], True))
 
 
+def point_loads(
+    expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr
+) -> tuple[sympy.Expr, list[tuple[sympy.Expr, sympy.Expr]]]:
+    """A source without its terms g(x)·δ(h(x)), and these as (place, load): g/|h′| at the zeros of h in [left, right].
+
+    Raises:
+        InputError: a δ that is no factor of a term, or has no zero in the interval, a double one, or one where g jumps.
+    """
+    smooth, loads = [], []
+    for part in sympy.Add.make_args(expression):
+        # What has no δ stays as it was written.
+        for term in sympy.Add.make_args(sympy.expand_mul(part) if part.has(sympy.DiracDelta) else part):
+            if term.has(sympy.DiracDelta):
+                loads += _loads_of_one(term, left, right)
+            else:
+                smooth.append(term)
+    return sympy.Add(*smooth), loads
+
+
+def _loads_of_one(term: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> list[tuple[sympy.Expr, sympy.Expr]]:
+    def refused(why: str) -> InputError:
+        return InputError(f"source: {term} {why}; a term such as 3*DiracDelta(x - 1/2) would be right")
+
+    deltas = [f for f in sympy.Mul.make_args(term) if isinstance(f, sympy.DiracDelta)]
+    rest = sympy.Mul(*(f for f in sympy.Mul.make_args(term) if not isinstance(f, sympy.DiracDelta)))
+    if len(deltas) != 1 or len(deltas[0].args) != 1 or rest.has(sympy.DiracDelta):
+        raise refused("is no point load")
+    (argument,) = deltas[0].args
+    if X not in argument.free_symbols or breakpoints(argument, left, right):
+        raise refused("is no load at a point")
+    places, slope, out = roots(argument, left, right), sympy.diff(argument, X), []
+    if not places:
+        raise refused(f"acts nowhere in the domain ({left}, {right})")
+    ends = (left, *breakpoints(rest, left, right), right)
+    for place in places:
+        # Its own piece, or both that meet there.
+        sides = [branch(rest, a, b).subs(X, place) for a, b in pairwise(ends) if a <= place <= b]
+        if sympy.N(sides[0] - sides[-1], _DIGITS) != 0:
+            raise refused(f"jumps at x = {place}, where it acts")
+        rise = slope.subs(X, place)
+        if rise == 0:
+            raise refused(f"has a double zero at x = {place}")
+        out.append((place, sides[0] / sympy.Abs(rise)))
+    return out
+
+
 def singular_points(smooth: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> tuple[sympy.Expr, ...]:
     """Places in [left, right] where a smooth expression tends to no finite limit, ascending."""
     suspects: set[sympy.Expr] = set()

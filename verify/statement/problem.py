@@ -15,13 +15,16 @@ import sympy
 from ..errors import InputError
 from ..quadratic_form import Cell, Spring, least_eigenvalue, relief
 from . import piecewise
-from .expressions import NUMPY_MODULES, X, parse, parse_number, to_mpf
+from .expressions import NUMPY_MODULES, SOURCE_FUNCTIONS, X, parse, parse_number, to_mpf
+from .piecewise import point_loads
 
 # Our own choice: weak enough that ADAM still sees the energy, strong enough that the ends are met to about 1 %.
 DEFAULT_PENALTY = 500
 # The kinds of ends that are not built in, and how each is given.
 _EXAMPLES = {"fluxes": "{1: 0}", "essential": "{1: 0}", "robin": "{1: (1, 0)}"}
 _END_KINDS = tuple(_EXAMPLES)
+# All that is given place by place.
+_PLACED = (*_END_KINDS, "loads")
 # The functions of x.
 _DATA = ("coefficient", "source", "distance", "lift", "reaction")
 # A residual is judged against the size of its own terms at this many digits; an identity leaves rounding only.
@@ -44,14 +47,14 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class FreeEnd:
-    """What the energy has at one end where u is free: pull·u + ½ stiffness·(u − wanted)².
+class PointTerm:
+    """What the energy has at one place, a free end or that of a load: pull·u + ½ stiffness·(u − wanted)².
 
     Of periodic ends u is the difference between both ends' values.
 
     Attributes:
-        place: the end.
-        pull: minus the flux κu′ that enters there, in the direction of the outward normal.
+        place: the end, or where a point load acts.
+        pull: minus the flux κu′ that enters there, in the direction of the outward normal; minus a load.
         stiffness: α of a Robin end, the penalty of an essential one, 0 at a natural one.
         wanted: g of a Robin end, the Dirichlet value of an essential one.
         opposite: the end whose value is taken off, where ends are periodic.
@@ -71,7 +74,7 @@ class FreeEnd:
 
 @dataclass(frozen=True, eq=False)
 class RitzProblem:
-    """Minimise Π(u) = ∫ ½κu′² + ½ρu² − f u dx − [flux·u] + ½ Σ s(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
+    """Minimise Π(u) = ∫ ½κu′² + ½ρu² − f u dx − Σ P·u(a) − [flux·u] + ½ Σ s(u − g)² (Eqs. 1, 2), u = lift + D·network.
 
     Expressions are text (parsed, never executed), numbers or SymPy in x. Each end of the domain is of one kind:
     *built in* (D vanishes there and u = lift), *natural* (named in `fluxes`), *Robin* (named in `robin`) or *essential*
@@ -79,7 +82,7 @@ class RitzProblem:
 
     Args:
         coefficient: κ(x) > 0.
-        source: f(x), the paper's b(x).
+        source: f(x), the paper's b(x). A term ``P*DiracDelta(x - a)`` is a point load, and is kept in `loads`.
         distance: D(x). If absent, the product of the distances to the built-in ends.
         lift: added to D·network; carries inhomogeneous built-in values.
         fluxes: end → κu′ there. No outward normal: the sign is that of κu′ in the direction of x.
@@ -90,6 +93,7 @@ class RitzProblem:
         domain: its two ends.
         solution: the known solution; checked against the strong form and all ends.
         name: for tables and reports.
+        loads: place a inside the domain → P: a point load, across which κu′ falls by P; in the energy it is −P·u(a).
         reaction: ρ(x), a mass, an elastic foundation or, where it is negative, Helmholtz's −k²; the strong form is
             −(κu′)′ + ρu = f. Where ρ is too negative the energy has no minimum; see `least_eigenvalue`.
         periodic: both ends are one place: u and κu′ are the same there. Held by ½·penalty·(u(right) − u(left))².
@@ -114,6 +118,7 @@ class RitzProblem:
     solution: Any = None
     name: str = "problem"
     robin: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
+    loads: Mapping[Any, Any] = field(default_factory=dict)
     reaction: Any = "0"
     periodic: bool = False
 
@@ -148,6 +153,7 @@ class RitzProblem:
         if self.distance is None:
             built_in = [e for e in (left, right) if not self._kind_of(e) and not self.periodic]
             put("distance", sympy.prod([X - left if e == left else right - X for e in built_in]))
+        put("loads", self._point_loads())
         for key in (*_DATA, "solution"):
             value = getattr(self, key)
             if value is not None:
@@ -161,7 +167,7 @@ class RitzProblem:
     def _key(self) -> tuple[Any, ...]:
         ends = tuple(tuple(sorted(getattr(self, kind).items(), key=str)) for kind in _END_KINDS)
         data = tuple(getattr(self, key) for key in (*_DATA, "solution"))
-        return (*data, *ends, self.penalty, *self.domain, self.periodic)
+        return (*data, *ends, self.penalty, *self.domain, *self.loads.items(), self.periodic)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RitzProblem) and self._key == other._key
@@ -176,10 +182,10 @@ class RitzProblem:
     def __getstate__(self) -> dict[str, Any]:
         # As it was checked; a hash is good for one process only, and a read-only view is not pickled.
         state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return state | {kind: dict(state[kind]) for kind in _END_KINDS}
+        return state | {kind: dict(state[kind]) for kind in _PLACED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        views = {kind: MappingProxyType(state[kind]) for kind in _END_KINDS}
+        views = {kind: MappingProxyType(state[kind]) for kind in _PLACED}
         self.__dict__.update(state | views)
 
     @cached_property
@@ -188,31 +194,42 @@ class RitzProblem:
         return float(self.domain[0]), float(self.domain[1])
 
     @cached_property
-    def free_ends(self) -> tuple[FreeEnd, ...]:
+    def free_ends(self) -> tuple[PointTerm, ...]:
         """What the energy has at its free ends besides the integral, from left to right."""
         zero, out = sympy.Integer(0), []
         if self.periodic:
-            return (FreeEnd(self.domain[1], zero, self.penalty, zero, self.domain[0]),)
+            return (PointTerm(self.domain[1], zero, self.penalty, zero, self.domain[0]),)
         for end, inward in zip(self.domain, (1, -1), strict=True):
             kind = self._kind_of(end)
             if kind == "fluxes":
-                out.append(FreeEnd(end, inward * self.fluxes[end], zero, zero))
+                out.append(PointTerm(end, inward * self.fluxes[end], zero, zero))
             elif kind == "robin":
-                out.append(FreeEnd(end, zero, *self.robin[end]))
+                out.append(PointTerm(end, zero, *self.robin[end]))
             elif kind == "essential":
-                out.append(FreeEnd(end, zero, self.penalty, self.essential[end]))
+                out.append(PointTerm(end, zero, self.penalty, self.essential[end]))
         return tuple(out)
+
+    @cached_property
+    def point_terms(self) -> tuple[PointTerm, ...]:
+        """All that the energy has besides the integral: `free_ends`, then the point loads from left to right."""
+        zero = sympy.Integer(0)
+        return (*self.free_ends, *(PointTerm(place, -load, zero, zero) for place, load in self.loads.items()))
 
     def _kind_of(self, end: sympy.Expr) -> str:
         """Where an end is named; nowhere if it is built in."""
         return next((kind for kind in _END_KINDS if end in getattr(self, kind)), "")
+
+    @property
+    def stated_source(self) -> sympy.Expr:
+        """The source with its point loads, as it may be written: f + Σ P·DiracDelta(x − a)."""
+        return sympy.Add(self.source, *(load * sympy.DiracDelta(X - place) for place, load in self.loads.items()))
 
     @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:
         """Places inside the domain where some part of the data is not smooth, ascending."""
         data = [getattr(self, key) for key in _DATA]
         data += [] if self.solution is None else [self.solution]
-        places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)}
+        places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)} | set(self.loads)
         return tuple(sorted(places, key=float))
 
     @cached_property
@@ -226,13 +243,13 @@ class RitzProblem:
         )
 
     @property
-    def ends_as_text(self) -> dict[str, dict[str, Any]]:
-        """What holds at the ends: kind → end → value as text, [α, g] for Robin ends; arguments of the same names."""
+    def places_as_text(self) -> dict[str, dict[str, Any]]:
+        """What holds at single places: kind → place → value as text, [α, g] for Robin ends; as arguments are."""
 
         def text(value: Any) -> Any:
             return [str(v) for v in value] if isinstance(value, tuple) else str(value)
 
-        return {kind: {str(e): text(v) for e, v in getattr(self, kind).items()} for kind in _END_KINDS}
+        return {kind: {str(e): text(v) for e, v in getattr(self, kind).items()} for kind in _PLACED}
 
     def minimum_energy(self, digits: int | None = None) -> Any:
         """The least value of the energy, boundary terms and penalties included, from the known solution.
@@ -264,7 +281,7 @@ class RitzProblem:
             quadratic = piece.coefficient * sympy.diff(u, X) ** 2 + piece.reaction * u * u
             density = quadratic / 2 - piece.source * u
             total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
-        for free in self.free_ends:
+        for free in self.point_terms:
             # At an essential end the solution leaves nothing, nor between periodic ones.
             u = sum(sign * to_mpf(self._at(place, self.solution)) for sign, place in free.places)
             total += to_mpf(free.pull) * u + to_mpf(free.stiffness) * (u - to_mpf(free.wanted)) ** 2 / 2
@@ -349,8 +366,9 @@ class RitzProblem:
         return sign * to_mpf(_value(piece.coefficient * sympy.diff(piece.solution, X), end, -sign))
 
     def _at(self, end: sympy.Expr, expression: sympy.Expr) -> sympy.Expr:
+        """The value at an end or an interface, where that of the piece on the left is taken."""
         left = end == self.domain[0]
-        inside = self.pieces[0 if left else -1]
+        inside = next(p for p in self.pieces if end == (p.left if left else p.right))
         return _value(piecewise.branch(expression, inside.left, inside.right), end, 1 if left else -1)
 
     def _end_values(self, kind: str) -> Mapping[sympy.Expr, Any]:
@@ -364,6 +382,24 @@ class RitzProblem:
                 raise InputError(f"{kind}: {place} is not an end of the domain {self.domain}; one of these is right")
             out[end] = self._robin_pair(place, value) if kind == "robin" else parse_number(value, f"{kind} at {place}")
         return MappingProxyType(out)
+
+    def _point_loads(self) -> Mapping[sympy.Expr, sympy.Expr]:
+        """Place → load, ascending: those that are named, and those in the source, which is left without them."""
+        if not isinstance(self.loads, Mapping):
+            raise InputError(f"loads: {self.loads!r} is not a mapping; something like {{'1/2': 3}} would be right")
+        source, deltas = point_loads(parse(self.source, "source", functions=SOURCE_FUNCTIONS), *self.domain)
+        object.__setattr__(self, "source", source)
+        found = [(parse_number(place, "loads"), load) for place, load in self.loads.items()]
+        found = [(place, parse_number(load, f"loads at {place}")) for place, load in found]
+        total: dict[sympy.Expr, sympy.Expr] = {}
+        for place, load in (*found, *deltas):
+            if not self.domain[0] < place < self.domain[1]:
+                raise InputError(
+                    f"loads: x = {place} is not inside the domain {self.domain}; a place inside, or for an end its "
+                    "flux in fluxes, would be right"
+                )
+            total[place] = total.get(place, sympy.Integer(0)) + load
+        return MappingProxyType({place: total[place] for place in sorted(total, key=float) if total[place] != 0})
 
     @staticmethod
     def _robin_pair(place: Any, given: Any) -> tuple[sympy.Expr, sympy.Expr]:
@@ -450,9 +486,16 @@ class RitzProblem:
                             f"x = {float(x):.4g}"
                         )
             if previous is not None:
+                load = self.loads.get(piece.left, sympy.Integer(0))
                 for what, before, after in (("u", previous[0], u), ("κu′", previous[1], flux)):
                     jump = _value(after, piece.left, 1) - _value(before, piece.left, -1)
-                    if not _zero(jump):
+                    if load != 0 and what == "κu′":
+                        if not _zero(jump + load):
+                            raise InputError(
+                                f"solution: κu′ jumps by {float(jump):.3g} at x = {piece.left}, where a point load of "
+                                f"{load} acts; it must fall by that"
+                            )
+                    elif not _zero(jump):
                         raise InputError(
                             f"solution: {what} jumps by {float(jump):.3g} at x = {piece.left}; it must be continuous"
                         )

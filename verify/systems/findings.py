@@ -131,7 +131,7 @@ class Audit(Value, Shown):
             "problem": {
                 "name": p.name,
                 **{n: str(getattr(p, n)) for n in data},
-                **p.ends_as_text,
+                **p.places_as_text,
                 "periodic": p.periodic,
                 "penalty": str(p.penalty),
                 "domain": [str(e) for e in p.domain],

@@ -17,7 +17,7 @@ from autograd.scipy.special import erf
 from ..discrete.quadrature import Grid
 from ..statement.problem import RitzProblem
 from .method import Array, GradientFunction, Method
-from .summation import Library, end_energy, field_integral, grid_energy, split_energy
+from .summation import Library, field_integral, grid_energy, point_energy, split_energy
 
 Energy = Callable[[Any], Any]
 
@@ -65,7 +65,7 @@ def _by_grad(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
 
     def energy(theta: Any) -> Any:
         total = field_integral(problem, LIBRARY, theta, nodes, weights, slope)
-        return total + end_energy(problem, theta, _relu, array)
+        return total + point_energy(problem, theta, _relu, array)
 
     return energy
 

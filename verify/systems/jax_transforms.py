@@ -21,11 +21,11 @@ from .method import Array, GradientFunction, Method
 from .summation import (
     Library,
     blocks,
-    end_energy,
     field,
     field_integral,
     integral,
     node_data,
+    point_energy,
     split_energy,
     tangent_block,
 )
@@ -82,7 +82,7 @@ def _numbers(energy: Any, gradient: Any) -> tuple[float, Array]:
 
 def _ends(problem: RitzProblem, theta: Any, precision: str) -> tuple[Any, Any]:
     array = partial(_array, precision=precision)
-    return jax.value_and_grad(lambda t: end_energy(problem, t, jax.nn.relu, array) + 0 * t.sum())(theta)
+    return jax.value_and_grad(lambda t: point_energy(problem, t, jax.nn.relu, array) + 0 * t.sum())(theta)
 
 
 @cache

@@ -15,12 +15,12 @@ from ..statement.problem import RitzProblem
 from .method import Array, GradientFunction, Method, Unavailable
 from .summation import (
     Library,
-    end_energy,
     field,
     field_integral,
     grid_energy,
     integral,
     node_data,
+    point_energy,
     split_energy,
     tangent_block,
 )
@@ -89,7 +89,7 @@ def _by_autograd(problem: RitzProblem, grid: Grid, precision: str) -> Energy:
 
     def energy(theta: Tensor) -> Tensor:
         total = field_integral(problem, LIBRARY, theta, nodes, weights, slope)
-        return total + end_energy(problem, theta, torch.relu, array)  # type: ignore[no-any-return]
+        return total + point_energy(problem, theta, torch.relu, array)  # type: ignore[no-any-return]
 
     return energy
 
@@ -104,7 +104,7 @@ def _compiled(problem: RitzProblem, grid: Grid, precision: str) -> Energy:
         except RuntimeError as error:
             # A compiler without Python's headers, say: found out only by compiling.
             raise Unavailable(f"torch.compile failed: {str(error).strip().splitlines()[0]}") from None
-        return value + end_energy(problem, theta, torch.relu, partial(_array, precision=precision))  # type: ignore[no-any-return]
+        return value + point_energy(problem, theta, torch.relu, partial(_array, precision=precision))  # type: ignore[no-any-return]
 
     return energy
 
@@ -122,7 +122,7 @@ def _forward(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
         return value, value
 
     def ends(t: Tensor) -> tuple[Tensor, Tensor]:
-        value = end_energy(problem, t, torch.relu, partial(_array, precision=precision)) + 0 * t.sum()
+        value = point_energy(problem, t, torch.relu, partial(_array, precision=precision)) + 0 * t.sum()
         return value, value
 
     arrays = _constants(problem, grid, precision)

@@ -63,7 +63,7 @@ def grid_energy(
     constants = [array(a) for a in (grid.nodes, grid.weights, *node_data(problem, grid.nodes))]
 
     def energy(theta: Any) -> Any:
-        return integral(theta, *constants, relu=relu) + end_energy(problem, theta, relu, array)
+        return integral(theta, *constants, relu=relu) + point_energy(problem, theta, relu, array)
 
     return energy
 
@@ -119,22 +119,22 @@ def field(problem: RitzProblem, library: Library, theta: Any, x: Any) -> Any:
     return functions["lift"](x) + functions["distance"](x) * (library.relu(x[..., None] * w + b) @ c)
 
 
-def end_energy(
+def point_energy(
     problem: RitzProblem, theta: Any, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
 ) -> Any:
-    """Flux, Robin, penalty and periodic terms of the parameters (3N,)."""
-    free = problem.free_ends
-    if not free:
+    """Point loads, flux, Robin, penalty and periodic terms of the parameters (3N,)."""
+    terms = problem.point_terms
+    if not terms:
         return 0.0
-    named = [(k, sign, float(place)) for k, end in enumerate(free) for sign, place in end.places]
+    named = [(k, sign, float(place)) for k, term in enumerate(terms) for sign, place in term.places]
     places = np.array([place for *_, place in named])
     _, _, distance, _, lift, *_ = map(array, node_data(problem, places))
     w, b, c = theta.reshape(3, -1)
     u = lift + distance * (relu(array(places)[:, None] * w + b) @ c)
     total = 0.0
-    for k, end in enumerate(free):
+    for k, term in enumerate(terms):
         value = sum(sign * u[row] for row, (which, sign, _) in enumerate(named) if which == k)
-        total = total + float(end.pull) * value + float(end.stiffness) * (value - float(end.wanted)) ** 2 / 2
+        total = total + float(term.pull) * value + float(term.stiffness) * (value - float(term.wanted)) ** 2 / 2
     return total
 
 
@@ -165,7 +165,7 @@ def split_energy(problem: RitzProblem, library: Library, parameters: Array, prec
         half, middle = (ends[1:] - ends[:-1])[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
         nodes, weights = (middle + half * node).reshape(-1), (half * weight).reshape(-1)
         data = (function(nodes) for function in data_functions(problem, library).values())
-        ends_value = end_energy(problem, theta, library.relu, array)
+        ends_value = point_energy(problem, theta, library.relu, array)
         return integral(theta, nodes, weights, *data, relu=library.relu) + ends_value
 
     return energy

@@ -25,6 +25,8 @@ RUNNER = CliRunner()
         (["--source", "1", "--distance", "1"], "Dirichlet end"),
         (["--source", "1", "--solution", "x*(1-x)"], "does not solve"),
         (["--source", "1", "--flux", "1"], "END=VALUE"),
+        (["--source", "1", "--load", "1/2"], "PLACE=LOAD"),
+        (["--source", "1", "--load", "2=1"], "--load: x = 2 is not inside the domain"),
         (["--problem", "sine-3"], "did you mean"),
         (["--problem", "sine-2", "--source", "1"], "both state one"),
         (["--problem", "absent.py:mine"], "no file absent.py"),
@@ -79,11 +81,13 @@ def test_an_audit_prints_its_table_and_writes_both_files(tmp_path: Path) -> None
 @pytest.mark.usefixtures("quick")
 def test_json_goes_to_stdout_alone_for_a_users_own_problem() -> None:
     arguments = ["--coefficient", "1 + x", "--source", "1", "--essential", "0=0", "--flux", "1=1/2", "--distance", "1"]
+    arguments += ["--load", "1/3=2"]
     done = RUNNER.invoke(app, ["audit", "--width", "5", "--json", *arguments])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found["problem"]["coefficient"] == "x + 1"
     assert found["problem"]["fluxes"] == {"1": "1/2"}
+    assert found["problem"]["loads"] == {"1/3": "2"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy
 import torch
 from kinkproof.solver import fit_box
-from kinkproof.solver.boxes.energy import BoxObjective, field_and_gradient
+from kinkproof.solver.boxes.energy import BoxObjective, Member, field_and_gradient, sampled_energy
 from kinkproof.solver.boxes.measure import Meter
-from kinkproof.solver.boxes.statement import box_data
+from kinkproof.solver.boxes.points import SAMPLINGS, points_of
 from kinkproof.solver.networks.architecture import Architecture
-from kinkproof.verify import RitzProblem, ShallowNetwork, box_problems, exact_energy, exact_gradient
+from kinkproof.verify import BoxProblem, RitzProblem, ShallowNetwork, box_problems, exact_energy, exact_gradient
 
 LINE = box_problems["sine-line"]
 # The same for `verify`, which shares no code with boxes.
@@ -53,7 +54,9 @@ def test_in_one_input_the_meter_agrees_with_the_oracle_within_its_error() -> Non
     np.testing.assert_allclose(found.gradient_error, np.sqrt(2 * gap / (np.pi**2 / 2)), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "width"), [("two-material-plate", 9), ("peak-cube", (7, 5)), ("sine-line", (4, 3))])
+@pytest.mark.parametrize(
+    ("name", "width"), [("two-material-plate", 9), ("peak-cube", (7, 5)), ("sine-line", (4, 3)), ("l-shape", 6)]
+)
 @pytest.mark.parametrize("activation", ["relu", "leaky-relu"])
 def test_batch_and_module_are_the_same_networks(name: str, width: int | tuple[int, ...], activation: str) -> None:
     problem = box_problems[name]
@@ -62,16 +65,25 @@ def test_batch_and_module_are_the_same_networks(name: str, width: int | tuple[in
     followed = objective(name, architecture)
     followed.gradient(theta)
     x = torch.rand(20, problem.inputs, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    u, du = field_and_gradient(architecture, box_data(problem), theta, x)
+    u, du = field_and_gradient(architecture, problem, theta, x)
     for k, member in enumerate(followed.members):
         leaf = x.clone().requires_grad_()
-        value = member(leaf)
+        value = member(leaf)[:, 0]
         (slope,) = torch.autograd.grad(value.sum(), leaf)
         torch.testing.assert_close(value, u[k], rtol=0, atol=1e-13)
         torch.testing.assert_close(slope, du[k], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "width"), [("sine-square", 12), ("sine-square", (16, 12)), ("peak-cube", 12)])
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("sine-square", 12),
+        ("sine-square", (16, 12)),
+        ("peak-cube", 12),
+        ("l-shape", 12),
+        pytest.param("elastic-square", (8, 8), marks=pytest.mark.long),
+    ],
+)
 def test_with_the_term_the_gradient_is_the_slope_of_the_measured_energy(
     name: str, width: int | tuple[int, ...]
 ) -> None:
@@ -96,3 +108,41 @@ def test_with_the_term_the_gradient_is_the_slope_of_the_measured_energy(
     # Truncation of the difference, lines and points: measured 0.03 to 5 % of the term, all of which is missing without.
     assert (np.abs(whole - slope) < 0.15 * size)[alive].all()
     assert (np.abs(alone - slope) > 0.8 * size)[alive].all()
+
+
+def test_of_an_elastic_body_batch_module_and_energy_are_what_is_written_out_by_hand() -> None:
+    problem = BoxProblem(solution=("sin(pi*x)*sin(pi*y)", "x*(1-x)*sin(2*pi*y)"), lame=("3/2", "1/2"))
+    architecture = Architecture.of(7, "relu", 2)
+    run = fit_box(problem, 7, steps=1, seeds=range(2))
+    theta = torch.as_tensor(run.parameters)
+    assert theta.shape == (2, architecture.parameters + 7)
+    x = torch.rand(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    energies = sampled_energy(architecture, problem, theta, x)
+    for row, energy in zip(theta, energies, strict=True):
+        leaf = x.clone().requires_grad_()
+        u = Member(architecture, problem, row)(leaf)
+        (a, b), (c, d) = (torch.autograd.grad(v.sum(), leaf, retain_graph=True)[0].unbind(1) for v in u.unbind(1))
+        stored = 1.5 / 2 * (a + d) ** 2 + 0.5 * (a**2 + d**2 + (b + c) ** 2 / 2)
+        load = sum(
+            torch.as_tensor(np.asarray(sympy.lambdify(problem.coordinates, f)(*x.T.numpy()))) * v
+            for f, v in zip(problem.source, u.unbind(1), strict=True)
+        )
+        assert float((stored - load).mean().detach()) == pytest.approx(float(energy), rel=1e-12)
+
+
+def test_points_and_gaps_of_an_l_shape_keep_out_of_what_it_lacks() -> None:
+    problem = box_problems["l-shape"]
+    for sampling in SAMPLINGS:
+        points = points_of(problem, sampling, 300, [0, 1], torch.float64)().reshape(-1, 2)
+        assert not bool((points > 0).all(1).any())
+        # Of 17 × 17 midpoints 8 × 8 are cut out.
+        assert len(points) == (225 if sampling == "grid" else 600)
+        # As many in each of the three quarters as there should be, within four standard deviations.
+        share = ((points[:, 0] > 0) & (points[:, 1] < 0)).double().mean()
+        assert abs(float(share) - 1 / 3) < 4 * (2 / 9 / len(points)) ** 0.5
+    meter = Meter(problem, Architecture.of(6, "relu", 2), range(2))
+    assert all(not bool((x > 0).all(1).any()) for x in meter.points)
+    # The energy of a network that is nought is nought: the minimum by Gauss points, the gap by Sobol's.
+    nothing = meter.measure(torch.zeros(2, Architecture.of(6, "relu", 2).parameters))
+    assert np.all(np.abs(nothing.energy) < 6 * nothing.energy_error)
+    assert np.all(nothing.energy_error < 0.01 * abs(problem.minimum_energy()))

@@ -21,6 +21,9 @@ CASES: dict[str, tuple[RitzProblem, list[float], list[float], list[float], str]]
     "an end": (SINE, [2, 1], [-2, -0.5], [1, 1], r"kink on an end of the domain \(neuron 0 at x = 1\)"),
     "the left end": (NATURAL, [2, -1], [-1, 0.0], [1, 0], r"kink on an end of the domain \(neuron 1 at x = 0\)"),
     "an interface": (TWO, [-2, 1], [1, -0.75], [1, 1], r"kink on an interface \(neuron 0 at x = 0.5\)"),
+    "a load": (
+        problems["point-load"], [-3, 1], [1, -0.75], [1, 1], r"kink on a point load \(neuron 0 at x = 0.333",
+    ),
     "a dead neuron": (SINE, [0, 1], [0, -0.5], [1, 1], r"no weight and no bias \(neuron 0\)"),
     "all of them": (
         TWO, [0, 1, 1, 2], [0, -0.5, -0.5, -2], [1, 1, 1, 1],

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -113,10 +114,17 @@ def test_a_tile_takes_no_more_than_is_said(width: Any, activation: str, energy: 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         made.evaluate(theta)
     events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())])
-    assert held.max() <= made.tile * made.bytes_each
-    # Nor is it a figure that holds for anything; of a deep network the number of pieces is known when it is too late.
-    assert held.max() > (0.01 if made.rule == "conforming" else 0.3) * made.tile * made.bytes_each
+    held = np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())]).max()
+    # NumPy's is not seen by torch's profiler.
+    tracemalloc.start()
+    made.evaluate(theta)
+    held += tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held <= made.tile * made.bytes_each
+    # Nor is it a figure that holds for anything; of a deep network the number of pieces is known when it is too late,
+    # and the closed form takes a tile in blocks.
+    least = {"conforming": 0.01, "closed form": 0.15}.get(made.rule, 0.3)
+    assert held > least * made.tile * made.bytes_each
 
 
 def test_what_is_sent_to_workers_is_plain_data() -> None:

@@ -159,6 +159,11 @@ def test_the_domain_may_lie_anywhere() -> None:
     assert state.energy_gap == pytest.approx(here.energy_gap, rel=1e-8)
 
 
+def test_point_loads_are_refused() -> None:
+    with pytest.raises(InputError, match="point load at x = 1/3"):
+        autodiff_limit(problems["point-load"])
+
+
 def test_it_is_said_in_a_sentence() -> None:
     assert autodiff_limit(problems["sine-2"]).sentence.startswith(
         "autodiff will put all kinks near x = 0.2524 and 0.7476 and stop 0.1968 above the minimum"

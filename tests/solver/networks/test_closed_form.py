@@ -31,7 +31,7 @@ TOLERANCE = 1e-10
 
 @cache
 def form(name: str, width: int = 20, activation: str = "relu") -> ClosedForm:
-    return closed_form(problem(name), Architecture.of(width, activation), torch.float64, CPU)
+    return closed_form(problem(name), Architecture.of(width, activation))
 
 
 def problem(name: str) -> RitzProblem:
@@ -97,4 +97,4 @@ def test_coincident_kinks_and_dead_neurons_give_a_finite_value() -> None:
 def test_it_is_for_one_piecewise_linear_layer() -> None:
     for architecture in (Architecture.of((3, 3), "relu"), Architecture.of(3, "tanh")):
         with pytest.raises(InputError, match="one piecewise linear layer"):
-            closed_form(problems["sine-2"], architecture, torch.float64, CPU)
+            closed_form(problems["sine-2"], architecture)

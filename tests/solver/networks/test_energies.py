@@ -68,6 +68,12 @@ def test_the_strong_form_says_where_it_is_meaningless() -> None:
         strong_energy(problems["two-materials"], Architecture.of(3, "tanh"), nodes)
 
 
+def test_a_point_load_is_refused_where_it_cannot_be_seen() -> None:
+    grid = mesh(problems["point-load"], "midpoint", 50, torch.float64, CPU)
+    with pytest.raises(InputError, match="point load at x = 1/3"):
+        strong_energy(problems["point-load"], Architecture.of(4, "tanh"), grid)
+
+
 def test_with_no_distance_function_the_strong_form_of_relu_is_the_same_for_any_network() -> None:
     problem = RitzProblem(source="1", distance="1", essential={0: 0}, fluxes={1: 0}, penalty="1/10**9")
     nodes = mesh(problem, "midpoint", 20, torch.float64, CPU)

@@ -26,7 +26,7 @@ def test_energy_and_gradient_keep_their_digits(place: str) -> None:
     expected = exact_gradient(problem, network, digits=50)
     architecture = Architecture.of(network.width, "relu")
     theta = torch.tensor(network.ravel())[None].requires_grad_()
-    energy, gradient = closed_form(problem, architecture, torch.float64, CPU).energy_and_gradient(theta)
+    energy, gradient = closed_form(problem, architecture).energy_and_gradient(theta)
     summed = exact_sums(problem, architecture)(theta)
     (by_autograd,) = torch.autograd.grad(summed.sum(), theta)
     for value, slope in ((energy, gradient), (summed.detach(), by_autograd)):
@@ -35,12 +35,17 @@ def test_energy_and_gradient_keep_their_digits(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "others", [{"distance": "x - 1000", "fluxes": {1001: 2}}, {"distance": "1", "essential": {1000: 1, 1001: 2}}]
+    "others",
+    [
+        {"distance": "x - 1000", "fluxes": {1001: 2}},
+        {"distance": "1", "essential": {1000: 1, 1001: 2}},
+        {"loads": {"1000 + 1/3": 2}},
+    ],
 )
 def test_ends_keep_their_digits(others: dict[str, object]) -> None:
     problem, network = problem_at("1000", **others), network_at("1000")
     expected = exact_gradient(problem, network, digits=50)
-    form = closed_form(problem, Architecture.of(network.width, "relu"), torch.float64, CPU)
+    form = closed_form(problem, Architecture.of(network.width, "relu"))
     energy, gradient = form.energy_and_gradient(torch.tensor(network.ravel())[None])
     assert_near(energy.numpy(), expected.energy)
     assert_near(gradient[0].numpy(), expected.total.ravel(), 3)

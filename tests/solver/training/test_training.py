@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_numbers_and_any_company_the_same_run() -> 
         "natural",
         "penalised-ends",
         "robin",
+        "point-load",
         "foundation",
         "periodic",
         "helmholtz",

@@ -144,6 +144,8 @@ def test_degenerate_places_are_refused_with_layer_and_neuron(network: DeepNetwor
         (FREE, None, "kink on the end of the domain"),
         (Density("du**2"), None, "kink on the end of the domain"),
         (problems["two-materials"], None, "kink on an interface"),
+        (RitzProblem(source="DiracDelta(x - 1/2)"), None, "kink on a point load"),
+        (RitzProblem(source="DiracDelta(x - 1/2)"), "du**2", "kink on a point load"),
         (problems["sine-2"], "Piecewise((1, x < 1/2), (3, True))*du**2", "kink on an interface"),
     ],
 )

@@ -65,6 +65,18 @@ def test_the_density_is_the_one_of_the_closed_form() -> None:
         assert sympy.expand(d.specialise(d.density[power], problem.pieces[0]) - e) == 0
 
 
+def test_a_point_load_stands_beside_equation_5() -> None:
+    stated = derive(problems["point-load"])
+    loaded = {e.left: e for e in stated.equations() if e.number == "load"}
+    assert len(loaded) == 3
+    # −P·D(a)·max(0, w a + b) at a = 1/3, from the ansatz by hand.
+    right = loaded[r"\left(\partial \Pi / \partial c_i\right)_{load}"].right
+    known = right.doit().replace(sympy.Function("D", real=True), lambda x: x * (1 - x))
+    assert known.subs({WEIGHT: 3, BIAS: -sympy.Rational(1, 2)}) == -3 * sympy.Rational(2, 9) * sympy.Rational(1, 2)
+    assert r"\left[D \sigma(z_i)\right]_{x = \frac{1}{3}}" in stated.latex()
+    assert not [e for e in derive(problems["sine-2"]).equations() if e.number == "load"]
+
+
 def test_latex_numbers_every_equation_once() -> None:
     text = derive(problems["sine-2"]).latex()
     tags = [line.split(r"\tag{")[1].split("}")[0] for line in text.splitlines() if r"\tag" in line]

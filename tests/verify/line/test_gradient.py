@@ -124,6 +124,9 @@ DEGENERATE = {
     "on an end": ("penalised-ends", ShallowNetwork([1, 1], [0, "-1/2"], [2, 1]), "end of the domain"),
     "on a natural end": ("natural", ShallowNetwork([-2, 1], [2, "-1/2"], [2, 1]), "end of the domain"),
     "on an interface": ("two-materials", ShallowNetwork([2, 1], [-1, "-1/4"], [2, 1]), "interface"),
+    "on a point load": ("point-load", ShallowNetwork([3, -2], [-1, "1/2"], [2, 1]), "point load"),
+    "two on a point load": ("point-load", ShallowNetwork([3, -6], [-1, 2], [2, 1]), "point load"),
+    "dead beside a load": ("point-load", ShallowNetwork([0, 1], [0, "-1/4"], [2, 1]), "dead neuron"),
     "dead": ("sine-2", ShallowNetwork([0, 1], [0, "-1/4"], [2, 1]), "dead neuron"),
 }
 

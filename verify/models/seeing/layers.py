@@ -18,7 +18,7 @@ from .trace import Function, Trace
 Array = NDArray[Any]
 
 # Elementwise and piecewise linear, by breakpoints that `operations` knows.
-_ACTIVATIONS = frozenset(
+ACTIVATIONS = frozenset(
     "relu leaky_relu prelu abs absolute hardtanh relu6 hardsigmoid clamp clamp_min clamp_max".split()  # noqa: SIM905
 )
 # Of these with one breakpoint at 0 and the slope 1 above it; at 0 itself torch takes the slope below.
@@ -98,7 +98,7 @@ class _Following(TorchFunctionMode):
             if self._linear is None and _own(weight) and (bias is None or _own(bias)):
                 self._linear, self._at = (weight, bias), result
             return result
-        if name in _ACTIVATIONS and self._linear is not None and _still(args[1:], kwargs):
+        if name in ACTIVATIONS and self._linear is not None and _still(args[1:], kwargs):
             rest = {k: v for k, v in kwargs.items() if k not in ("input", "inplace")}
             more = args[1:]
             found = breakpoints(name, first, *more, **rest)

@@ -1,1 +1,1 @@
-"""The audit of a model of several inputs: exact gradients along lines, with their standard errors."""
+"""The audit of a model of several inputs: exact gradients by cells in the plane, and along lines elsewhere."""

@@ -23,21 +23,16 @@ from ..telling.remedy import Wanted
 from .advice import advice
 from .density import check
 from .domains import Domain, as_domain
-from .exact import SAMPLES, ExactSide, Unit, exact_side, ranges
+from .exact import ExactSide, exact_side, ranges
+from .faces import whole
 from .fields import SpaceModel, prepare, probes
 from .points import discretised
 
-# Standard errors that the mean difference of the two routes may have, and what rounding leaves of it.
-_SIGMAS, _ROUNDED = 5.0, 1e-9
-# Differences of the energy, between which corners of surfaces pass, catch what is missing altogether.
-_DIFFERENCES = 1e-3
 # A Dirac part is told from none if it is so many standard errors.
 _SEEN = 4.0
 _OFFENDERS = 3
 # Below this a part of the gradient is rounding.
 _FLOOR = 1e-4
-# Places of surfaces that are kept for a picture.
-_PICTURED = 5_000
 
 
 def in_several_inputs(domain: Any) -> bool:
@@ -96,13 +91,13 @@ def audit_in_space(
     double = prepared.double()
     assert isinstance(double, SpaceModel)
     progress("kinks, and the exact gradient by two routes")
-    exact = exact_side(prepared, bound, where)
-    if bound.second and len(exact.samples[0].places):
+    exact = exact_side(prepared, bound, whole(where))
+    if bound.second and exact.crossed:
         raise InputError(
             "density: it takes second derivatives of a model with kinks, which have their weight in the kinks, where "
             "no point sees it; a smooth activation such as tanh, or a density of ∇u alone (Deep Ritz), would be right"
         )
-    routes = _routes(exact)
+    routes = exact.routes
     parts = ranges(prepared)
     notes = _notes(prepared, exact)
     found_of = partial(_told, prepared, bound, domain, trained, exact, routes, advise)
@@ -112,10 +107,8 @@ def audit_in_space(
         return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     size = float(exact.dirac.norm())
     if size and size <= _SEEN * exact.dirac_error:
-        reason = (
-            f"no verdict: the Dirac part is {size:.1e} ± {exact.dirac_error:.1e}, which {SAMPLES * exact.lines:,} "
-            "lines along each axis cannot tell from none"
-        )
+        known = f"{size:.1e} ± {exact.dirac_error:.1e}"
+        reason = f"no verdict: the Dirac part is {known}, which {exact.how} cannot tell from none"
         return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     progress(f"autodiff of {trained.name}")
     floor = _FLOOR * exact.magnitude / (float(prepared.vector().norm()) or 1.0)
@@ -141,16 +134,6 @@ def audit_in_space(
     return found_of(verdict, reason, points, draws, found, autodiff, notes, checked)
 
 
-def _routes(exact: ExactSide) -> list[Route]:
-    scale = max(float((exact.bulk + exact.dirac).norm()), float(exact.bulk.norm())) or 1.0
-    off, error = exact.disagreement
-    allowed = _SIGMAS * error / scale + _ROUNDED
-    return [
-        Route("jumps over kink surfaces", "nodes that follow the kinks along lines", off / scale, allowed),
-        Route("exact gradient along lines", "differences of the energy along them", exact.differences, _DIFFERENCES),
-    ]
-
-
 def _notes(model: SpaceModel, exact: ExactSide) -> tuple[str, ...]:
     notes = []
     if model.dtype != torch.float64:
@@ -159,11 +142,11 @@ def _notes(model: SpaceModel, exact: ExactSide) -> tuple[str, ...]:
             f"the model is {name}: the exact side uses a copy in float64, autodiff is judged in {model.precision}"
         )
     total, dirac = float((exact.bulk + exact.dirac).norm()), float(exact.dirac.norm())
-    known = [f"the gradient to {exact.error / total:.1e}"] if total else []
-    known += [f"the Dirac part to {exact.dirac_error / dirac:.1e}"] if dirac else []
-    if known:
-        notes.append(f"{SAMPLES} samples of {exact.lines} lines along each axis give {', '.join(known)} of itself")
-    if not all(s.settled for s in exact.samples):
+    if exact.error:
+        known = [f"the gradient to {exact.error / total:.1e}"] if total else []
+        known += [f"the Dirac part to {exact.dirac_error / dirac:.1e}"] if dirac else []
+        notes.append(f"{exact.how} give {', '.join(known)} of itself")
+    if not exact.settled:
         notes.append("the model oscillates so fast that searches for its kinks do not agree: some may be missing")
     return tuple(notes)
 
@@ -177,21 +160,15 @@ def _finding(
     offenders: tuple[Offender, ...] = ()
     if size > ROUNDING["float64"] * max(norm, floor):
         ranked = sorted(exact.units, key=lambda u: -float(u.gradient[part].norm()))[:_OFFENDERS]
-        offenders = tuple(_offender(u, exact, float(u.gradient[part].norm()) / size) for u in ranked)
+        offenders = tuple(
+            Offender(u.layer, u.neuron, u.label, tuple(u.place.tolist()), float(u.gradient[part].norm()) / size)
+            for u in ranked
+        )
     return TensorFinding(name, shape, norm, judged.study, missing, judged.lacks, judged.uncertainty, judged.verdict,
                          offenders)  # fmt: skip
 
 
-def _offender(unit: Unit, exact: ExactSide, share: float) -> Offender:
-    call = exact.searched.trace.calls[unit.layer]
-    neuron = unit.column % call.units
-    name = f"{call.operation} “{call.name}”" if call.name[:1].isdigit() or "." in call.name else call.name
-    label = f"{call.operation} in the density" if unit.layer >= exact.searched.own else f"{name}, neuron {neuron}"
-    return Offender(unit.layer, neuron, label, tuple(unit.place.tolist()), share)
-
-
 def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) -> str:
-    crossed = len(exact.samples[0].places)
     if verdict == "inconsistent":
         if not (exact.dirac.any() and judged.explained):
             explains = "only part of it" if exact.dirac.any() else "none of it"
@@ -208,7 +185,7 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
             "autodiff is right for the sum, but the sum's derivative does not tend to the integral's: the surfaces "
             "where the slope jumps move with the parameters, and points do not see them move, drawn anew or not"
         )
-    if not crossed:
+    if not exact.crossed:
         return "u is smooth in x: L has nowhere to jump, and the derivative of the sum tends to the integral's"
     if not exact.dirac.any():
         return "u has kinks, but L does not jump at them: moving them changes nothing at first order"
@@ -216,14 +193,13 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
 
 
 def _told(
-    model: SpaceModel, density: Density, domain: Any, trained: Discretisation, exact: ExactSide, routes: list[Route],
-    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None, verdict: str, reason: str,
-    points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any, notes: tuple[str, ...],
+    model: SpaceModel, density: Density, domain: Any, trained: Discretisation, exact: ExactSide,
+    routes: tuple[Route, ...], advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None,
+    verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any,
+    notes: tuple[str, ...],
     checked: Gradcheck | None,
 ) -> ModelAudit:  # fmt: skip
-    first = exact.samples[0]
-    calls = exact.searched.trace.calls
-    operations = dict(Counter(call.operation for call in calls))
+    operations = dict(Counter(exact.operations))
     function = not isinstance(model.original, torch.nn.Module)
     name = getattr(model.original, "__name__", "function") if function else type(model.original).__name__
     settings = {
@@ -234,9 +210,9 @@ def _told(
         "domain": repr(domain) if isinstance(domain, tuple | list) else type(domain).__name__,
         "trained on": trained.name + (" (drawn anew)" if trained.random else ""),
         "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
-        "exact side": f"float64, {SAMPLES} samples of {exact.lines} lines along each axis",
+        "exact side": f"float64, {exact.how}",
         "exact energy": f"{exact.energy:.8g}",
-        "kinks": f"{len(first.places):,} crossings in a sample" + (f" ({', '.join(operations)})" if operations else ""),
+        "kinks": exact.kinks + (f" ({', '.join(operations)})" if operations else ""),
     }
     text = ""
     if verdict == "inconsistent" and exact.dirac.any():
@@ -244,7 +220,7 @@ def _told(
         wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, exact.dirac.numpy(), np.zeros(0), exact.dirac_error)
         text = (advise or advice)(model, density, domain, wanted)
     return ModelAudit(
-        verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, tuple(routes),
-        exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, first.places[:_PICTURED].numpy(),
-        first.heights[:_PICTURED].numpy(), np.zeros((0, 0)), operations, notes, checked, text, settings,
+        verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, routes,
+        exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, exact.places.numpy(), exact.heights.numpy(),
+        np.zeros((0, 0)), operations, notes, checked, text, settings,
     )  # fmt: skip

@@ -104,6 +104,11 @@ class Polygon:
         areas = [float(_cross(ring, ring.roll(-1, 0)).sum().abs()) / 2 for ring in rings]
         self.volume = areas[0] - sum(areas[1:])
 
+    @property
+    def edges(self) -> tuple[Tensor, Tensor]:
+        """Where each edge begins and ends, both (edges, 2)."""
+        return self._first, self._second
+
     def inside(self, x: Tensor) -> Tensor:
         """Which of the points (n, 2) lie inside, (n,)."""
         a, b = self._first.to(x), self._second.to(x)

@@ -1,70 +1,66 @@
-"""The exact gradient of ∫ L(x, u, ∇u) dx along lines, by two routes, with the standard error over samples (MATH 10)."""
+"""The exact gradient of ∫ L(x, u, ∇u) dx: cell by cell in the plane, along lines elsewhere, by routes that agree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from ...errors import InputError
 from ..judging.density import Density
-from ..seeing.pieces import at_once, to_ends
-from .domains import Domain
+from ..telling.model_findings import Route
+from .faces import Face
 from .fields import SpaceModel
-from .lines import Lines, Pieces, Searched, cut, draw, searched
+from .lines import across, draw, searched
+from .plane import cells_of, energy_on_cells, on_cells
+from .sampled import Sample, energy_along, jumps_along, parts_for, sample
+from .surfaces import Unit, units
 
 # Samples, each of scrambled points of its own: from their spread comes the error.
-SAMPLES = 16
-# Lines along each axis in a sample, at first and at most.
-_FIRST_LINES, _MOST_LINES = 16, 1024
+_SAMPLES = 16
+# Lines along each axis in a sample, at first and at most; and where they only check what cells give.
+_FIRST_LINES, _MOST_LINES, _CHECKING = 16, 1024, 2
+# Parts of those, besides at breaks.
+_PARTS = 4
 # How well the whole gradient is to be known: along the Dirac part, as a share of that, of which a tenth is judged; and
 # as a share of itself.
 _OF_DIRAC, _OF_TOTAL = 0.05, 1e-3
-# Parts into which each line is cut besides at breaks, at first and at most; Gauss points a piece, more on the second
-# route, so that the quadrature is checked as well.
-_FIRST_PARTS, _MOST_PARTS, _ORDER, _MORE = 2, 64, 8, 3
-# What quadrature may be off by, as a share of the gradient: far less than the lines are.
-_QUADRATURE = 1e-7
-# A jump of L below this share of its largest value is what extrapolation leaves of none.
-_LEAST_JUMP = 1e-9
-# Units whose own part of the gradient is worked out.
-_RANKED = 12
-# Of differences: small, as between the two energies corners of surfaces may pass a line.
-_STEP = 1e-6
+# Standard errors that the mean difference of two routes may have, and what rounding leaves of it.
+_SIGMAS, _ROUNDED = 5.0, 1e-9
+# Corners up to which lines between all of them are no dearer than the rest, the points between two, and the width of
+# what is cut though no corner lies in it.
+_CORNERS, _BETWEEN, _WIDEST = 150, 5, 0.05
+# On these the quadrature along the lines has to be as good as the points between corners.
+_FINE = 1e-11
+# Of differences of the energy, small, as between two energies corners of surfaces may pass a line, and what they may be
+# off by, which catches what is missing altogether; and of the energy of cells, which has a derivative there, too.
+_STEP, _DIFFERENCES = 1e-6, 1e-3
+_STEP_OF_CELLS, _OF_CELLS = 1e-5, 1e-4
+# Places of surfaces that are kept for a picture.
+_PICTURED = 5_000
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """One unit and the part of the gradient that the motion of its surface makes.
-
-    Attributes:
-        layer: of the breaking call.
-        column: which branch and unit of it.
-        place: a place on its surface, (d,), in the middle of where it matters.
-        gradient: (P,), of one sample.
-    """
-
-    layer: int
-    column: int
-    place: Tensor
-    gradient: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One sample of lines.
+class ExactSide:
+    """What is known of an integral and its gradient.
 
     Attributes:
         energy: ∫ L dx.
         magnitude: ∫ |L| dx.
-        bulk: (P,).
-        dirac: by ⟦L⟧ over all axes, each with its share of the normal, (P,).
-        conforming: the whole gradient by nodes that follow the breaks along each line, (P,).
-        places: where lines cross breaks, (K, d).
-        heights: what L jumps by there, along the line, (K,).
+        bulk: the gradient with the surfaces held still, (P,).
+        dirac: what their motion adds, (P,).
+        variance: of the whole gradient, nil where nothing was drawn, (P,).
+        dirac_variance: of the Dirac part, (P,).
+        units: those with the largest parts.
+        places: on kinks, for a picture, (K, d).
+        heights: ⟦L⟧ there, (K,).
+        kinks: what was found of them, in words.
+        crossed: there are any.
+        operations: names of the calls that break.
+        routes: agreements that have to hold.
+        how: what it was computed from, in words.
         settled: two searches for breaks agreed.
     """
 
@@ -72,259 +68,147 @@ class Sample:
     magnitude: float
     bulk: Tensor
     dirac: Tensor
-    conforming: Tensor
+    variance: Tensor
+    dirac_variance: Tensor
+    units: tuple[Unit, ...]
     places: Tensor
     heights: Tensor
+    kinks: str
+    crossed: bool
+    operations: tuple[str, ...]
+    routes: tuple[Route, ...]
+    how: str
     settled: bool
-
-
-@dataclass(frozen=True, eq=False)
-class ExactSide:
-    """What is known of the integral and its gradient; errors are standard errors, all (P,) but of the energy.
-
-    Attributes:
-        searched: what was searched for breaks.
-        samples: all of the last, largest size.
-        lines: along each axis in each sample.
-        parts: into which each line is cut besides at breaks.
-        units: those with the largest parts.
-        differences: relative disagreement with differences of the energy along the same lines.
-    """
-
-    searched: Searched
-    samples: tuple[Sample, ...]
-    lines: int
-    parts: int
-    units: tuple[Unit, ...]
-    differences: float
-
-    def _mean(self, name: str) -> Tensor:
-        return torch.stack([getattr(s, name) for s in self.samples]).mean(0)
-
-    @property
-    def energy(self) -> float:
-        """Mean over samples."""
-        return sum(s.energy for s in self.samples) / len(self.samples)
-
-    @property
-    def magnitude(self) -> float:
-        """∫ |L| dx."""
-        return sum(s.magnitude for s in self.samples) / len(self.samples)
-
-    @property
-    def bulk(self) -> Tensor:
-        """The gradient with the surfaces held still."""
-        return self._mean("bulk")
-
-    @property
-    def dirac(self) -> Tensor:
-        """What their motion adds."""
-        return self._mean("dirac")
 
     @property
     def error(self) -> float:
         """Norm of the standard error of the whole gradient."""
-        return _error(torch.stack([s.bulk + s.dirac for s in self.samples]))
-
-    @property
-    def variance(self) -> Tensor:
-        """Of the whole gradient, (P,)."""
-        rows = torch.stack([s.bulk + s.dirac for s in self.samples])
-        return rows.var(0) / len(rows)
-
-    @property
-    def uncertainty(self) -> float:
-        """Standard error of the whole gradient along the Dirac part, as a share of that; nil if there is none."""
-        dirac = self.dirac
-        size = float(dirac @ dirac)
-        rows = torch.stack([s.bulk + s.dirac for s in self.samples])
-        return float((rows @ dirac).std()) / len(rows) ** 0.5 / size if size else 0.0
+        return float(self.variance.sum().sqrt())
 
     @property
     def dirac_error(self) -> float:
         """Norm of that of the Dirac part."""
-        return _error(torch.stack([s.dirac for s in self.samples]))
-
-    @property
-    def disagreement(self) -> tuple[float, float]:
-        """Norm of the mean difference between the routes, and of its standard error."""
-        off = torch.stack([s.conforming - s.bulk - s.dirac for s in self.samples])
-        return float(off.mean(0).norm()), _error(off)
+        return float(self.dirac_variance.sum().sqrt())
 
 
-def _error(rows: Tensor) -> float:
-    return float((rows.var(0).sum() / len(rows)).sqrt())
+def exact_side(model: SpaceModel, density: Density, face: Face) -> ExactSide:
+    """Energy and gradient over a part of a domain.
 
-
-def exact_side(model: SpaceModel, density: Density, domain: Domain) -> ExactSide:
-    """Sample lines until the gradient is known well enough to judge by.
+    In the plane by cells, if the model's surfaces are straight between each other and the part is a polygon; along a
+    line by its pieces; elsewhere along lines that are drawn until the gradient is known well enough to judge by.
 
     Raises:
-        InputError: operations whose breaks are not known; a model that jumps; an energy that is not finite.
+        InputError: operations whose breaks are not known; an energy that is not finite.
     """
-    what = searched(model, density, domain)
-    parts = _parts(model, density, what, domain)
+    if face.dimension == 2:
+        found = _on_cells(model, density, face)
+        if found is not None:
+            return found
+    return _along_lines(model, density, face)
+
+
+def _on_cells(model: SpaceModel, density: Density, face: Face) -> ExactSide | None:
+    what = searched(model, density, face)
+    cells = cells_of(model, what, face)
+    found = None if cells is None else on_cells(model, density, what, face, cells)
+    if found is None:
+        return None
+    cells, total = found.cells, found.bulk + found.dirac
+    scale = _scale(total, found.bulk)
+    if len(cells.corners) <= _CORNERS:
+        lines = across(face, torch.from_numpy(cells.corners), found.chords, _BETWEEN, _WIDEST)
+        other = sample(model, density, what, lines, parts_for(model, density, what, lines, _FINE))
+        route = Route(
+            "jumps over the edges of cells", "nodes that follow the kinks along lines between all corners",
+            float((other.conforming - total).norm()) / scale, _ROUNDED,
+        )  # fmt: skip
+        settled = other.settled
+    else:
+        drawn = [draw(face, _CHECKING, seed) for seed in range(_SAMPLES)]
+        rows = torch.stack([jumps_along(model, density, what, some, _PARTS) - found.dirac for some in drawn])
+        route = Route(
+            "jumps over the edges of cells", f"jumps along {_SAMPLES} × {_CHECKING} lines an axis",
+            float(rows.mean(0).norm()) / scale, _SIGMAS * float(_variance(rows).sum().sqrt()) / scale + _ROUNDED,
+        )  # fmt: skip
+        settled = True
+    off = _differences(
+        model,
+        density,
+        face,
+        total,
+        _STEP_OF_CELLS,
+        lambda m: energy_on_cells(m, density, searched(m, density, face), face),
+    )
+    by_energy = Route("jumps over the edges of cells", "differences of the energy of the cells", off, _OF_CELLS)
+    nothing, crossings = torch.zeros_like(total), found.crossings
+    some = slice(None, None, max(1, len(crossings.x) // _PICTURED))
+    return ExactSide(
+        found.energy, found.magnitude, found.bulk, found.dirac, nothing, nothing, units(model, what, crossings),
+        crossings.x[some], crossings.height[some], f"{cells.count:,} cells", bool(len(crossings.x)),
+        tuple(c.operation for c in what.trace.calls), (route, by_energy), f"{cells.count:,} cells", settled,
+    )  # fmt: skip
+
+
+def _along_lines(model: SpaceModel, density: Density, face: Face) -> ExactSide:
+    what = searched(model, density, face)
+    parts = parts_for(model, density, what, draw(face, _FIRST_LINES, 0), _FINE if face.dimension == 1 else 1e-7)
     count = _FIRST_LINES
     while True:
-        samples = tuple(sample(model, density, what, draw(domain, count, seed), parts) for seed in range(SAMPLES))
-        side = ExactSide(what, samples, count, parts, (), 0.0)
-        known = side.error <= _OF_TOTAL * float((side.bulk + side.dirac).norm()) and side.uncertainty <= _OF_DIRAC
-        if known or 2 * count > _MOST_LINES:
+        seeds = range(_SAMPLES if face.dimension > 1 else 1)
+        samples = [sample(model, density, what, draw(face, count, seed), parts) for seed in seeds]
+        bulk, dirac = (torch.stack([getattr(s, n) for s in samples]) for n in ("bulk", "dirac"))
+        rows = bulk + dirac
+        total = rows.mean(0)
+        size = float(dirac.mean(0).square().sum())
+        along = _variance((rows @ dirac.mean(0))[:, None])
+        sure = float(along.sum().sqrt()) <= _OF_DIRAC * size
+        known = float(_variance(rows).sum().sqrt()) <= _OF_TOTAL * float(total.norm())
+        if (sure and known) or 2 * count > _MOST_LINES:
             break
         # Errors fall at least like the root of the number.
         count = min(_MOST_LINES, 2 * count)
-    lines = draw(domain, count, 0)
-    units = tuple(_units(model, density, what, lines, parts)) if side.dirac.any() else ()
-    off = _differences(model, density, what, domain, samples[0], count, parts)
-    return ExactSide(what, samples, count, parts, units, off)
+    apart = torch.stack([s.conforming - s.bulk - s.dirac for s in samples])
+    scale = _scale(total, bulk.mean(0))
+    lines = draw(face, count, 0)
+    off = _differences(
+        model, density, face, samples[0].conforming, _STEP,
+        lambda m: energy_along(m, density, searched(m, density, face), lines, parts),
+    )  # fmt: skip
+    allowed = _SIGMAS * float(_variance(apart).sum().sqrt()) / scale + _ROUNDED
+    routes = (
+        Route("jumps over kink surfaces", "nodes that follow the kinks along lines",
+              float(apart.mean(0).norm()) / scale, allowed),
+        Route("exact gradient along lines", "differences of the energy along them", off, _DIFFERENCES),
+    )  # fmt: skip
+    first = samples[0].crossings
+    found = units(model, what, first) if dirac.any() else ()
+    how = f"{len(samples)} samples of {count} lines along each axis" if face.dimension > 1 else "the pieces of a line"
+    kinks = f"{len(first.x):,} crossings" + (" in a sample" if face.dimension > 1 else "")
+    return ExactSide(
+        _mean(samples, "energy"), _mean(samples, "magnitude"), bulk.mean(0), dirac.mean(0), _variance(rows),
+        _variance(dirac), found, first.x[:_PICTURED], first.height[:_PICTURED], kinks, bool(len(first.x)),
+        tuple(c.operation for c in what.trace.calls), routes, how, all(s.settled for s in samples),
+    )  # fmt: skip
 
 
-def _parts(model: SpaceModel, density: Density, what: Searched, domain: Domain) -> int:
-    """Into how many parts lines have to be cut for quadrature to be exact between breaks."""
-    lines = draw(domain, _FIRST_LINES, 0)
-    parts = _FIRST_PARTS
-    before = _bulk(model, density, cut(lines, what, parts, _ORDER))[2]
-    while parts < _MOST_PARTS:
-        parts *= 2
-        found = _bulk(model, density, cut(lines, what, parts, _ORDER))[2]
-        if float((found - before).norm()) <= _QUADRATURE * float(found.norm()):
-            return parts
-        before = found
-    return parts
+def _scale(total: Tensor, bulk: Tensor) -> float:
+    return max(float(total.norm()), float(bulk.norm())) or 1.0
 
 
-def sample(model: SpaceModel, density: Density, what: Searched, lines: Lines, parts: int) -> Sample:
-    """Energy and gradient along one set of lines.
-
-    Raises:
-        InputError: see `exact_side`.
-    """
-    pieces = cut(lines, what, parts, _ORDER)
-    values, magnitude, bulk = _bulk(model, density, pieces)
-    energy = float(values[1])
-    kinks = pieces.kinks
-    heights = _jumps(values[0], pieces)[kinks]
-    more = Pieces(**{**vars(pieces), "order": _ORDER + _MORE})
-    explicit, by_low, by_high = _conforming(model, density, more)
-    # A break ends the piece before it and begins its own.
-    by_share = (by_low[kinks] + by_high[kinks - 1]) if len(kinks) else by_low[:0]
-    dirac, moving = torch.zeros_like(bulk), torch.zeros_like(bulk)
-    direction = lines.direction[pieces.row[kinks]]
-    weight = lines.weight[pieces.row[kinks]]
-    length = lines.length[pieces.row[kinks]]
-    places = lines.at(pieces.row[kinks], pieces.low[kinks])
-    for part, z, normal in _zeros(model, what, pieces, kinks, places):
-        along = (normal * direction[part]).sum(1)
-        steep = normal.square().sum(1)
-        seen = steep > 0
-        safe = torch.where(seen, steep, 1.0)
-        formula = torch.where(seen, weight[part] * heights[part] * along / safe, 0.0)
-        followed = torch.where(along != 0, -by_share[part] / (length[part] * torch.where(along != 0, along, 1.0)), 0.0)
-        dirac += model.gradient((formula * z).sum(), keep=True)
-        moving += model.gradient((followed * z).sum())
-    return Sample(energy, magnitude, bulk, dirac, explicit + moving, places, heights, pieces.settled)
+def _mean(samples: list[Sample], name: str) -> float:
+    return sum(float(getattr(s, name)) for s in samples) / len(samples)
 
 
-def _bulk(model: SpaceModel, density: Density, pieces: Pieces) -> tuple[tuple[Tensor, float], float, Tensor]:
-    """L at all nodes (S, order) and its integral; ∫ |L|; and the gradient with all places held still."""
-    x, weight = pieces.nodes()
-    values, row = [], torch.zeros_like(model.vector())
-    energy = magnitude = 0.0
-    for part, w in zip(torch.split(x, at_once(model.widest)), torch.split(weight, at_once(model.widest)), strict=True):
-        found = density(model, part.clone().requires_grad_())
-        row += model.gradient((found * w).sum())
-        found = found.detach()
-        values.append(found)
-        energy += float((found * w).sum())
-        magnitude += float((found.abs() * w).sum())
-    if not magnitude < float("inf"):
-        raise InputError(
-            "density: its integral is not finite along some line; a density without poles in the domain would be right"
-        )
-    return (torch.cat(values).reshape(-1, pieces.order), energy), magnitude or 1.0, row
-
-
-def _jumps(values: Tensor, pieces: Pieces) -> Tensor:
-    """What L jumps by where each piece begins, (S,), from the polynomials through the nodes on both sides."""
-    left, right = to_ends(pieces.order)
-    begins, ends = values @ left, values @ right
-    jump = begins - torch.cat([ends[:1], ends[:-1]])
-    return torch.where(jump.abs() > _LEAST_JUMP * values.abs().max(), jump, 0.0)
-
-
-def _conforming(model: SpaceModel, density: Density, pieces: Pieces) -> tuple[Tensor, Tensor, Tensor]:
-    """∂/∂θ of the sum with the pieces held still, and its derivatives by where each begins and ends, (S,)."""
-    explicit = torch.zeros_like(model.vector())
-    by_low, by_high = torch.zeros_like(pieces.low), torch.zeros_like(pieces.high)
-    step = max(1, at_once(model.widest) // pieces.order)
-    for start in range(0, len(pieces.row), step):
-        part = slice(start, start + step)
-        names = ("row", "low", "high", "layer", "column")
-        some = Pieces(**{**vars(pieces), **{n: getattr(pieces, n)[part] for n in names}})
-        low, high = some.low.clone().requires_grad_(), some.high.clone().requires_grad_()
-        x, weight = some.nodes(low, high)
-        total = (density(model, x) * weight).sum()
-        by_low[part], by_high[part] = torch.autograd.grad(total, (low, high), retain_graph=True)
-        explicit += model.gradient(total)
-    return explicit, by_low, by_high
-
-
-def _zeros(
-    model: SpaceModel, what: Searched, pieces: Pieces, kinks: Tensor, places: Tensor
-) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """For parts of the breaks, their pre-activations with graph (Q,) and ∂z/∂x (Q, d)."""
-    layer, column = pieces.layer[kinks], pieces.column[kinks]
-    step = at_once(model.widest)
-    for start in range(0, len(kinks), step):
-        part = slice(start, start + step)
-        x = places[part].clone().requires_grad_()
-        counts = torch.bincount(layer[part], minlength=len(what.trace.calls)).tolist()
-        z, _ = what.trace.asked(what.function, x, column[part], counts, value=False)
-        if not z.requires_grad:
-            continue
-        (normal,) = torch.autograd.grad(z.sum(), x, retain_graph=True, materialize_grads=True)
-        yield part, z, normal.detach()
-
-
-def _units(model: SpaceModel, density: Density, what: Searched, lines: Lines, parts: int) -> Iterator[Unit]:
-    """The units whose surfaces matter most, and what each adds to the gradient."""
-    pieces = cut(lines, what, parts, _ORDER)
-    values, _, _ = _bulk(model, density, pieces)
-    kinks = pieces.kinks
-    heights = _jumps(values[0], pieces)[kinks]
-    places = lines.at(pieces.row[kinks], pieces.low[kinks])
-    direction, weight = lines.direction[pieces.row[kinks]], lines.weight[pieces.row[kinks]]
-    width = max(c.columns for c in what.trace.calls)
-    key = pieces.layer[kinks] * width + pieces.column[kinks]
-    size = torch.zeros(len(what.trace.calls) * width, dtype=torch.float64)
-    coefficient = torch.zeros_like(heights)
-    for part, _, normal in _zeros(model, what, pieces, kinks, places):
-        steep = normal.square().sum(1).clamp(min=1e-300)
-        coefficient[part] = weight[part] * heights[part] * (normal * direction[part]).sum(1) / steep
-        # ∂z/∂θ is about as large for all units of a layer; between layers the parts themselves decide.
-        size.index_add_(0, key[part], coefficient[part].abs())
-    found = []
-    for unit in size.argsort(descending=True, stable=True)[:_RANKED].tolist():
-        mine = (key == unit).nonzero()[:, 0]
-        if not len(mine) or not size[unit] > 0:
-            continue
-        gradient = torch.zeros_like(model.vector())
-        counts = torch.bincount(pieces.layer[kinks[mine]], minlength=len(what.trace.calls)).tolist()
-        x = places[mine].clone().requires_grad_()
-        z, _ = what.trace.asked(what.function, x, pieces.column[kinks[mine]], counts, value=False)
-        gradient = model.gradient((coefficient[mine] * z).sum())
-        share = coefficient[mine].abs()
-        middle = (places[mine] * share[:, None]).sum(0) / share.sum()
-        nearest = places[mine][(places[mine] - middle).norm(dim=1).argmin()]
-        found.append(Unit(unit // width, unit % width, nearest, gradient))
-    yield from sorted(found, key=lambda u: -float(u.gradient.norm()))
+def _variance(rows: Tensor) -> Tensor:
+    """Of the mean of independent rows; nil where there is one, of which nothing was drawn."""
+    return rows.var(0) / len(rows) if len(rows) > 1 else torch.zeros_like(rows[0])
 
 
 def _differences(
-    model: SpaceModel, density: Density, what: Searched, domain: Domain, first: Sample, count: int, parts: int
-) -> float:
-    """How far the gradient along the first sample's lines is from differences of the energy along these lines."""
-    lines = draw(domain, count, 0)
+    model: SpaceModel, density: Density, face: Face, gradient: Tensor, step: float,
+    energy: Callable[[SpaceModel], float],
+) -> float:  # fmt: skip
+    """How far a gradient is from differences of an energy, relative to it, in random directions."""
     generator = torch.Generator().manual_seed(2)
     vector, worst = model.vector(), 0.0
     for _ in range(2):
@@ -332,23 +216,13 @@ def _differences(
         direction *= (float(vector.norm()) or 1.0) / direction.norm()
         energies = []
         for s in (1, -1):
-            moved = model.at(model.split(vector + s * _STEP * direction))
+            moved = model.at(model.split(vector + s * step * direction))
             assert isinstance(moved, SpaceModel)
-            again = searched(moved, density, domain)
-            pieces = cut(lines, again, parts, _ORDER)
-            energies.append(_energy(moved, density, pieces))
-        quotient = (energies[0] - energies[1]) / (2 * _STEP)
-        own = float(first.conforming @ direction)
-        scale = float(first.conforming.norm() * direction.norm()) / len(vector) ** 0.5 or 1.0
-        worst = max(worst, abs(quotient - own) / max(scale, abs(quotient)))
+            energies.append(energy(moved))
+        quotient = (energies[0] - energies[1]) / (2 * step)
+        scale = float(gradient.norm() * direction.norm()) / len(vector) ** 0.5 or 1.0
+        worst = max(worst, abs(quotient - float(gradient @ direction)) / max(scale, abs(quotient)))
     return worst
-
-
-def _energy(model: SpaceModel, density: Density, pieces: Pieces) -> float:
-    x, weight = pieces.nodes()
-    size = at_once(model.widest)
-    parts = zip(torch.split(x, size), torch.split(weight, size), strict=True)
-    return sum(float((density(model, p.clone().requires_grad_()) * w).sum().detach()) for p, w in parts)
 
 
 def ranges(model: SpaceModel) -> list[slice]:

@@ -1,7 +1,8 @@
-"""Lines through a domain along the axes, cut where a model or a density breaks, with Gauss points on the pieces."""
+"""Lines through a domain, cut where a model or a density breaks, with Gauss points on the pieces."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,63 +16,118 @@ from ..seeing.pieces import legendre
 from ..seeing.search import zeros
 from ..seeing.trace import Trace
 from .along import seen_along
-from .domains import Domain
+from .domains import Box, Polygon
+from .faces import Face
 from .fields import SpaceModel
 
 # Breaks closer than this share of a line are one place.
 _SAME_PLACE = 1e-11
+# Of parallel lines through the plane.
+_TURNED = 0.41
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Parts of lines along the axes that lie inside a domain.
+    """Parts of lines that lie inside a domain.
 
     Attributes:
         start: (R, d).
-        axis: along which each runs, (R,).
+        direction: of length one, (R, d).
         length: (R,).
-        weight: the part of the face across it that a line stands for, (R,).
+        weight: the part of what lies across it that a line stands for, (R,).
+        families: directions of which each gives the whole integral.
+        tangents: of the part of the domain that they lie in, (d, e).
     """
 
     start: Tensor
-    axis: Tensor
+    direction: Tensor
     length: Tensor
     weight: Tensor
-
-    @property
-    def direction(self) -> Tensor:
-        """Of length one, (R, d)."""
-        return torch.nn.functional.one_hot(self.axis, self.start.shape[1]).to(self.start)
+    families: int
+    tangents: Tensor
 
     def at(self, row: Tensor, share: Tensor) -> Tensor:
         """Points at shares (Q,) of lines (Q,), (Q, d)."""
         return self.start[row] + (share * self.length[row])[:, None] * self.direction[row]
 
 
-def draw(domain: Domain, count: int, seed: int) -> Lines:
-    """So many lines along each axis, at scrambled Sobol' points of the faces: each seed gives an unbiased sample.
+def draw(face: Face, count: int, seed: int) -> Lines:
+    """So many lines along each axis, at scrambled Sobol' points of the sides: each seed gives an unbiased sample.
 
     Args:
-        domain: which.
+        face: the part of the domain; in one dimension there is one line, whatever the seed.
         count: a power of two.
         seed: of the scrambling.
     """
-    box = domain.box
-    d = len(box)
+    box = face.domain.box
+    e = len(box)
+    count = count if e > 1 else 1
     sides = box[:, 1] - box[:, 0]
     sobol: Any = torch.quasirandom.SobolEngine
     starts, axes, weights = [], [], []
-    for k in range(d):
-        share = torch.zeros(count, d, dtype=torch.float64)
-        others = [j for j in range(d) if j != k]
-        share[:, others] = sobol(d - 1, scramble=True, seed=1_000 * seed + k).draw(count, dtype=torch.float64)
+    for k in range(e):
+        share = torch.zeros(count, e, dtype=torch.float64)
+        others = [j for j in range(e) if j != k]
+        if others:
+            share[:, others] = sobol(e - 1, scramble=True, seed=1_000 * seed + k).draw(count, dtype=torch.float64)
         starts.append(box[:, 0] + share * sides)
         axes.append(torch.full((count,), k))
         weights.append(torch.full((count,), float(sides.prod() / sides[k]) / count, dtype=torch.float64))
     start, axis, weight = torch.cat(starts), torch.cat(axes), torch.cat(weights)
-    whole = Lines(start, axis, sides[axis], weight)
-    row, low, high = domain.clipped(start, whole.at(torch.arange(len(start)), torch.ones(len(start)).double()))
-    return Lines(whole.at(row, low), axis[row], (high - low) * whole.length[row], weight[row])
+    along = torch.nn.functional.one_hot(axis, e).double()
+    return _clipped(face, start, start + along * sides[axis][:, None], weight, e)
+
+
+def across(face: Face, corners: Tensor, chords: Tensor, order: int, widest: float) -> Lines:
+    """Parallel lines through a part of the plane, at Gauss points between corners: those of the cells that break there.
+
+    What is integrated along a line is smooth in where it lies as long as it passes no corner, and hardly changes while
+    it passes a short part of a chord. The lines' one direction is none that kinks have on purpose.
+
+    Args:
+        face: the part of the domain, of two dimensions.
+        corners: (V, 2).
+        chords: both ends of each edge, (E, 2, 2).
+        order: Gauss points a strip.
+        widest: a strip may be, and what it meets of a chord, as a share of the whole; others are cut.
+    """
+    cosine, sine = math.cos(_TURNED), math.sin(_TURNED)
+    turned = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float64)
+    size = float((corners.amax(0) - corners.amin(0)).norm())
+    along, own = corners @ turned[0], corners @ turned[1]
+    count = ((chords[:, 1] - chords[:, 0]).norm(dim=1) / (widest * size)).ceil().long().clamp(min=1)
+    share = torch.cat([torch.arange(int(n)) / int(n) for n in count] or [torch.zeros(0)]).double()[:, None]
+    first, second = chords.repeat_interleave(count, 0).unbind(1)
+    between = torch.lerp(first, second, share) @ turned[1]
+    even = torch.linspace(float(own.min()), float(own.max()), 1 + math.ceil(1 / widest), dtype=torch.float64)
+    ends = torch.cat([own, between, even]).sort().values
+    ends = torch.cat([ends[:1], ends[1:][ends.diff() > _SAME_PLACE * size]])
+    step = ends.diff()
+    node, weight = legendre(order)
+    height = (ends[:-1, None] + step[:, None] * (node + 1) / 2).reshape(-1)
+    # From outside to outside.
+    reach = float(along.max() - along.min()) * 0.01
+    start, end = (
+        torch.stack([torch.full_like(height, float(t)), height], 1) @ turned
+        for t in (along.min() - reach, along.max() + reach)
+    )
+    return _clipped(face, start, end, (step[:, None] * weight / 2).reshape(-1), 1)
+
+
+def _clipped(face: Face, start: Tensor, end: Tensor, weight: Tensor, families: int) -> Lines:
+    """What of segments (R, e) lies inside."""
+    length = (end - start).norm(dim=1)
+    along = (end - start) / length[:, None]
+    domain = face.domain
+    if families == 1 and isinstance(domain, Box) and face.dimension > 1:
+        # A box takes all of what runs from side to side.
+        (left, right), (low, high) = domain.box.tolist()
+        domain = Polygon([(left, low), (right, low), (right, high), (left, high)])
+    row, low, high = domain.clipped(start, end)
+    begin = start[row] + (low * length[row])[:, None] * along[row]
+    return Lines(
+        face.at(begin), along[row] @ face.tangents.T, (high - low) * length[row], weight[row], families, face.tangents
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +150,13 @@ class Searched:
         return bool(self.trace.calls)
 
 
-def searched(model: SpaceModel, density: Density, domain: Domain) -> Searched:
-    """Look at a model and a density along it.
+def searched(model: SpaceModel, density: Density, face: Face) -> Searched:
+    """Look at a model and a density along it, on a part of the domain.
 
     Raises:
         InputError: operations whose breaks are not known.
     """
-    seen = _along(model.function, domain, model.outputs)
+    seen = _along(model.function, face, model.outputs)
     if seen.unknown:
         raise InputError(
             f"model: {seen.unknown[0]} may break smoothness in ways that are not known, and in several inputs nothing "
@@ -115,16 +171,16 @@ def searched(model: SpaceModel, density: Density, domain: Domain) -> Searched:
             u, du, _ = model.fields(x)
             return density.at(model, x, u, du)
 
-    along = _along(whole, domain, 1)
+    along = _along(whole, face, 1)
     if len(along.calls) <= own:
         return Searched(model.function, seen, own)
     # What autograd does inside is not among the operations that are known.
     return Searched(whole, replace(along, unknown=(), straight=False, slopes_from=own), own)
 
 
-def _along(function: Callable[[Tensor], Tensor], domain: Domain, outputs: int) -> Trace:
+def _along(function: Callable[[Tensor], Tensor], face: Face, outputs: int) -> Trace:
     # Points are handed on as they are, not as columns.
-    return replace(seen_along(function, domain.box, torch.float64, torch.device("cpu"), outputs), column=False)
+    return replace(seen_along(function, face.box, torch.float64, torch.device("cpu"), outputs), column=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +225,8 @@ class Pieces:
         share = (middle + half * node).reshape(-1)
         row = self.row.repeat_interleave(self.order)
         lines = self.lines
-        # Each axis gives the whole integral: the mean of all.
-        scale = (lines.weight * lines.length)[self.row][:, None] / lines.start.shape[1]
+        # Each direction gives the whole integral: the mean of all.
+        scale = (lines.weight * lines.length)[self.row][:, None] / lines.families
         return lines.at(row, share), (half * weight * scale).reshape(-1)
 
 

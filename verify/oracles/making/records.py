@@ -171,14 +171,12 @@ def statement_text(problem: RitzProblem) -> Record:
         InputError: it cannot be written so.
     """
     written: Record = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift")}
-    ends: Record = problem.ends_as_text
-    if not problem.robin:
-        # Packs that are out know of no such ends, and stay as they are.
-        del ends["robin"]
     if problem.reaction != 0:
         written["reaction"] = str(problem.reaction)
     if problem.periodic:
         written["periodic"] = True
+    # Packs that are out know neither Robin ends nor point loads, and stay as they are.
+    ends: Record = {n: v for n, v in problem.places_as_text.items() if v or n in ("fluxes", "essential")}
     rest: Record = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}
     solution: Record = {} if problem.solution is None else {"solution": str(problem.solution)}
     if RitzProblem(**written, **ends, **rest, **solution) != problem:

@@ -100,15 +100,16 @@ def _coefficients() -> Iterator[Record]:
 def _feature(problem: RitzProblem) -> str:
     ends = [f"flux at {e}" for e in problem.fluxes] + [f"penalised value at {e}" for e in problem.essential]
     ends += [f"Robin end at {e}" for e in problem.robin]
+    ends += [f"point load at {a}" for a in problem.loads]
     ends += ["periodic ends"] if problem.periodic else []
     reaction = [f"ρ = {problem.reaction}"] if problem.reaction != 0 else []
-    return "; ".join(
-        [f"κ = {problem.coefficient}", *reaction, *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends]
-    )
+    lift = [f"lift {problem.lift}"] if problem.lift != 0 else []
+    return "; ".join([f"κ = {problem.coefficient}", *reaction, *lift, *ends])
 
 
-# What the first packs' problems could not hold.
+# What the first packs' problems could not hold; of a named problem no more than its name.
 _STATEMENTS: dict[str, dict[str, Any]] = {
+    "robin": {},
     "two-robin-ends": {
         "coefficient": "1 + x",
         "source": "exp(x)",
@@ -125,6 +126,18 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "penalty": 20,
         "domain": (-1, 2),
     },
+    "point-load": {},
+    "point-loads-beside-robin-ends": {
+        "coefficient": "Piecewise((2, x < 1/2), (1 + x, True))",
+        "source": "x + 2*DiracDelta(x - 1/2) - DiracDelta(3*x - 4)",
+        "distance": "1 + x/4",
+        "lift": "x/5",
+        "robin": {-1: ("1/2", 1), 2: (2, 0)},
+        "domain": (-1, 2),
+    },
+    "foundation": {},
+    "helmholtz": {},
+    "periodic": {},
     "reaction": {"coefficient": "1 + x/2", "source": "20*exp(x)", "reaction": "4 + sin(3*x)", "lift": "x**2"},
     "reaction-jumps": {
         "source": "x",
@@ -147,12 +160,14 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 
 
 def _statements() -> Iterator[Record]:
-    stated = {"robin": problems["robin"]} | {n: RitzProblem(**s, name=n) for n, s in _STATEMENTS.items()}
-    stated |= {n: problems[n] for n in ("foundation", "helmholtz", "periodic")}
+    stated = {n: RitzProblem(**s, name=n) if s else problems[n] for n, s in _STATEMENTS.items()}
     for name, problem in stated.items():
         for width in (2, 6):
             about = f"{width} random neurons; {_feature(problem)}"
             yield case_record(f"{name}-width-{width}", about, problem, random_network(width, 40, problem.domain))
+    on_a_load = ShallowNetwork([3, -2], [-1, "1/2"], [1, "1/2"])
+    about = "a kink on a point load; one-sided derivatives"
+    yield case_record("kink-on-point-load", about, problems["point-load"], on_a_load)
 
 
 def _wide() -> Iterator[Record]:
@@ -232,7 +247,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
     "statements": (
-        "what else a problem holds: Robin ends, alone and beside other kinds; reaction terms; periodic ends",
+        "what problems state besides: Robin ends, point loads, reaction terms, periodic ends, alone and beside others",
         _statements,
     ),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),

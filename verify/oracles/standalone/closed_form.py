@@ -71,12 +71,12 @@ def gauss(function: Function, start: Any, stop: Array) -> Array:
 
 @dataclass(frozen=True)
 class End:
-    """An end of the domain at which u is free.
+    """An end of the domain at which u is free, or the place of a point load.
 
     Attributes:
         place: x.
         distance: D there, and likewise lift.
-        flux: with its sign in the energy: the energy has the term flux·u.
+        flux: with its sign in the energy, or minus a load: the energy has the term flux·u.
         penalty: the energy has the term ½ penalty (u − wanted)².
         wanted: the Dirichlet value.
         opposite, opposite_distance, opposite_lift: of periodic ends, of which u is the difference: the other's place, D
@@ -110,7 +110,7 @@ class Problem:
 
     Attributes:
         pieces: from left to right.
-        ends: the free ones.
+        ends: the free ones, and point loads.
         marks: (kind, exact place, lowest order of a derivative that a kink there does not have).
         reach: how far from either end 16 Gauss points are as good as rounding.
     """
@@ -272,7 +272,7 @@ def kink_jump(problem: Problem, w: Array, b: Array, c: Array) -> Array:
 
 
 def energy(problem: Problem, w: Array, b: Array, c: Array) -> float:
-    """∫ ½κu′² + ½ρu² − f u dx with the terms at free ends; O(N log N)."""
+    """∫ ½κu′² + ½ρu² − f u dx with the terms at free ends and of point loads; O(N log N)."""
     s = _sweep(problem, w, b, c, 0)
     m, a, g = s.moments, s.slope, s.intercept
     total = float(((m[0] * a + m[1] * g + m[3]) * a + (m[2] * g + m[4]) * g + m[5]).sum())

@@ -94,15 +94,15 @@ def formulas(problem: RitzProblem) -> list[Formulas]:
     return out
 
 
-def free_ends(problem: RitzProblem) -> list[tuple[float, ...]]:
-    """(x, D, lift, flux with its sign in the energy, penalty, wanted value) of each end where u is free.
+def point_terms(problem: RitzProblem) -> list[tuple[float, ...]]:
+    """(x, D, lift, flux with its sign in the energy or minus a load, penalty, wanted value) of ends and point loads.
 
     Of periodic ends u is the difference: x, D and lift of the opposite one follow.
     """
     out = []
-    for free in problem.free_ends:
-        seen = [(p, *(e.subs(X, p) for e in (problem.distance, problem.lift))) for _, p in free.places]
-        row = (*seen[0], free.pull, free.stiffness, free.wanted, *(seen[1] if len(seen) > 1 else ()))
+    for term in problem.point_terms:
+        seen = [(p, *(e.subs(X, p) for e in (problem.distance, problem.lift))) for _, p in term.places]
+        row = (*seen[0], term.pull, term.stiffness, term.wanted, *(seen[1] if len(seen) > 1 else ()))
         out.append(tuple(float(v) for v in row))
     return out
 
@@ -113,7 +113,11 @@ def marks(problem: RitzProblem) -> list[tuple[str, Fraction, int]]:
     A kink of float64 parameters is rational: it never lies on an irrational place.
     """
     first = [place for _, place in fixed_places(problem, 1)]
-    names = {"kink on the end of the domain": "an end of the domain", "kink on an interface": "an interface"}
+    names = {
+        "kink on the end of the domain": "an end of the domain",
+        "kink on an interface": "an interface",
+        "kink on a point load": "a point load",
+    }
     return [
         (names[kind], Fraction(int(p.p), int(p.q)), 1 if p in first else 2)
         for kind, p in fixed_places(problem, 2)
@@ -230,6 +234,7 @@ def command(problem: RitzProblem, name: str) -> list[str]:
         stated += ["--periodic"] if problem.periodic else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
+        stated += [word for place, load in text.get("loads", {}).items() for word in ("--load", f"{place}={load}")]
         stated += [
             word for end, pair in text.get("robin", {}).items() for word in ("--robin", f"{end}={','.join(pair)}")
         ]

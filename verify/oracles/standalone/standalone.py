@@ -27,8 +27,8 @@ from .ingredients import (
     StoredCase,
     command_lines,
     formulas,
-    free_ends,
     marks,
+    point_terms,
     statement_lines,
     stored_case,
 )
@@ -41,8 +41,8 @@ _HEADER = '''r"""Exact energies, gradients and Hessians of ReLU networks: refere
 {statement}
 
 One hidden layer of width N: u = lift + D * sum_i c_i max(0, w_i x + b_i); energy = integral of
-1/2 kappa u'^2 + 1/2 rho u^2 - f u with the terms of free ends. The gradient contains the Dirac terms that automatic
-differentiation on a fixed grid lacks.
+1/2 kappa u'^2 + 1/2 rho u^2 - f u with the terms of free ends and point loads. The gradient contains the Dirac terms
+that automatic differentiation on a fixed grid lacks.
 
     exact_energy(w, b, c), exact_gradient(w, b, c), exact_hessian(w, b, c)     at any parameters, arrays (N,)
     check_gradient(case, gradient)                                             for case in CASES
@@ -152,7 +152,7 @@ def _problem(problem: RitzProblem) -> str:
         else:
             fields.append(f"edges=tuple({_array(piece.edges, 4)}.tolist())")
         pieces.append(_call(f"_PIECE_{k} = Piece", fields))
-    ends = [_call(f"_END_{k} = End", map(repr, end)) for k, end in enumerate(free_ends(problem))]
+    ends = [_call(f"_END_{k} = End", map(repr, end)) for k, end in enumerate(point_terms(problem))]
     rows = [f'("{kind}", Fraction({p.numerator}, {p.denominator}), {n})' for kind, p, n in marks(problem)]
     fields = [
         f"pieces={_tuple(f'_PIECE_{k}' for k in range(len(pieces)))}",

@@ -13,8 +13,12 @@ from kinkproof.solver import Polygon, Region, dirac_term
 from kinkproof.verify import audit
 from kinkproof.verify.errors import InputError
 from kinkproof.verify.models.judging.density import bind
+from kinkproof.verify.models.space import exact as module
+from kinkproof.verify.models.space import plane
+from kinkproof.verify.models.space import sampled as along_lines
 from kinkproof.verify.models.space.domains import as_domain
 from kinkproof.verify.models.space.exact import ExactSide, exact_side
+from kinkproof.verify.models.space.faces import whole
 from kinkproof.verify.models.space.fields import prepare
 from torch import Tensor, nn
 
@@ -53,7 +57,7 @@ def stretched(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
 
 def exact(model: nn.Module, density: Any, domain: Any) -> ExactSide:
     where = as_domain(domain)
-    return exact_side(prepare(model, where, None), bind(density), where)
+    return exact_side(prepare(model, where, None), bind(density), whole(where))
 
 
 def by_cells(model: Field, density: Any, step: float = 1e-4) -> np.ndarray[Any, Any]:
@@ -91,26 +95,39 @@ def stretched_by_numpy(x: Any, u: Any, du: Any) -> Any:
         (Field(2, 5, outputs=2, seed=3), stretched, stretched_by_numpy),
     ],
 )
-def test_the_gradient_is_that_of_the_energy_summed_over_cells(model: Field, density: Any, by_numpy: Any) -> None:
+def test_the_gradient_is_that_of_the_energy_summed_over_cells(
+    model: Field, density: Any, by_numpy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = exact(model, density, SQUARE)
     wanted = by_cells(model, by_numpy)
-    total = (found.bulk + found.dirac).numpy()
-    # Sixteen samples: a mean is off by more than five of its standard errors once in ten thousand times.
-    assert np.linalg.norm(total - wanted) <= 5 * found.error
-    assert found.error <= 1e-3 * np.linalg.norm(wanted)
+    total, size = (found.bulk + found.dirac).numpy(), np.linalg.norm(wanted)
+    assert found.how.endswith("cells")
+    # Rounding of the energies, some 1e-15 of them, over steps of 1e-4.
+    assert np.linalg.norm(total - wanted) <= 1e-8 * size
     # Without what the motion of the surfaces adds it is not.
-    assert np.linalg.norm(found.bulk.numpy() - wanted) > 5 * found.error
+    assert np.linalg.norm(found.bulk.numpy() - wanted) > 1e-4 * size
+    # The routes have to agree to 1e-9, and lines that are drawn at random give the same.
+    assert found.routes[0].passed
+    assert found.routes[0].tolerance == 1e-9
+    monkeypatch.setattr(module, "_on_cells", lambda *_: None)
+    drawn = exact(model, density, SQUARE)
+    # Sixteen samples: a mean is off by more than five of its standard errors once in ten thousand times.
+    assert np.linalg.norm((drawn.bulk + drawn.dirac).numpy() - total) <= 5 * drawn.error
+    assert 0 < drawn.error <= 1e-3 * size
 
 
-def test_an_error_in_the_speed_of_surfaces_is_seen_by_the_other_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinkproof.verify.models.space import exact as module
-
-    whole = module._jumps
-    # The planted fault: ⟦L⟧ is a tenth too large.
-    monkeypatch.setattr(module, "_jumps", lambda values, pieces: 1.1 * whole(values, pieces))
-    found = audit(Field(2, 8, seed=4), bar, SQUARE)
+def test_an_error_in_the_jump_is_seen_by_the_other_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps, beside = along_lines._jumps, plane._beside
+    # The planted faults: ⟦L⟧ is a tenth too large.
+    monkeypatch.setattr(along_lines, "_jumps", lambda values, pieces: 1.1 * jumps(values, pieces))
+    found = audit(Field(3, 6, seed=5), bar, CUBE)
     assert found.verdict == "none"
     assert "jumps over kink surfaces and nodes that follow the kinks along lines disagree" in found.reason
+    monkeypatch.setattr(plane, "_beside", lambda *given: 1.1 * beside(*given))
+    found = audit(Field(2, 8, seed=4), bar, SQUARE)
+    assert found.verdict == "none"
+    assert "jumps over the edges of cells and nodes that follow the kinks along lines between" in found.reason
+    assert not found.routes[1].passed
 
 
 @pytest.mark.parametrize("rule", ["midpoint", "random", "sobol"])

@@ -5,7 +5,7 @@ const char *relu_oracles_sentence(relu_oracles_status status)
         return "ok";
     case RELU_ORACLES_NO_DERIVATIVE:
         return "the energy has no such derivative here: kinks coincide, a kink lies on an end of the "
-               "domain or an "
+               "domain, a point load or an "
                "interface, or a neuron has w = b = 0";
     case RELU_ORACLES_BAD_INPUT:
         return "n is 0, a pointer is null, or a parameter is not finite";

@@ -16,8 +16,8 @@ typedef struct {
     size_t panels;
 } piece;
 
-/* An end at which u is free; the energy has the terms flux u + penalty (u - wanted)^2 / 2. Of periodic ends u is
-   the difference to the value at the opposite one, whose D is 0 elsewhere. */
+/* An end at which u is free, or a point load; the energy has the terms flux u + penalty (u - wanted)^2 / 2. Of
+   periodic ends u is the difference to the value at the opposite one, whose D is 0 elsewhere. */
 typedef struct {
     double place, distance, lift, flux, penalty, wanted;
     double opposite, opposite_distance, opposite_lift;
