@@ -85,7 +85,10 @@ def _solved(problem: RitzProblem, halves: Sequence[Half], edges: Sequence[Array]
         put(row, column + 1, by_flux)
         load[row] = wanted, 1.0
     panel = 0
-    for half, (_, far) in zip(halves, local, strict=True):
+    # Across a point load q falls by it: what the half on its right starts with.
+    falls = [np.array([0.0, _load(problem, half)]) for half in halves]
+    for half, (_, far), fall in zip(halves, local, falls, strict=True):
+        fallen = fall
         for transfer in far[:: half.sign]:
             near, other = (0, 2) if half.sign > 0 else (2, 0)
             for i in range(2):
@@ -93,15 +96,16 @@ def _solved(problem: RitzProblem, halves: Sequence[Half], edges: Sequence[Array]
                 put(row, column + other + i, 1.0)
                 for j in range(2):
                     put(row, column + near + j, -transfer[i, j])
-                load[row, 0] = transfer[i, 2]
-            panel += 1
+                load[row, 0] = transfer[i, 2] - transfer[i, :2] @ fallen
+            panel, fallen = panel + 1, 0 * fall
     states, raised = np.moveaxis(solve_banded((2, 2), banded, load).reshape(-1, 2, 2), -1, 0)
     if problem.periodic:
         # With any value at both ends u is the same there; with this one q is too.
         states = states - raised * (states[-1, 1] - states[0, 1]) / (raised[-1, 1] - raised[0, 1])
     values, at_edges, start = [], [], 0
-    for half, (inner, _) in zip(halves, local, strict=True):
-        own = states[start : start + len(inner) + 1][:: half.sign]
+    for half, (inner, _), fall in zip(halves, local, falls, strict=True):
+        own = states[start : start + len(inner) + 1][:: half.sign].copy()
+        own[0] -= fall
         start += len(inner)
         at_edges.append(own)
         values.append(np.einsum("mkpj,mj->mkp", inner, np.concatenate([own[:-1], np.ones((len(inner), 1))], axis=1)))
@@ -129,6 +133,11 @@ def _on_panels(half: Half, edges: Array) -> tuple[Array, Array]:
     far[:, 1] += scale[:, 0] * np.einsum("p,mpj->mj", whole, inner[:, 0] * rho[..., None])
     far[:, 1, 2] -= scale[:, 0, 0] * (source @ whole)
     return inner, far
+
+
+def _load(problem: RitzProblem, half: Half) -> float:
+    """The point load at the left end of a half; only where a piece begins can there be one."""
+    return sum(float(p) for a, p in problem.loads.items() if half.sign > 0 and float(a) == half.origin)
 
 
 def _end(problem: RitzProblem, which: int) -> tuple[float, float, float]:

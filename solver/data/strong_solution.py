@@ -175,12 +175,12 @@ def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
         passed += total[k - 1] + total[k] + loads.get(half.origin, 0.0) if half.sign > 0 and k else 0.0
         out.append(replace(half, far_flux=-passed))
     left, right = problem.domain
-    if problem.periodic and abs(sum(total)) > 1e-12 * sum(map(abs, total)):
-        raise InputError(
-            f"source: between periodic ends it must balance itself, but ∫f dx is {sum(total):.6g}, so that the energy "
-            "has no minimum; 0, or a reaction, would be right"
-        )
     at_left, at_right = out[0].far_flux + total[0], out[-1].far_flux - total[-1]
+    if problem.periodic and abs(at_left - at_right) > 1e-12 * sum(map(abs, (*total, *loads.values()))):
+        raise InputError(
+            f"source: between periodic ends it must balance itself, but ∫f dx is {at_left - at_right:.6g}, so that the "
+            "energy has no minimum; 0, or a reaction, would be right"
+        )
     if left in problem.fluxes:
         constant = float(problem.fluxes[left]) - at_left
         if right in problem.fluxes:

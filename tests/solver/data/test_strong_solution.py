@@ -63,6 +63,12 @@ def test_robin_ends_fix_the_flux_and_the_value(ends: dict[str, Any]) -> None:
         {"distance": "1", "fluxes": {0: 1, 1: "2*exp(1)"}},
         {"distance": "1", "fluxes": {0: 1}, "robin": {1: (2, "2*exp(1)")}},
         {"distance": "2 + x", "essential": {1: "exp(1)"}, "robin": {0: (1, 0)}, "lift": "x**2"},
+        # A load of 3 on a spring bed: u′ falls by 3.
+        {
+            "reaction": 4,
+            "source": "3*DiracDelta(x - 1/2)",
+            "solution": "3*sinh(2*Min(x, 1 - x))/(4*cosh(1))",
+        },
         # A ring on which κ, D and lift are not the same where the ends meet.
         {
             "coefficient": "1 + x",
@@ -91,7 +97,16 @@ def test_robin_ends_fix_the_flux_and_the_value(ends: dict[str, Any]) -> None:
             "solution": "Piecewise((x, x < 1/2), (x/2 + 1/4, True))",
         },
     ],
-    ids=["layers", "natural ends", "natural and Robin", "essential and Robin", "ring", "ρ jumps", "κ jumps"],
+    ids=[
+        "layers",
+        "natural ends",
+        "natural and Robin",
+        "essential and Robin",
+        "point load",
+        "ring",
+        "ρ jumps",
+        "κ jumps",
+    ],
 )
 def test_collocation_finds_the_known_solution_of_a_reaction(statement: dict[str, Any]) -> None:
     growth = {"coefficient": "1 + x", "reaction": 3, "source": "(1 - x)*exp(x)", "solution": "exp(x)"}
