@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .line.derivation import derive as derive
     from .models.space.domains import Polygon as Polygon
     from .models.space.domains import Region as Region
+    from .models.space.faces import Segment as Segment
     from .statement.box import BoxProblem as BoxProblem
     from .statement.box import box_problems as box_problems
     from .statement.deep_network import DeepNetwork as DeepNetwork
@@ -45,6 +46,7 @@ _HOME = {
     "PlaneProblem": "statement.plane",
     "PowerNetwork": "bending.statement",
     "Polygon": "models.space.domains",
+    "Segment": "models.space.faces",
     "Region": "models.space.domains",
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",

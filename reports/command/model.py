@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from .junit import require_xml, write_junit
 from .options import run_file
 from .terminal import steps
 
@@ -18,7 +19,7 @@ from .terminal import steps
 OPTIONAL = {"quadrature": "quadrature", "training_loss": "loss", "ends": "ends", "parameters": "parameters"}
 OPTIONAL |= {"terms": "terms", "loss_of": "loss_of"}
 # Options that make sense with a model of the user's own.
-_ALLOWED = {"subject", "rule", "points", "pdf", "as_json", "quiet", "context"}
+_ALLOWED = {"subject", "rule", "points", "pdf", "junit", "as_json", "quiet", "context"}
 STEPS = 6
 
 
@@ -34,18 +35,21 @@ def refuse_others(context: typer.Context) -> None:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and name not in _ALLOWED:
             raise InputError(
-                f"{name}: it says nothing about a model in a file; --rule, --points, --json and --pdf would be right"
+                f"{name}: it says nothing about a model in a file; --rule, --points, --json, --pdf, --junit are right"
             )
 
 
-def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as_json: bool) -> None:
-    """Run the file, audit its model, print the report and write it as PDF or HTML.
+def audit_file(
+    subject: str, rule: str, points: int | None, pdf: Path | None, junit: Path | None, as_json: bool
+) -> None:
+    """Run the file, audit its model, print the report and write it as PDF or HTML, and as JUnit's XML.
 
     Args:
         subject: FILE.py:DENSITY.
         rule: the quadrature rule where the file has no sum of its own.
         points: that it is trained on; None for what the file says, or 100.
         pdf: file for the report.
+        junit: file for the findings, .xml.
         as_json: print JSON.
 
     Raises:
@@ -61,6 +65,7 @@ def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as
         from ..layout.writing import require_report_path
 
         require_report_path(pdf)
+    require_xml(junit)
     with steps(STEPS + (pdf is not None)) as progress:
         progress(f"running {path}")
         # What the user's own code prints must not get in between the lines of the result.
@@ -79,12 +84,15 @@ def audit_file(subject: str, rule: str, points: int | None, pdf: Path | None, as
 
             progress("writing the report")
             model_report(result, pdf)
+        if junit is not None:
+            write_junit(result, subject, junit)
     if as_json:
         typer.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         typer.echo(str(result))
-        if pdf is not None:
-            typer.echo(f"written: {pdf}")
+        for written in (pdf, junit):
+            if written is not None:
+                typer.echo(f"written: {written}")
     if not result.passed:
         # Nothing judged is no verdict against anybody.
         raise typer.Exit(2 if result.verdict == "none" else 1)

@@ -198,7 +198,9 @@ def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
             raise InputError(f"{name}: it does nothing {why}")
 
 
-def with_problem(command: Callable[..., None], instead: str = "", at_work: bool = True) -> Callable[..., None]:
+def with_problem(
+    command: Callable[..., None], instead: str = "", at_work: bool = True, plane: bool = False
+) -> Callable[..., None]:
     """Give a subcommand, whose first argument is `problem: RitzProblem`, the options that state one.
 
     The subcommand runs inside `one_sentence`.
@@ -207,6 +209,7 @@ def with_problem(command: Callable[..., None], instead: str = "", at_work: bool 
         command: the subcommand; it gets its `typer.Context` if it has an argument `context`.
         instead: an argument of it; where that is given no problem is stated, and the subcommand gets `None`.
         at_work: does it work for a while, and can do it in silence?
+        plane: does it take a plane problem as well, by name or from a file?
     """
     own = list(inspect.signature(command, eval_str=True, locals={"RitzProblem": object}).parameters.values())
     shared = list(inspect.signature(_stated, eval_str=True, locals={"RitzProblem": object}).parameters.values())
@@ -219,7 +222,11 @@ def with_problem(command: Callable[..., None], instead: str = "", at_work: bool 
         with one_sentence(context, stating if replaced else ()), quiet:
             stated = {n: options.pop(n) for n in stating}
             passed = {"context": context} if any(p.name == "context" for p in own) else {}
-            command(None if replaced else _stated(**stated), **passed, **options)
+            name = stated["problem"]
+            if plane and name is not None and not any(v for n, v in stated.items() if n != "problem"):
+                command(_named(name, plane=True), **passed, **options)
+            else:
+                command(None if replaced else _stated(**stated), **passed, **options)
 
     # The problem's own class is imported only when a command runs.
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -248,7 +255,6 @@ def _stated(
     domain: Interval = None,
 ) -> RitzProblem:
     from ...verify.errors import InputError
-    from ...verify.statement.named import problems
     from ...verify.statement.problem import RitzProblem
 
     given = {
@@ -278,21 +284,32 @@ def _stated(
     if penalty is not None and not essential and not periodic:
         raise InputError("penalty: it holds essential values, and there are none; --essential END=VALUE is right")
     if not statement:
-        name = DEFAULT_PROBLEM if problem is None else problem
-        return _from_file(name) if ".py:" in name else problems[name]
+        found: RitzProblem = _named(DEFAULT_PROBLEM if problem is None else problem)
+        return found
     if problem is not None:
         raise InputError(f"problem: {problem!r} and --{min(statement)} both state one; one of the two would be right")
     return RitzProblem(**statement, name="your problem")
 
 
-def _from_file(reference: str) -> RitzProblem:
+def _named(name: str, plane: bool = False) -> Any:
+    """A named problem, or one of the user's own file; of two inputs only where `plane` says so."""
+    from ...verify.statement.named import problems
+    from ...verify.statement.named_plane import plane_problems
+
+    if ".py:" in name:
+        return _from_file(name, plane)
+    return plane_problems[name] if plane and name in plane_problems else problems[name]
+
+
+def _from_file(reference: str, plane: bool) -> Any:
     """The object NAME of the user's own file, from FILE.py:NAME; the file is run, as `python FILE.py` would."""
     from ...verify.errors import InputError
+    from ...verify.statement.plane import PlaneProblem
     from ...verify.statement.problem import RitzProblem
 
     path, _, name = reference.rpartition(":")
     found = run_file(path, "problem").get(name)
-    if not isinstance(found, RitzProblem):
+    if not isinstance(found, RitzProblem) and not (plane and isinstance(found, PlaneProblem)):
         raise InputError(f"problem: {name} in {path} is a {type(found).__name__}; a RitzProblem would be right")
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -66,7 +67,7 @@ def show(
 
 
 @app.command(cls=Command)
-@with_problem
+@partial(with_problem, plane=True)
 def generate(
     problem: RitzProblem,
     standalone: Annotated[

@@ -29,7 +29,7 @@ _QUICK_BEYOND = 60
 # About so many steps a progress line shows.
 _DISCREPANCY_STEPS, _LANDSCAPE_STEPS, _PAPER_STEPS, _DIMENSIONS_STEPS = 34, 10, 65, 45
 # Batches of networks that are trained, and descents.
-_BEYOND_STEPS = 230
+_BEYOND_STEPS = 85
 
 Output = Annotated[
     Path | None,
@@ -220,9 +220,9 @@ def beyond(
 ) -> None:
     """Beyond the paper: what a referee asks, each question with a verdict from runs of its own.
 
-    Points drawn anew, grids, widths, depth, optimisers, precision, the strong form, activations, frequencies, the
-    regression first, the main conclusion; natural gradients. A whole run takes an hour or so; it goes on where it was
-    interrupted.
+    Points drawn anew, grids, adaptive and smoothed integrands, widths, depth, optimisers, precision, the strong form,
+    activations, frequencies, the regression first, the main conclusion, the nearest published methods; natural
+    gradients. A whole run takes some 25 minutes of one core's time; it goes on where it was interrupted.
     """
     with one_sentence(context), hushed(quiet, printing=False):
         paths, kept = _places("beyond", output, html, cache)

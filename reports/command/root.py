@@ -90,6 +90,9 @@ def audit(
         typer.Option(help="With a model of yours: the points it is trained on, else its `points`, or 100."),
     ] = None,
     pdf: Annotated[Path | None, typer.Option(help="With a model of yours: file for the report, .pdf.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="With a model of yours: file for the findings as build servers show them, .xml.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Which gradients of the energy do torch, JAX and others get wrong, by how much, and why?
@@ -103,7 +106,7 @@ def audit(
         from .model import audit_file, refuse_others
 
         refuse_others(context)
-        audit_file(subject, rule, points, pdf, as_json)
+        audit_file(subject, rule, points, pdf, junit, as_json)
         return
     from ...verify.auditing import audit as run_audit
     from ...verify.errors import InputError
@@ -116,6 +119,8 @@ def audit(
         raise InputError("points: they are those of a model of yours, FILE.py:DENSITY; leaving --points out is right")
     if pdf is not None:
         raise InputError("pdf: it is for a model of yours, FILE.py:DENSITY; --save FOLDER would be right")
+    if junit is not None:
+        raise InputError("junit: it is for a model of yours, FILE.py:DENSITY; --json would be right")
     if width < 1:
         raise InputError(f"width: {width} neurons compute nothing; at least one would be right")
     if seed < 0:

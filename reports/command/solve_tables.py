@@ -27,6 +27,9 @@ def certificate_table(problem: RitzProblem, best: BestNetwork) -> None:
     if certificate.bound is not None:
         share = f", reached to {best.energy_gap / certificate.bound - 1:.1e}" if certificate.bound > 0 else ""
         table.add_row("", f"best with {certificate.width} free kinks", f"{certificate.bound:.6g}{share}")
+        if certificate.bound_reached is False:
+            why = "by no facing of these neurons found: as good as is known, not proven"
+            table.add_row("", "this bound is not reached", why)
     table.add_row("", f"limit for {certificate.kinks + 1} pieces", f"{certificate.limit:.6g}, to leading order")
     gradient = f"gradient {certificate.stationarity:.1e} of its terms"
     table.add_row(_mark(certificate.is_stationary), "stationary", gradient)

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from ...solver.studies.plateaux import Plateau, plateaux
 from ...solver.studies.trials import Row, Trial
 from ...solver.training.checks import Check, verdict
 from ...verify.values import Value
 from .cache import Cache
 from .gram import GramStudy, gram_study
-from .questions import QUESTIONS, Question, gaps
+from .judgements import gaps
+from .questions import QUESTIONS, Question
 from .sweep import kept_sweep
 
 PROBLEM, WIDTH, POINTS, STEPS, SEEDS = "sine-2", 20, 200, 10_000, 64
-# Seeds that are trained in one batch, and so kept as one piece.
-_AT_ONCE = 16
+# A verdict takes so many seeds at least.
+_ENOUGH = 16
 # Of the bootstrap: resamples, and what share of their medians the band holds.
 _RESAMPLES, _BAND = 2000, 0.9
 # A network is high if its gap is this many times the lower quartile of its fellows'.
@@ -36,7 +38,8 @@ class Arm:
         median: of the energy gaps.
         band: of the median, by the bootstrap: nine of ten resamples.
         least, greatest: gaps.
-        high: networks far above the others: of two plateaux the median says nothing.
+        plateaux: gaps at which several networks end: of these the median says nothing.
+        high: networks far above the others.
         inside, effective: median counts of kinks; None where the activation has none.
         places: where the effective kinks of the network of median gap sit.
         gaps: of all networks, ascending.
@@ -48,6 +51,7 @@ class Arm:
     band: tuple[float, float]
     least: float
     greatest: float
+    plateaux: tuple[Plateau, ...]
     high: int
     inside: float | None
     effective: float | None
@@ -65,8 +69,8 @@ class Arm:
         ]
         high = int((gap > _HIGH * np.quantile(gap, 0.25)).sum())
         return cls(
-            label, len(rows), float(np.median(gap)), median_band(gap), float(gap.min()), float(gap.max()), high,
-            counts[0], counts[1], tuple(middle["kink_places"] or ()), tuple(np.sort(gap).tolist()),
+            label, len(rows), float(np.median(gap)), median_band(gap), float(gap.min()), float(gap.max()),
+            plateaux(gap), high, counts[0], counts[1], tuple(middle["kink_places"] or ()), tuple(np.sort(gap).tolist()),
         )  # fmt: skip
 
 
@@ -118,7 +122,7 @@ class BeyondStudy(Value):
     def first_look(self) -> str:
         """Why this is no more than a first look, with no verdicts; "" if it is more."""
         steps, seeds = self.settings["steps"], self.settings["seeds"]
-        if steps >= STEPS and seeds >= _AT_ONCE:
+        if steps >= STEPS and seeds >= _ENOUGH:
             return ""
         return f"First look: {steps:,} of {STEPS:,} steps, {seeds} seeds, no verdicts"
 
@@ -148,13 +152,8 @@ def beyond_study(
     cache = cache or Cache(None)
     settings = {"problem": PROBLEM, "width": WIDTH, "points": POINTS, "steps": steps, "seeds": seeds}
     # What several questions share is trained once.
-    wanted: dict[str, list[Trial]] = {}
-    trials: dict[str, Trial] = {}
-    for question in questions:
-        for label, said in question.arms.items():
-            batches = list(_trials(said, steps, seeds))
-            wanted[f"{question.name}/{label}"] = batches
-            trials |= {repr(t.described()): t for t in batches}
+    wanted = {(q.name, label): _trial(said, steps, seeds) for q in questions for label, said in q.arms.items()}
+    trials = {repr(trial.described()): trial for trial in wanted.values()}
     progress("trainings")
     table = kept_sweep(
         list(trials.values()), cache, executor, lambda done, total: progress(f"trainings: {done} of {total}")
@@ -163,26 +162,18 @@ def beyond_study(
     found = {key: [next(rows) for _ in t.settings["seeds"]] for key, t in trials.items()}
     answers = []
     for question in questions:
-        of = {
-            label: [row for t in wanted[f"{question.name}/{label}"] for row in found[repr(t.described())]]
-            for label in question.arms
-        }
+        of = {label: found[repr(wanted[question.name, label].described())] for label in question.arms}
         arms = tuple(Arm.of(label, arm) for label, arm in of.items())
-        judged = steps >= STEPS and seeds >= _AT_ONCE
+        judged = steps >= STEPS and seeds >= _ENOUGH
         answers.append(Answer(question, arms, tuple(question.judge(of)), judged))
     progress("Gram matrices")
-    return BeyondStudy(settings, tuple(answers), gram_study(min(seeds, _AT_ONCE), min(steps, 1000), cache))
+    return BeyondStudy(settings, tuple(answers), gram_study(min(seeds, _ENOUGH), min(steps, 1000), cache))
 
 
-def _trials(said: Mapping[str, Any], steps: int, seeds: int) -> list[Trial]:
-    """The batches of one arm."""
+def _trial(said: Mapping[str, Any], steps: int, seeds: int) -> Trial:
+    """One arm: all its networks in one batch, which costs less than several, and is kept as one piece."""
     told = {"width": WIDTH, "points": POINTS, "steps": steps, **said}
     most, problem, start = told.pop("most", seeds), told.pop("problem", PROBLEM), told.pop("start", "")
     # A quick run shortens what has steps of its own, too.
     told["steps"] = min(steps, told["steps"])
-    told["record"] = told["steps"]
-    members = range(min(seeds, most))
-    return [
-        Trial(problem, {**told, "seeds": list(members[k : k + _AT_ONCE])}, start)
-        for k in range(0, len(members), _AT_ONCE)
-    ]
+    return Trial(problem, {**told, "record": told["steps"], "seeds": list(range(min(seeds, most)))}, start)

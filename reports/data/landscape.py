@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...solver.executors import one_thread
 from ...solver.landscapes.landscapes import Landscape, landscape
+from ...solver.landscapes.lines import random_lines
 from ...solver.landscapes.planes import path_plane
 from ...solver.landscapes.spectra import KINDS, PAIRS, Spectrum, eigenplanes, spectrum
 from ...solver.networks.choices import Activation, EnergyKind
@@ -53,6 +54,8 @@ class LandscapeStudy(Value):
         scans: (activation, energy) → nine planes around θ*.
         spectra: activation → kind of Hessian → its spectrum at θ*; of "exact" the planes are made.
         path: the plane of the main components of training with autodiff from θ*, with the path, by the exact energy.
+        lines: of each scan's energy, mean and standard deviation of the total variation ÷ range on random lines
+            through θ*, as long as the planes are wide.
         gaps: energy gap at θ*, by activation.
         path_steps: epochs at which the path was looked at, (n,).
         path_gaps: energy gap there, (n,).
@@ -63,6 +66,7 @@ class LandscapeStudy(Value):
     scans: Mapping[tuple[str, str], Landscape]
     spectra: Mapping[str, Mapping[str, Spectrum]]
     path: Landscape
+    lines: Mapping[tuple[str, str], tuple[float, float]]
     gaps: Mapping[str, float]
     path_steps: NDArray[np.int64]
     path_gaps: NDArray[np.float64]
@@ -155,16 +159,20 @@ def landscape_study(
         planes = eigenplanes(spectra[activation]["exact"])
         make = partial(landscape, problem, starts[activation], planes, energy=energy, **common)
         scans[activation, energy] = _in_range(scan(f"landscape of {activation}, {energy}", make), radius)
+    lines: dict[tuple[str, str], tuple[float, float]] = {}
+    for activation, energy in SCANS:
+        drawn = random_lines(problem, starts[activation], energy, **grid, radius=radius)
+        lines[activation, energy] = (drawn.mean, drawn.deviation)
     path_settings: dict[str, Any] = {"steps": _PATH_STEPS, "record": _PATH_RECORD, **grid}
     follow = partial(fit, problem, width, gradient="autodiff", start=starts["relu"], **path_settings)
     followed = run("path of autodiff for a landscape", follow)
     path = path_plane(followed, centre=starts["relu"].parameters[0])
     assert path.path is not None
     wide = {**common, "radius": 1.15 * float(np.abs(path.path).max())}
-    drawn = scan("plane of the path", partial(landscape, problem, starts["relu"], [path], energy="exact", **wide))
+    plane = scan("plane of the path", partial(landscape, problem, starts["relu"], [path], energy="exact", **wide))
     gaps: dict[str, float] = {a: float(start.energy_gap[0]) for a, start in starts.items()}
     looked = np.asarray(followed.history.steps)
-    return LandscapeStudy(problem, settings, scans, spectra, drawn, gaps, looked, followed.gap_history[:, 0])
+    return LandscapeStudy(problem, settings, scans, spectra, plane, lines, gaps, looked, followed.gap_history[:, 0])
 
 
 def _in_range(scape: Landscape, radius: float) -> Landscape:

@@ -20,9 +20,11 @@ from ..layout.style import BLACK, BLUE, GREY, QUIET, RED, look
 from ..layout.writing import require_report_path, write_report
 from .training_figures import VERDICT_COLOURS, claim_blocks
 
-_HEADS = ("", "seeds", "median gap", "band of the median", "least", "greatest", "high", "kinks\ninside",
-          "effective\nkinks", "where these sit")  # fmt: skip
-_WIDTHS = (0.245, 0.045, 0.085, 0.13, 0.07, 0.07, 0.04, 0.055, 0.065, 0.115)
+_HEADS = ("", "seeds", "median\ngap", "band of\nthe median", "least –\ngreatest", "plateaux", "high",
+          "kinks\ninside", "effective\nkinks", "where these sit")  # fmt: skip
+_WIDTHS = (0.235, 0.045, 0.065, 0.105, 0.115, 0.135, 0.04, 0.05, 0.06, 0.085)
+# Of a long list of plateaux the fullest.
+_PLATEAUX = 2
 # More places than this say no more.
 _PLACES = 3
 # Rows that fit a page beside the checks; where the figure below them begins, and how high it must be to show anything.
@@ -32,10 +34,11 @@ _FLOOR, _LEAST = 0.235, 0.09
 _LABEL = 0.022
 _CITED = (
     "Nearest published methods: damped block Newton for shallow Ritz (Cai, Doktorova, Falgout, Herrera 2024, arXiv "
-    "2404.17750): here the Newton steps of `solve`; adaptive quadrature for Deep Ritz (Liu, Cai, arXiv 2305.15257) and "
-    "stochastic integration (Taylor, Pardo, arXiv 2504.11976): here “other points” and “finer grids”; energy natural "
-    "gradients (Müller, Zeinhofer, arXiv 2302.13163): the page on Gram matrices; plateaux of training (Ainsworth, "
-    "Shin, arXiv 2007.07213): where autodiff ends is one that no width leaves."
+    "2404.17750) and the r-adaptive rFEM-NN (Aballay and others 2025, arXiv 2504.21160): the page of that name; "
+    "adaptive quadrature for Deep Ritz (Liu, Cai, arXiv 2305.15257): “the integrand”; stochastic integration (Taylor, "
+    "Pardo, arXiv 2504.11976): “other points”; energy natural gradients (Müller, Zeinhofer, arXiv 2302.13163): the "
+    "page on Gram matrices; plateaux of training (Ainsworth, Shin, arXiv 2007.07213): where autodiff ends is one that "
+    "no width leaves; a roughness index (Wu, Jian, Du, Chen, Zhou, arXiv 2103.11069): the landscape report."
 )
 
 
@@ -93,14 +96,14 @@ def _pages(answer: Answer) -> list[Page]:
     """The table of one question, its checks, and every network as a dot; long tables on several pages."""
     parts = [answer.arms[k : k + _ROWS] for k in range(0, len(answer.arms), _ROWS)]
     caption = (
-        "Energy gap of the exact integral; band: nine of ten medians of resamples of the seeds; high: networks above "
-        "four times the lower quartile, a plateau of their own; effective kinks: clusters at which û′ jumps by 1 % of "
-        "its largest jump, of the network of median gap where they sit. Start: w, b uniform in (−1, 1), c in ±1/√N, "
-        f"unless said otherwise. {answer.question.note}"
+        "Energy gap of the exact integral; band: nine of ten medians of resamples of the seeds; plateaux: the fullest, "
+        "networks within 0.2 % of a neighbour; high: networks above four times the lower quartile; effective kinks: "
+        "clusters at which û′ jumps by 1 % of its largest jump, of the network of median gap where they sit. Start: w, "
+        f"b uniform in (−1, 1), c in ±1/√N, unless said otherwise. {answer.question.note}"
     ).rstrip()
     pages = []
     for number, arms in enumerate(parts, 1):
-        table = Table(_HEADS, [_cells(arm) for arm in arms], LEFT, 0.905, _WIDTHS, "lrrrrrrrrl", 10.5, 0.026)
+        table = Table(_HEADS, [_cells(arm) for arm in arms], LEFT, 0.905, _WIDTHS, "lrrrrrrrrl", 10, 0.026)
         blocks: list[Block] = [table]
         if number == len(parts):
             blocks += claim_blocks(
@@ -130,11 +133,12 @@ def _cells(arm: Arm) -> list[str]:
         return "–" if value is None else f"{value:g}"
 
     places = " ".join(f"{x:.3f}" for x in arm.places) if len(arm.places) <= _PLACES else "spread"
+    plateaux = ", ".join(map(str, arm.plateaux[:_PLATEAUX])) or "–"
     low, high = arm.band
     return [
-        arm.label, str(arm.seeds), f"{arm.median:.3g}", f"{low:.3g} – {high:.3g}", f"{arm.least:.3g}",
-        f"{arm.greatest:.3g}", str(arm.high or "–"), count(arm.inside), count(arm.effective),
-        places or "–",
+        arm.label, str(arm.seeds), f"{arm.median:.3g}", f"{low:.3g} – {high:.3g}",
+        f"{arm.least:.3g} – {arm.greatest:.3g}", plateaux, str(arm.high or "–"), count(arm.inside),
+        count(arm.effective), places or "–",
     ]  # fmt: skip
 
 

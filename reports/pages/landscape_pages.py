@@ -112,9 +112,15 @@ def noise_page(study: LandscapeStudy) -> Page:
         f"On {study.settings['points']} nodes the energy of ReLU is {grid / exact:.3g} times as rough as the integral: "
         f"of its noise (roughness without curvature) {gone}.\nIn parabolas: "
         f"ReLU on the grid {grid / smooth:.3g}, ReLU's integral {exact / smooth:.3g}, ReLU² on the grid "
-        f"{medians['relu2', 'quadrature'] / smooth:.3g}. Medians over nine planes."
+        f"{medians['relu2', 'quadrature'] / smooth:.3g}. Medians over nine planes.\n"
+        "Total variation ÷ range on 100 random lines through θ*, mean (deviation), of which the roughness index of Wu "
+        f"and others (arXiv 2103.11069) is made: {_of_lines(study)}; a parabola has 2."
     )
     return roughness_page(shown, "How much of the noise is ReLU's, how much the fixed grid's", caption)
+
+
+def _of_lines(study: LandscapeStudy) -> str:
+    return ", ".join(f"{NAMES[s]} {study.lines[s][0]:.3g} ({study.lines[s][1]:.2g})" for s in SCANS)
 
 
 def _surfaces(study: LandscapeStudy) -> list[Page]:

@@ -38,7 +38,7 @@ def axis_lines(box: np.ndarray[Any, Any], count: int, key: jax.Array | None, dty
         return Lines(jnp.asarray(box[:, :1].T, dtype), jnp.asarray(sides[None], dtype), jnp.ones(1, dtype))
     # The first side is filled at whole parts, the others at multiples of irrational numbers: in two sides that is
     # Fibonacci's lattice.
-    ratio = max(np.roots([1.0, *[0.0] * max(inputs - 3, 1), -1.0, -1.0]).real)
+    ratio = max(np.roots([1.0, *[0.0] * max(inputs - 3, 0), -1.0, -1.0]).real)
     step = np.array([1 / count, *(1 / ratio**k for k in range(1, inputs - 1))])
     shift = jax.random.uniform(jnp.asarray(key), (inputs, 1, inputs - 1), dtype)
     places = (jnp.asarray(np.arange(count)[:, None] * step, dtype) + shift) % 1

@@ -61,6 +61,25 @@ def noise(values: ArrayLike) -> Array:
     return _over_lines(values, 5, cancelled)
 
 
+def variation(values: ArrayLike) -> Array:
+    """Total variation ÷ range, Σ |vₖ₊₁ − vₖ| ÷ (max v − min v), along the last axis; 1 of a line that is constant.
+
+    Args:
+        values: (..., n).
+
+    Returns:
+        (...), at least 1.
+
+    Source: the normalised total variation of Wu, Jian, Du, Chen and Zhou 2021, arXiv 2103.11069.
+    """
+    lines = np.asarray(values, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        span = np.ptp(lines, axis=-1)
+        flat = np.isfinite(span) & (span <= _FLAT * np.finfo(np.float64).eps * np.abs(lines).max(axis=-1))
+        total = np.abs(np.diff(lines, axis=-1)).sum(axis=-1)
+        return np.asarray(np.where(flat, 1.0, total / np.where(flat, 1.0, span)))
+
+
 def _over_lines(values: ArrayLike, least: int, measure: Callable[[Array], Array]) -> Array:
     """Mean over all lines of both directions of (a figure of the second differences) ÷ (the line's range)."""
     surface = np.asarray(values, dtype=np.float64)

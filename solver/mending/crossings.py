@@ -75,17 +75,33 @@ def crossings_of(fields: Fields, lines: Lines, room: bool = True) -> Crossings:
             "shows where; operations that torch has for relu, abs, max, clamp or comparisons would be right"
         )
     if fields.layers is not None:
-        *arrays, counts = layered_zeros(fields.layers, lines.start.cpu().numpy(), lines.end.cpu().numpy())
-        row, share, column = (torch.from_numpy(a).to(seen.device) for a in arrays)
+        return _layered(fields, lines, room)
     lines = lines.on(seen.device)
-    if fields.layers is None:
-        row, share, column, counts = _zeros(fields, lines)
+    row, share, column, counts = _zeros(fields, lines)
     length = lines.length[row]
     along, direction = share * length, lines.direction[row]
     place = torch.addcmul(lines.start[row], direction, along[:, None])
     at, direction, weight = (a.to(seen.dtype) for a in (place, direction, lines.weight[row]))
     apart = (_apart(row, share) * length).to(seen.dtype) if room else None
     return Crossings(at, direction, weight, apart, column, counts)
+
+
+def _layered(fields: Fields, lines: Lines, room: bool) -> Crossings:
+    """The same of a stack of layers, in NumPy."""
+    seen = fields.trace
+    assert fields.layers is not None
+    start, direction, length, weight = (
+        a.cpu().numpy() for a in (lines.start, lines.direction, lines.length, lines.weight)
+    )
+    row, share, column, counts = layered_zeros(fields.layers, start, start + direction * length[:, None])
+    along, ahead = share * length[row], direction[row]
+    place = start[row] + ahead * along[:, None]
+    at, toward, stands = (torch.from_numpy(a).to(seen.device, seen.dtype) for a in (place, ahead, weight[row]))
+    apart = None
+    if room:
+        away = _apart(torch.from_numpy(row), torch.from_numpy(share)).numpy() * length[row]
+        apart = torch.from_numpy(away).to(seen.device, seen.dtype)
+    return Crossings(at, toward, stands, apart, torch.from_numpy(column).to(seen.device), counts)
 
 
 def _apart(row: Tensor, share: Tensor) -> Tensor:

@@ -68,9 +68,7 @@ def dirac_term(
         >>> loss = energy(x, u, du).mean() + dirac_term(energy, model, ((0, 1), (0, 1)), lines=20)
         >>> loss.backward()
     """
-    return dirac_sample(
-        energy, model, domain, lines=lines, crossings=crossings, generator=generator, parameters=parameters
-    ).term
+    return _drawn(energy, model, domain, lines, crossings, generator, parameters).term
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,14 +120,26 @@ def dirac_sample(
         >>> dirac_sample(lambda x, u, du: (du**2).sum(1), smooth, ((0, 1), (0, 1))).reason
         'the model has no operation that breaks smoothness'
     """
+    return _drawn(energy, model, domain, lines, crossings, generator, parameters)
+
+
+def _drawn(
+    energy: Callable[..., Tensor],
+    model: Callable[[Tensor], Tensor],
+    domain: Any,
+    lines: int | None,
+    crossings: int | None,
+    generator: torch.Generator | None,
+    parameters: Parameters | None,
+) -> DiracSample:
     if crossings is not None and (isinstance(crossings, bool) or not isinstance(crossings, int) or crossings < 1):
         raise InputError(f"crossings: {crossings!r} is no number of places; a whole number from 1 on would be right")
     where = as_domain(domain)
     if parameters is not None and (batch := stacked(model, parameters)):
         rows = [
-            dirac_sample(
-                energy, model, where, lines=lines, crossings=crossings, generator=generator,
-                parameters={n: t[k] if n in batch else t for n, t in parameters.items()},
+            _drawn(
+                energy, model, where, lines, crossings, generator,
+                {n: t[k] if n in batch else t for n, t in parameters.items()},
             ) for k in range(len(next(parameters[n] for n in batch)))
         ]  # fmt: skip
         met, jumps = sum(r.crossings for r in rows), sum(r.jumps for r in rows)

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ...verify.errors import InputError
-from ...verify.models.seeing.layers import Array, Layer
-from ...verify.models.seeing.operations import Interception
+from ...verify.models.seeing.layers import Array, Layer, Replay
 from ...verify.models.seeing.trace import ModelChangedError
 from .crossings import Crossings
 from .density import Density, elementwise
@@ -37,7 +36,7 @@ class Bends:
         columns: which unit, (K,).
         parts: of each layer, which of the places are its own.
         heights: z, (K,), nought but for rounding.
-        activations: of each layer, (K, N).
+        activations: of each layer but the last, (K, N).
         sensitivities: of each layer but the last ∂z/∂(its own pre-activations), (places of later layers, N).
         normals: ∂z/∂x, (K, d).
         value: u, (K, m).
@@ -46,12 +45,12 @@ class Bends:
     """
 
     fields: Fields
-    x: Tensor
-    columns: Tensor
+    x: Array
+    columns: Array
     parts: tuple[slice, ...]
     heights: Array
-    activations: Sequence[Tensor]
-    sensitivities: Sequence[Tensor]
+    activations: Sequence[Array]
+    sensitivities: Sequence[Array]
     normals: Array
     value: Tensor
     slopes: Array
@@ -73,7 +72,8 @@ class Bends:
         # As it is where z > 0, and then where z < 0.
         above = (self.heights > 0)[:, None, None]
         slopes = np.concatenate([self.slopes + np.where(above, 0, bend), self.slopes - np.where(above, bend, 0)])
-        given = *(torch.cat([a, a]) for a in (self.x, self.value)), torch.from_numpy(slopes).to(self.x.device)
+        x, u = crossings.place, self.value
+        given = torch.cat([x, x]), torch.cat([u, u]), torch.from_numpy(slopes).to(x.device)
         with torch.no_grad():
             found = density.at(self.fields, *given)
             elementwise(density, self.fields, given, found)
@@ -87,32 +87,29 @@ class Bends:
         out[~(np.abs(self.heights) <= near * flux)] = np.nan
         return out
 
-    @torch.no_grad()
-    def moving(self, weights: Tensor) -> Tensor:
+    def moving(self, weights: Array) -> Tensor:
         """What `jumps.moving` gives: nil, with the gradient Σ weight ∂z/∂θ."""
         layers = self.fields.layers
         assert layers is not None
         tensors: list[Tensor] = []
-        gradients: list[Tensor] = []
+        gradients: list[Array] = []
         before = self.x
-        for layer, part, made, later in zip(
-            layers, self.parts, self.activations, (*self.sensitivities, None), strict=True
-        ):
-            own, columns = weights[part], self.columns[part]
-            wide = torch.zeros_like(layer.weight).index_add_(0, columns, own[:, None] * before[part])
-            flat = torch.zeros_like(wide[:, 0]).index_add_(0, columns, own)
-            if later is not None:
-                moved = weights[part.stop :, None] * later
-                wide.addmm_(moved.T, before[part.stop :])
-                flat += moved.sum(0)
+        for k, (layer, part) in enumerate(zip(layers, self.parts, strict=True)):
+            # Of its own places the unit alone, of those of later layers all.
+            by_place = np.zeros((len(self.x) - part.start, len(layer.weight)), weights.dtype)
+            own = part.stop - part.start
+            by_place[np.arange(own), self.columns[part]] = weights[part]
+            if k < len(self.sensitivities):
+                np.multiply(self.sensitivities[k], weights[part.stop :, None], out=by_place[own:])
             tensors.append(layer.weight)
-            gradients.append(wide)
+            gradients.append(by_place.T @ before[part.start :])
             if layer.bias is not None:
                 tensors.append(layer.bias)
-                gradients.append(flat)
-            before = made
+                gradients.append(by_place.sum(0))
+            before = self.activations[k] if k < len(self.activations) else before
+        found = [torch.from_numpy(g).to(t.device) for g, t in zip(gradients, tensors, strict=True)]
         with torch.enable_grad():
-            term: Tensor = _Nil.apply(gradients, *tensors)  # type: ignore[no-untyped-call, unused-ignore]
+            term: Tensor = _Nil.apply(found, *tensors)  # type: ignore[no-untyped-call, unused-ignore]
         return term
 
 
@@ -130,61 +127,82 @@ def bends(fields: Fields, crossings: Crossings) -> Bends:
         ModelChangedError: it makes other calls than when it was looked at.
         InputError: u is cut off from x.
     """
-    layers, columns = fields.layers, crossings.column
+    layers = fields.layers
     assert layers is not None
+    columns = crossings.column.cpu().numpy()
     parts = tuple(slice(a, b) for a, b in pairwise((0, *accumulate(crossings.counts))))
-    x = crossings.place.detach().requires_grad_()
-    with torch.enable_grad():
-        heights, made, value = _followed(fields, x, columns, parts)
-        if not value.requires_grad:
-            raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
-        pulled = [
-            torch.autograd.grad(value, (x, *made), seed, retain_graph=fields.outputs > 1, materialize_grads=True)
-            for seed in _seeds(value, fields.outputs)
-        ]
-    with torch.no_grad():
-        activations = [a.detach() for a in made]
-        below = [layer.slope_below() for layer in layers]
-        own = [[g[p].gather(1, columns[p, None])[:, 0] for g, p in zip(gs, parts, strict=True)] for _, *gs in pulled]
-        jumps = torch.stack([torch.cat([(1 - s) * g for g, s in zip(gs, below, strict=True)]) for gs in own], 1)
-        slopes = torch.stack([by_place for by_place, *_ in pulled], 1)
-        normals, sensitivities = _chain(layers, activations, columns, parts, below)
-        return Bends(
-            fields, x.detach(), columns, parts, heights.cpu().numpy(), activations, sensitivities,
-            normals.cpu().numpy(), value.detach().reshape(len(x), -1), slopes.cpu().numpy(), jumps.cpu().numpy(),
-        )  # fmt: skip
+    x = crossings.place.cpu().numpy()
+    preactivations, activations, gates = _followed(layers, x)
+    value, pulled = _behind(fields, crossings.place.detach(), preactivations, activations)
+    places = np.arange(len(x))
+    heights = np.concatenate([z[places[p], columns[p]] for z, p in zip(preactivations, parts, strict=True)])
+    below = [layer.slope_below() for layer in layers]
+    slopes, jumps = [], []
+    for direct, *along in pulled:
+        found: Any = None
+        gains: list[Array] = []
+        for k in range(len(layers) - 1, -1, -1):
+            by_preactivation, by_activation = along[2 * k : 2 * k + 2]
+            found = _sum(found, by_activation, activations[k])
+            gains.append((1 - below[k]) * found[places[parts[k]], columns[parts[k]]])
+            found = _sum(found * gates[k], by_preactivation, activations[k]) @ layers[k].arrays()[0]
+        slopes.append(_sum(found, direct, found))
+        jumps.append(np.concatenate(gains[::-1]))
+    normals, sensitivities = _chain(layers, gates, columns, parts)
+    return Bends(
+        fields, x, columns, parts, heights, activations[:-1], sensitivities, normals,
+        value.reshape(len(x), -1), np.stack(slopes, 1), np.stack(jumps, 1),
+    )  # fmt: skip
 
 
-def _followed(
-    fields: Fields, x: Tensor, columns: Tensor, parts: Sequence[slice]
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    """z (K,), each layer's activations, and u, as the model itself makes them; the latter with graph."""
-    at = {call.event: k for k, call in enumerate(fields.trace.calls)}
-    shapes = [(len(x), call.columns) for call in fields.trace.calls]
-    own: list[Tensor] = []
-    made: list[Tensor] = []
-    event = -1
+def _behind(
+    fields: Fields, x: Tensor, preactivations: Sequence[Array], activations: Sequence[Array]
+) -> tuple[Tensor, list[list[Array | None]]]:
+    """u, and of each output what it depends on directly: ∂u/∂x, and of each layer ∂u/∂z and ∂u/∂a; None is nought.
 
-    def take(_: str, found: list[Tensor]) -> None:
-        nonlocal event
-        event += 1
-        if event in at and found[0].shape == shapes[at[event]]:
-            part = parts[at[event]]
-            # Taken out at once: the operation may overwrite it in place.
-            own.append(found[0].detach()[part].gather(1, columns[part, None])[:, 0])
-
-    def keep(result: Tensor) -> None:
-        if event in at:
-            made.append(result)
-
-    with Interception(take, made=keep):
+    The model is run behind its layers alone, of which all is known.
+    """
+    layers = fields.layers
+    assert layers is not None
+    leaves = [x.requires_grad_()]
+    for z, a in zip(preactivations, activations, strict=True):
+        leaves += [torch.from_numpy(array).to(x.device).requires_grad_() for array in (z, a)]
+    with torch.enable_grad(), Replay(layers, x, list(zip(leaves[1::2], leaves[2::2], strict=True))) as replay:
         value = fields.model(x)
-    if not len(own) == len(made) == len(parts):
+    if not replay.whole:
         raise ModelChangedError(
             "model: it makes other operations than when it was looked at; one that does not change from call to call "
             "would be right"
         )
-    return torch.cat(own), made, value
+    if not value.requires_grad:
+        raise InputError("model: what it returns is cut off from x; no detach() or no_grad() would be right")
+    pulled = [
+        torch.autograd.grad(value, leaves, seed, retain_graph=fields.outputs > 1, allow_unused=True)
+        for seed in _seeds(value, fields.outputs)
+    ]
+    return value.detach(), [[None if g is None else g.cpu().numpy() for g in row] for row in pulled]
+
+
+def _followed(layers: Sequence[Layer], x: Array) -> tuple[list[Array], list[Array], list[Array]]:
+    """Of each layer pre-activations and activations (K, N), and the slopes between them."""
+    out: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
+    h = x
+    for layer in layers:
+        z = layer.before(h)
+        h = layer.after(z)
+        below = z.dtype.type(layer.slope_below())
+        for kept, array in zip(out, (z, h, np.where(z > 0, z.dtype.type(1), below)), strict=True):
+            kept.append(array)
+    return out
+
+
+def _sum(first: Array | None, second: Array | None, like: Array) -> Array:
+    """Of two arrays, each absent where it is nought."""
+    if first is None or second is None:
+        found = second if first is None else first
+        return np.zeros_like(like) if found is None else found
+    out: Array = first + second
+    return out
 
 
 def _seeds(value: Tensor, outputs: int) -> list[Tensor]:
@@ -195,20 +213,16 @@ def _seeds(value: Tensor, outputs: int) -> list[Tensor]:
 
 
 def _chain(
-    layers: Sequence[Layer],
-    activations: Sequence[Tensor],
-    columns: Tensor,
-    parts: Sequence[slice],
-    below: Sequence[float],
-) -> tuple[Tensor, list[Tensor]]:
+    layers: Sequence[Layer], gates: Sequence[Array], columns: Array, parts: Sequence[slice]
+) -> tuple[Array, list[Array]]:
     """∂z/∂x (K, d), and of each layer but the last ∂z/∂(its own pre-activations), from the last layer to the first."""
-    out: list[Tensor] = []
-    found = layers[-1].weight[columns[parts[-1]]]
+    out: list[Array] = []
+    found = layers[-1].arrays()[0][columns[parts[-1]]]
     for k in range(len(layers) - 2, -1, -1):
-        on = activations[k][parts[k].stop :] > 0
-        found = found * (on if not below[k] else torch.where(on, 1.0, below[k]))
+        found = found * gates[k][parts[k].stop :]
         out.append(found)
-        found = torch.cat([layers[k].weight[columns[parts[k]]], found @ layers[k].weight])
+        weight = layers[k].arrays()[0]
+        found = np.concatenate([weight[columns[parts[k]]], found @ weight])
     return found, out[::-1]
 
 

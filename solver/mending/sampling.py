@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -137,8 +138,9 @@ def sampled(fields: Fields, density: Density, found: Crossings, domain: Domain, 
         rows, terms = [], []
         for each in some:
             bent = bends(fields, each)
-            rows.append(torch.from_numpy(bent.weights(density, each, size)).to(each.place.device))
-            terms.append(bent.moving(share * rows[-1].nan_to_num()))
+            own = bent.weights(density, each, size)
+            rows.append(torch.from_numpy(own))
+            terms.append(bent.moving(share * np.nan_to_num(own)))
         return torch.cat(rows), terms[0] if len(terms) == 1 else torch.stack(terms).sum()
     weights = torch.cat([coefficients(fields, density, each, size) for each in some])
     factors = share * weights.nan_to_num()

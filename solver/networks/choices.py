@@ -5,11 +5,13 @@ from typing import Literal
 from ...verify.choices import Rule as Rule
 
 Activation = Literal["relu", "leaky-relu", "relu2", "tanh", "sigmoid", "softplus", "swish", "gelu", "sin", "silu"]
-Gradient = Literal["autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk"]
+Gradient = Literal[
+    "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk", "autodiff-summed", "smoothed"
+]  # fmt: skip
 EnergyForm = Literal["ritz", "strong"]
 DrawnRule = Literal["uniform", "stratified", "quasi-random"]
-FitRule = Literal[Rule, "conforming", DrawnRule]
-Optimizer = Literal["adam", "sgd", "lbfgs", "adam-lbfgs", "varpro", "newton"]
+FitRule = Literal[Rule, "conforming", "adaptive", DrawnRule]
+Optimizer = Literal["adam", "sgd", "lbfgs", "adam-lbfgs", "varpro", "newton", "block-newton", "r-adaptive"]
 ScheduleName = Literal["cosine", "exponential", "step", "one-cycle"]
 Initial = Literal["paper", "torch", "even", "density"]
 Precision = Literal["float64", "float32"]

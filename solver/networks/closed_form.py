@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 # Rows of the table: the coefficients of a², a·g, g², a, g, 1 in the density on a piece where the network is a·x + g,
 # integrated; then κD·ℓ′, κD·D′ and κD² themselves, from which the Dirac terms at a kink are made.
-_INTEGRATED = 6
+INTEGRATED = 6
 
 
 def _rows(piece: Piece) -> list[sympy.Expr]:
@@ -55,7 +55,7 @@ def _table(problem: RitzProblem) -> Table:
     pieces = []
     for piece in problem.pieces:
         pieces.append((float(piece.left), float(piece.right), vectorised(_rows(piece))))
-    return table(pieces, _INTEGRATED, problem.name)
+    return table(pieces, INTEGRATED, problem.name)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ClosedForm:
         place: about which all is told; see `centre`.
         left, right: the ends of the domain, less the place.
         leak: slope of the activation left of its kink.
-        table: moments and Dirac factors of the problem.
+        table: moments and Dirac factors of the problem; see `node_sums` for those of a grid.
         whole: the six moments over the whole domain, (6, 1, 1).
         ends: point loads, flux and penalty terms.
     """
@@ -179,5 +179,5 @@ def closed_form(problem: RitzProblem, architecture: Architecture) -> ClosedForm:
     near = centred(problem) if place else problem
     made = _table(near)
     left, right = (float(e) for e in near.domain)
-    whole = made(torch.tensor([right], dtype=torch.float64))[:_INTEGRATED, None]
+    whole = made(torch.tensor([right], dtype=torch.float64))[:INTEGRATED, None]
     return ClosedForm(place, left, right, leak, made, whole, point_terms(near, torch.float64, torch.device("cpu")))

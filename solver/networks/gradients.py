@@ -18,12 +18,15 @@ from .choices import Gradient
 from .closed_form import closed_form
 from .conforming import conforming_energy
 from .differences import advise_step, central_differences
-from .drawn import DRAWN, DrawnEnergy
-from .energies import ENERGIES, Energy, grid_energy, strong_energy
+from .drawn import ADAPTIVE, DRAWN, AdaptiveEnergy, DrawnEnergy
+from .energies import ENERGIES, Energy, grid_energy, node_sums, strong_energy
+from .smoothing import smoothed_energy
 
 GRADIENTS: tuple[str, ...] = get_args(Gradient)
 # Of the integral: they need no nodes.
 OF_THE_INTEGRAL = ("exact", "bulk")
+# Of networks with kinks on fixed nodes.
+_OF_A_GRID = ("autodiff-summed", "smoothed")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.
 FINE_POINTS = 1000
 
@@ -55,7 +58,7 @@ def objective(
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> Objective:
-    """The energy of a problem on a quadrature, with one of six gradients.
+    """The energy of a problem on a quadrature, with one of eight gradients.
 
     Args:
         problem: gives κ, ρ, f, D, lift and ends.
@@ -64,10 +67,13 @@ def objective(
             "dirac-nearest", "dirac-mean": autodiff plus the derived Dirac terms, taken at the node nearest to each
             kink (Eq. 10) or at the kink with the mean of the one-sided limits. "exact": of the integral; in closed
             form for one hidden layer, else by autograd through the kink-conforming rule. It needs no nodes. "bulk": the
-            same without its Dirac terms, which is autodiff on an infinitely fine grid.
+            same without its Dirac terms, which is autodiff on an infinitely fine grid. "autodiff-summed": autodiff's to
+            rounding, the nodes between two kinks added up beforehand, for grids of very many. "smoothed": autodiff of
+            the same sum with every kink rounded off over two cells to each side.
         energy: "ritz" or "strong".
         rule: "midpoint", "endpoint-mean", "trapezoid", "gauss-legendre"; "conforming": Gauss points between the kinks,
-            with which autodiff is exact; or points drawn anew at each step, "uniform", "stratified" or "quasi-random".
+            with which autodiff is exact; "adaptive": midpoints of cells halved where the integrand asks for it; or
+            points drawn anew at each step, "uniform", "stratified" or "quasi-random".
         points: nodes in all; for "conforming" about as many.
         difference_step: ε; None: the adviser's, from the present weights.
         dtype: of the numbers.
@@ -79,7 +85,7 @@ def objective(
     device = device or torch.device("cpu")
     require_known("gradient", gradient, GRADIENTS)
     require_known("energy", energy, ENERGIES)
-    strategic = gradient in OF_THE_INTEGRAL or gradient.startswith("dirac")
+    strategic = gradient in (*OF_THE_INTEGRAL, *_OF_A_GRID) or gradient.startswith("dirac")
     if strategic and not architecture.activation.kinked:
         raise InputError(
             f"gradient: {architecture.activation.name} has no kinks, and {gradient!r} nothing to add to autodiff, "
@@ -98,13 +104,14 @@ def objective(
         # Three Gauss points integrate the quadratic part exactly for κ = 1, D = x(1 − x).
         discrete: Energy = conforming_energy(problem, architecture, max(3, -(-points // pieces)))
         nodes = None
-    elif rule in DRAWN:
+    elif rule in (*DRAWN, ADAPTIVE):
         if gradient != "autodiff" or energy == "strong":
             raise InputError(
-                f"rule: points of {rule!r} are drawn anew at each step, for autodiff of the Ritz energy; 'midpoint' "
+                f"rule: points of {rule!r} are other ones at each step, for autodiff of the Ritz energy; 'midpoint' "
                 "would be right"
             )
-        discrete, nodes = DrawnEnergy(problem, architecture, rule, points), None
+        own = AdaptiveEnergy if rule == ADAPTIVE else DrawnEnergy
+        discrete, nodes = own(problem, architecture, rule, points), None
     else:
         nodes = mesh(problem, rule, points, dtype, device)
         discrete = (grid_energy if energy == "ritz" else strong_energy)(problem, architecture, nodes)
@@ -114,6 +121,12 @@ def objective(
         raise InputError(
             f"rule: with 'conforming' autodiff is exact, and {gradient!r} is not needed; 'autodiff' is right"
         )
+    if gradient == "smoothed":
+        smoothed = smoothed_energy(problem, architecture, nodes)
+        return Objective(gradient, smoothed, autodiff(smoothed))
+    if gradient == "autodiff-summed":
+        summed = node_sums(problem, architecture, rule, points)
+        return Objective(gradient, summed.energy, summed.energy_and_bulk)
     if gradient == "finite-difference":
         return _finite_difference(problem, architecture, discrete, nodes, difference_step)
     if not architecture.shallow:

@@ -13,6 +13,7 @@ from ..data.statement import data
 from ..training.checks import Check
 from ..training.runs import Run
 from .kinks import kinks_of
+from .plateaux import plateaux
 
 Array = NDArray[Any]
 
@@ -60,13 +61,29 @@ def fails_though_wide_enough(runs: Mapping[str, Run]) -> list[Check]:
             _median(relu) >= _NOTABLY * _median(exact),
             papers=False,
         ),
+        _plateaux_of(relu),
     ]
+
+
+def _plateaux_of(run: Run) -> Check:
+    found, networks = plateaux(run.energy_gap), len(run.stops)
+    held = sum(p.count for p in found)
+    return Check(
+        f"Autodiff ends at few places, not around a median: of {networks} gaps {', '.join(map(str, found)) or 'none'} "
+        f"lie together, {networks - held} by themselves.",
+        held > networks / 2,
+        papers=False,
+    )
 
 
 def as_good_as_tanh(runs: Mapping[str, Run]) -> list[Check]:
     """Figure 4."""
     squared, tanh, relu = (runs[n] for n in ("relu2-autodiff", "tanh-autodiff", "relu-autodiff"))
     stuck = int(squared.stuck.sum())
+    where = ""
+    if stuck:
+        high, low = (float(np.median(squared.energy_gap[s])) for s in (squared.stuck, ~squared.stuck))
+        where = f", at {high:.3g} (median), and {len(squared.stops) - stuck} end at {low:.3g}"
     return [
         Check(
             f"ReLU² is much better than ReLU: median gap {_median(relu):.3g} of ReLU, {_median(squared):.3g} of ReLU².",
@@ -77,7 +94,7 @@ def as_good_as_tanh(runs: Mapping[str, Run]) -> list[Check]:
             _median(squared) < _SAME * _median(tanh),
         ),
         Check(
-            f"No network of ReLU² is stuck in a local minimum: {stuck} of {len(squared.stops)} are.",
+            f"No network of ReLU² is stuck in a local minimum: {stuck} of {len(squared.stops)} are{where}.",
             stuck == 0,
             papers=False,
         ),

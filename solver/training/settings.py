@@ -14,7 +14,7 @@ from ...verify.errors import InputError
 from ..networks.architecture import Architecture
 from ..networks.choices import Optimizer
 from ..networks.differences import check_step
-from ..networks.drawn import DRAWN
+from ..networks.drawn import ADAPTIVE, DRAWN
 from ..networks.gradients import OF_THE_INTEGRAL
 from .adam import Schedule, check_schedule
 
@@ -70,9 +70,10 @@ class Settings:
                 raise InputError(
                     f"difference_step: {self.gradient!r} takes no differences; gradient='finite-difference' is right"
                 )
-        if self.rule in DRAWN and self.optimizer not in ("adam", "sgd") and self.gradient not in OF_THE_INTEGRAL:
+        own = self.rule in (*DRAWN, ADAPTIVE)
+        if own and self.optimizer not in ("adam", "sgd") and self.gradient not in OF_THE_INTEGRAL:
             raise InputError(
-                f"rule: {self.rule!r} draws other points at each step, and {self.optimizer!r} compares energies; "
+                f"rule: {self.rule!r} has other points at each step, and {self.optimizer!r} compares energies; "
                 "optimizer='adam' would be right"
             )
         check_schedule(self.schedule)

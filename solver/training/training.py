@@ -22,7 +22,8 @@ from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
 from .adam import Adam, GradientDescent, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState
-from .newton import SaddleFreeNewton, twice_differentiable
+from .mesh import MeshAdam
+from .newton import BlockNewton, SaddleFreeNewton, twice_differentiable
 from .observation import Observation, Observer
 from .progress import progress_bar
 from .projection import VariableProjection
@@ -32,9 +33,11 @@ from .settings import Settings
 from .starts import GIVEN, initial_parameters
 
 Callback = Callable[[Observation], object]
-Optimiser = Adam | QuasiNewton | VariableProjection
+Optimiser = Adam | QuasiNewton | VariableProjection | MeshAdam
+# Optimisers that move kinks.
+_OF_KINKS = ("block-newton", "r-adaptive")
 # Optimisers that have one phase, by their names.
-_ALONE = ("varpro", "newton", "sgd")
+_ALONE = ("varpro", "newton", "block-newton", "r-adaptive", "sgd")
 
 
 def fit(
@@ -75,18 +78,21 @@ def fit(
             and for points drawn anew at each step, see `fit_box`.
         width: neurons of the hidden layer, or of several.
         activation: see `kinkproof.solver.networks.activations.ACTIVATIONS`.
-        gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact" or "bulk"; see `objective`.
+        gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk", "autodiff-summed" or
+            "smoothed"; see `objective`.
         steps: of the optimiser (epochs; every step sees all nodes).
-        learning_rate: of ADAM and of gradient descent.
+        learning_rate: of ADAM, on whatever, and of gradient descent.
         points: quadrature nodes.
         seeds: one network each; the same seed always starts from the same parameters, whatever the gradient.
-        rule: of the quadrature; "conforming" follows the kinks; "uniform", "stratified" and "quasi-random" draw points
-            anew at each step.
+        rule: of the quadrature; "conforming" follows the kinks; "adaptive" halves cells where the integrand asks for
+            it; "uniform", "stratified" and "quasi-random" draw points anew at each step.
         energy: "ritz" (Eq. 2) or "strong" (Eq. 1, squared).
         difference_step: ε of central differences; None: the adviser's.
         optimizer: "adam"; "sgd": gradient descent; "lbfgs"; "adam-lbfgs": first one, then the other; "varpro": variable
-            projection, the outer weights by a linear solve at every step of L-BFGS over all others; or "newton":
-            saddle-free Newton on the whole Hessian.
+            projection, the outer weights by a linear solve at every step of L-BFGS over all others; "newton":
+            saddle-free Newton on the whole Hessian; "block-newton": the outer weights by a linear solve and one Newton
+            step on the kinks, in turn; or "r-adaptive": the outer weights by a linear solve, the kinks as the nodes of
+            a mesh that ADAM moves.
         lbfgs_steps: of "adam-lbfgs", how many of the steps are the latter's; by default a tenth.
         schedule: of ADAM's learning rate: "cosine", "exponential", "step", "one-cycle", or a function that makes a
             torch schedule for an optimiser.
@@ -278,6 +284,20 @@ def _optimiser(kind: str, problem: RitzProblem, settings: Settings, followed: Ob
         return QuasiNewton(followed, theta)
     if kind == "varpro":
         return VariableProjection(followed, theta, settings.architecture)
+    if kind in _OF_KINKS:
+        if not settings.architecture.shallow or not settings.architecture.activation.kinked:
+            raise InputError(
+                f"optimizer: {kind!r} moves the kinks of one layer, which {settings.width} neurons with "
+                f"{settings.activation} do not have; 'varpro' would be right"
+            )
+        if kind == "block-newton":
+            energy = twice_differentiable(problem, settings, followed)
+            return BlockNewton(followed, theta, settings.architecture, energy)
+        left, right = (float(e) for e in problem.domain)
+        return MeshAdam(
+            followed, theta, settings.architecture, (left, right), settings.learning_rate, settings.schedule,
+            settings.steps,
+        )  # fmt: skip
     if kind == "newton":
         return SaddleFreeNewton(followed, theta, twice_differentiable(problem, settings, followed))
     steps = settings.steps - settings.lbfgs_steps

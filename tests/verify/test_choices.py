@@ -55,7 +55,7 @@ def test_what_a_type_checker_knows_is_what_there_is() -> None:
     """Each `Literal` beside the table of what answers to these names."""
     pairs = [
         (Rule, quadrature.RULES),
-        (choices.FitRule, (*quadrature.RULES, "conforming", *drawn.DRAWN)),
+        (choices.FitRule, (*quadrature.RULES, "conforming", drawn.ADAPTIVE, *drawn.DRAWN)),
         (choices.Activation, (*activations.ACTIVATIONS, *activations._ALIASES)),
         (choices.ScheduleName, adam.SCHEDULES),
         (choices.Precision, tuple(settings._TYPES)),

@@ -27,6 +27,8 @@ from .seeing.model import Model
 from .seeing.operations import ROOTS
 from .seeing.source_lines import at, line_of_error, sentence
 from .space.audit import audit_in_space, in_several_inputs, inputs_of
+from .space.domains import as_domain
+from .space.terms import stated_in_space
 from .telling.model_findings import ModelAudit, Route
 
 # Agreement of the two routes: rounding of sums over thousands of terms that cancel, and no more.
@@ -75,7 +77,9 @@ def audit_model(
             stiffness of the script for instance, are judged like the model's parameters.
         domain: the interval.
         terms: further pairs of a density and a piece of the domain: an interval (a, b), None for all of it, a point or
-            a list of points, of which the mean is taken (with data in its closure, a mean-square misfit).
+            a list of points, of which the mean is taken (with data in its closure, a mean-square misfit). In several
+            inputs a number or a pair for each, ((0, 1), 0) for a side of a square, a `Segment`, "boundary", a domain
+            within, or points.
         loss_of: what is made of ∫ density dx and the terms, in this order, each a number: a Rayleigh quotient, a
             penalty of an integral, a logarithm. By default their sum.
         parameters: name → tensor, for a function; in JAX any pytree of arrays, as flax has them.
@@ -98,9 +102,7 @@ def audit_model(
         under_audit, advise, told = trained(rule, quadrature, loss, points), None, None
         if several and ends is not None:
             raise InputError("ends: in several inputs there are none; a density alone would be right")
-        if several and (terms or loss_of is not None or density is None):
-            raise InputError("terms, loss_of: in several inputs one integral is judged; one density is right")
-        composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
+        composed = stated(density, terms, loss_of, interval) if (terms or loss_of is not None) and not several else None
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
@@ -109,14 +111,14 @@ def audit_model(
                 from .jax.advice import advice
                 from .jax.sums import Sums
 
-                if composed is not None:
+                if terms or loss_of is not None:
                     raise InputError("terms, loss_of: they are for models in torch; loss= in JAX would be right")
                 told = functions.read(model, parameters, density, ends, inputs_of(domain) if several else 1)
                 model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
                 under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
         if several:
-            assert density is not None
-            return audit_in_space(model, density, domain, parameters, under_audit, progress, told, advise)
+            parts = stated_in_space(density, terms, loss_of, as_domain(domain), domain)
+            return audit_in_space(model, parts, domain, parameters, under_audit, progress, told, advise)
         prepared = prepare(model, interval, parameters)
         if told is not None:
             told.check(prepared, probes(interval))

@@ -15,9 +15,11 @@ from ..choices import unknown
 from ..errors import InputError
 from .case import DELTAS, Case
 from .deep_case import DeepCase
+from .plane_case import PlaneCase
 
-# The newest that is read. A pack is written in the oldest that can hold it: with cases of several layers 2, else 1.
-SCHEMA_VERSION = 2
+# The newest that is read. A pack is written in the oldest that can hold it: with cases of two inputs 3, else of several
+# layers 2, else 1.
+SCHEMA_VERSION = 3
 # Where the checksum stands in the file, this stands while it is computed.
 BLANK_CHECKSUM = "0" * 64
 _SHIPPED = Path(__file__).parent / "data"
@@ -156,6 +158,8 @@ def _read(path: Path) -> Pack:
 def _cases(pack: str, record: Mapping[str, Any]) -> list[Case]:
     """One case, or on a grid one for each discrete delta that has a value there."""
     whole = f"{pack}/{record['id']}"
+    if "polygon" in record:
+        return [PlaneCase(whole, record)]
     if "network" in record:
         return [DeepCase(whole, record)]
     if "grid" not in record:

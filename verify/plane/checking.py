@@ -52,8 +52,11 @@ def functions(expressions: list[Any], exact: bool) -> Any:
     def evaluate(x: Array, y: Array) -> list[Array]:
         if not exact:
             return [np.broadcast_to(v, x.shape) for v in found(x, y)]
-        rows = [found(p, q) for p, q in zip(x.ravel(), y.ravel(), strict=True)]
-        return [np.array(column, dtype=object).reshape(x.shape) for column in zip(*rows, strict=True)]
+        # Also of no points at all, as on a line that does not cross the polygon.
+        out = np.empty((x.size, len(expressions)), dtype=object)
+        for row, p, q in zip(out, x.ravel(), y.ravel(), strict=True):
+            row[:] = found(p, q)
+        return [column.reshape(x.shape) for column in out.T]
 
     return evaluate
 

@@ -17,8 +17,9 @@ import numpy as np
 import sympy
 
 from ..errors import InputError
+from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, X, Y, require_network
-from ..statement.plane_network import PlaneBlocks, PlaneNetwork
+from ..statement.plane_network import PlaneNetwork
 from .cells import Cell, cells
 from .derivation import AFFINE
 

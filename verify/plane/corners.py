@@ -14,8 +14,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, X, Y
-from ..statement.plane_network import PlaneBlocks, PlaneNetwork
+from ..statement.plane_network import PlaneNetwork
 from .cells import Cell, Line, cells
 from .checking import array, edge_terms, functions, nodes_and_weights, number
 

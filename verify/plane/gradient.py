@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Degeneracy, NondifferentiableError
+from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, require_network
-from ..statement.plane_network import PlaneBlocks, PlaneNetwork
+from ..statement.plane_network import PlaneNetwork
 from ..values import Value
 from .degeneracies import clearance, degeneracies
 from .energy import GUARD_DIGITS, energy_of, refined, require_rational

@@ -1,4 +1,4 @@
-"""The three blocks of a network's parameters, and one number for each parameter; NumPy only."""
+"""The three blocks of a network's parameters, in one input and in two: a number for each parameter; NumPy only."""
 
 from __future__ import annotations
 
@@ -43,3 +43,34 @@ class Blocks(Value):
     def map(self, function: Callable[[Array], Array]) -> Self:
         """Apply a function to each block."""
         return type(self)(*(function(getattr(self, n)) for n in BLOCKS))
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneBlocks(Blocks):
+    """One number for each parameter: hidden weights (N, 2), hidden biases (N,) and output weights (N,)."""
+
+    def ravel(self) -> Array:
+        """(4N,): hidden weights row by row, hidden biases, output weights."""
+        return np.concatenate([np.ravel(getattr(self, n)) for n in BLOCKS])
+
+    @classmethod
+    def from_vector(cls, vector: Array) -> Self:
+        """The inverse of `ravel`.
+
+        Raises:
+            InputError: the vector is not (4N,).
+        """
+        return cls(*split_by_neurons(vector, "gradient"))
+
+
+def split_by_neurons(vector: Any, what: str) -> tuple[Array, Array, Array]:
+    """(4N,) → hidden weights (N, 2), hidden biases (N,) and output weights (N,).
+
+    Raises:
+        InputError: the vector is not (4N,).
+    """
+    array = np.asarray(vector)
+    if array.ndim != 1 or not len(array) or len(array) % 4:
+        raise InputError(f"{what}: shape {array.shape} is not that of four numbers a neuron; (4N,) would be right")
+    width = len(array) // 4
+    return array[: 2 * width].reshape(width, 2), array[2 * width : 3 * width], array[3 * width :]

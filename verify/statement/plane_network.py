@@ -1,4 +1,4 @@
-"""One-hidden-layer ReLU networks of two inputs whose parameters are exact numbers, and one number for each of them."""
+"""One-hidden-layer ReLU networks of two inputs whose parameters are exact numbers."""
 
 from __future__ import annotations
 
@@ -12,28 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..values import Value
-from .blocks import BLOCKS, Blocks
+from .blocks import BLOCKS, split_by_neurons
 from .network import exact_array, rational_array
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class PlaneBlocks(Blocks):
-    """One number for each parameter: hidden weights (N, 2), hidden biases (N,) and output weights (N,)."""
-
-    def ravel(self) -> Array:
-        """(4N,): hidden weights row by row, hidden biases, output weights."""
-        return np.concatenate([np.ravel(getattr(self, n)) for n in BLOCKS])
-
-    @classmethod
-    def from_vector(cls, vector: Array) -> Self:
-        """The inverse of `ravel`.
-
-        Raises:
-            InputError: the vector is not (4N,).
-        """
-        return cls(*_split(vector, "gradient"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +55,7 @@ class PlaneNetwork(Value):
     @classmethod
     def from_vector(cls, parameters: Array) -> Self:
         """The inverse of `ravel`: (4N,) → network."""
-        return cls(*_split(parameters, "network"))
+        return cls(*split_by_neurons(parameters, "network"))
 
     @classmethod
     def random(cls, width: int, seed: int) -> Self:
@@ -96,11 +78,3 @@ class PlaneNetwork(Value):
     def ravel(self) -> Array:
         """(4N,) float64: hidden weights row by row, hidden biases, output weights."""
         return np.concatenate([np.asarray(getattr(self, n), dtype=float).ravel() for n in BLOCKS])
-
-
-def _split(vector: Any, what: str) -> tuple[Array, Array, Array]:
-    array = np.asarray(vector)
-    if array.ndim != 1 or not len(array) or len(array) % 4:
-        raise InputError(f"{what}: shape {array.shape} is not that of four numbers a neuron; (4N,) would be right")
-    width = len(array) // 4
-    return array[: 2 * width].reshape(width, 2), array[2 * width : 3 * width], array[3 * width :]

@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 # Relative to what the gradient adds up; the rounding of û′ − u′ comes on top.
 STATIONARY = 1e-8
 _ESSENTIAL = 1e-9
+# A network so near to the bound of free kinks has reached it.
+_REACHED = 1e-3
 COMPARED = ("width", "kinks")
 
 
@@ -52,7 +54,8 @@ class Certificate:
             by Newton and, at equal width, made a network of so many neurons; None where there are too many kinks for a
             grid that says something.
         bound: energy gap of the best `width` free kinks found, whether or not as many neurons can have them: no network
-            of this width is better. None where it was not looked for.
+            of this width is better. None where it was not looked for. Where the kinks of the bound all bend one way and
+            no line vanishes at an end, no network reaches it (MATH 11), and `reference` is the best known, not proven.
     """
 
     kinks: int
@@ -96,6 +99,11 @@ class Certificate:
     def is_stationary(self) -> bool:
         """Is the gradient rounding beside its terms?"""
         return self.stationarity <= STATIONARY + self.rounding
+
+    @property
+    def bound_reached(self) -> bool | None:
+        """Is the gap that of as many free kinks as there are neurons, to a thousandth? None where that is not known."""
+        return None if self.bound is None else self.energy_gap <= (1 + _REACHED) * self.bound
 
     @property
     def better_known(self) -> bool:

@@ -122,7 +122,9 @@ def carries(energy: FacedEnergy) -> bool:
     by_left, by_right = _barycentric(fit.knots)
     size = np.abs(by_left * fit.values[:-1]) + np.abs(by_right * fit.values[1:])
     rest = np.abs(uncarried(fit.knots, fit.values, energy.falling))
-    return bool((rest <= _CARRIED * (size @ np.abs(alternation(energy.falling)))).all())
+    # Where all face one way it is the line of one element that vanishes: beside the lines of the others, not its own.
+    summed = np.maximum(size @ np.abs(alternation(energy.falling)), size.max(axis=1))
+    return bool((rest <= _CARRIED * summed).all())
 
 
 def condition_rows(fit: Fit, weights: Array) -> Array:

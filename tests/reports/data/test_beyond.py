@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kinkproof.reports.data import beyond, questions
+from kinkproof.reports.data import beyond, judgements
 from kinkproof.reports.data.beyond import Answer, Arm, beyond_study, median_band
 from kinkproof.reports.data.cache import Cache
 from kinkproof.reports.data.questions import QUESTIONS
@@ -31,11 +31,15 @@ def test_the_band_of_a_median_covers_nine_samples_of_ten() -> None:
 
 
 def test_an_arm_counts_what_is_on_a_plateau_of_its_own() -> None:
-    arm = Arm.of("x", [row(g, k) for k, g in enumerate([1.0, 1.1, 1.2, 9.0, 9.5])])
-    assert (arm.seeds, arm.median, arm.least, arm.greatest, arm.high) == (5, 1.2, 1.0, 9.5, 2)
+    arm = Arm.of("x", [row(g, k) for k, g in enumerate([1.0, 1.1, 1.2, 9.0, 9.001, 9.002])])
+    assert (arm.seeds, arm.median, arm.least, arm.greatest, arm.high) == (6, 5.1, 1.0, 9.002, 3)
+    assert [str(p) for p in arm.plateaux] == ["3 at 9"]
     assert arm.places == (0.25, 0.75)
     smooth = Arm.of("tanh", [row(1.0, 0, None)])
     assert (smooth.inside, smooth.effective, smooth.places) == (None, None, ())
+
+
+NEAREST = ("variable_projection__L_BFGS", "damped_block_Newton", "r_adaptive_mesh__ADAM")
 
 
 def found(name: str, **gaps: float) -> dict[str, list[Row]]:
@@ -50,7 +54,10 @@ def found(name: str, **gaps: float) -> dict[str, list[Row]]:
     ("name", "holds", "fails"),
     [
         ("Other points", {}, {"stratified__anew": 0.1}),
-        ("Finer grids", {}, {"n___∞": 0.1, "10_000_midpoints": 0.1}),
+        ("Finer grids", {}, {"n___∞": 0.1, "100_000_midpoints": 0.1}),
+        ("The integrand", {"kinks_rounded_off": 0.06, "exact": 0.05}, {"200_adaptive_cells": 0.1}),
+        ("The integrand", {"kinks_rounded_off": 0.06, "exact": 0.05}, {"kinks_rounded_off": 0.15}),
+        ("Nearest methods", dict.fromkeys(NEAREST, 0.0064), {"damped_block_Newton": 0.0075}),
         ("Width", {}, {"500_neurons__autodiff": 0.1}),
         ("Depth", {"10_10__exact": 0.1, "10_10_10__exact": 0.1}, {"10_10__exact": 0.3}),
         ("Precision", {}, {"float32__exact": 0.3}),
@@ -75,7 +82,7 @@ def test_what_questions_share_is_trained_once_and_kept(tmp_path: Any, monkeypatc
     chosen = [BY_NAME["Main conclusion"], BY_NAME["Regression first"]]
     seen: list[str] = []
     monkeypatch.setattr(beyond, "gram_study", lambda *_: None)
-    monkeypatch.setattr(questions, "_solved", lambda: (0.0063, 1.0))
+    monkeypatch.setattr(judgements, "_solved", lambda: (0.0063, 1.0))
     asked: dict[str, Any] = {"steps": 3, "seeds": 2, "questions": chosen, "cache": Cache(tmp_path)}
     study = beyond_study(**asked, progress=seen.append)
     # Eight arms, of which ReLU with autodiff is in both.

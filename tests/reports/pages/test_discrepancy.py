@@ -126,7 +126,17 @@ def test_the_same_audit_gives_the_same_bytes(report: Path, paper_audit: Audit, t
     assert pictures[0] == pictures[1]
 
 
+def one_page(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report has its errors alone: what is asked is how it is written."""
+    monkeypatch.setattr(discrepancy, "compare_neuron", lambda *_: None)
+    for part in ("_finding", "neuron_page", "_missing", "_equations", "_settings"):
+        monkeypatch.setattr(discrepancy, part, lambda *_: errors_page(audit))
+    for part in ("_verdicts", "_differences"):
+        monkeypatch.setattr(discrepancy, part, lambda *_: [])
+
+
 def test_source_date_epoch_sets_the_date(paper_audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_page(paper_audit, monkeypatch)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     metadata = PdfReader(discrepancy_report(paper_audit, tmp_path / "dated.pdf")).metadata
     assert metadata is not None
@@ -136,6 +146,7 @@ def test_source_date_epoch_sets_the_date(paper_audit: Audit, tmp_path: Path, mon
 def test_a_report_is_written_whole_or_not_at_all(
     paper_audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    one_page(paper_audit, monkeypatch)
     target = tmp_path / "report.pdf"
     target.write_bytes(b"before")
     monkeypatch.setattr("kinkproof.verify.files.os.replace", _interrupt)

@@ -49,6 +49,7 @@ def test_the_report_is_whole_and_says_what_it_found(study: LandscapeStudy, folde
     assert "4*pi**2*sin(2*pi*x)" in texts[-1]
 
 
+@pytest.mark.long
 def test_the_same_study_gives_the_same_bytes_also_from_the_cache(study: LandscapeStudy, folder: Path) -> None:
     before = sorted((folder / "cache").iterdir())
     recalled = landscape_study(problems["sine-2"], **SETTINGS, cache=Cache(folder / "cache"))

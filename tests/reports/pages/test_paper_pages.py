@@ -61,7 +61,7 @@ def test_the_report_is_whole_and_has_the_figures_in_order(study: PaperStudy, fol
         assert "Beyond the paper" in text
 
 
-@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("quick", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_first_look_says_so_on_every_page_and_has_no_verdicts(
     study: PaperStudy, folder: Path, quick: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

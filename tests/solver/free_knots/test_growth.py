@@ -10,8 +10,14 @@ from ..statements import ROOT, SINE, WAVE, names, oracle_gap
 WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
 
 
-@pytest.mark.parametrize("problem", [problems["sine-6"], problems["two-materials"], ROOT], ids=names)
-@pytest.mark.parametrize("share", [1e-1, 1e-4])
+@pytest.mark.parametrize(
+    ("problem", "share"),
+    [
+        (problems["sine-6"], 1e-1), (problems["two-materials"], 1e-1), (ROOT, 1e-1), (problems["sine-6"], 1e-4),
+        (ROOT, 1e-4), pytest.param(problems["two-materials"], 1e-4, marks=pytest.mark.long),
+    ],
+    ids=lambda p: getattr(p, "name", p),
+)  # fmt: skip
 def test_networks_grow_until_they_are_good_enough_and_hardly_further(problem: RitzProblem, share: float) -> None:
     from kinkproof.solver.data.strong_solution import strong_solution
 

@@ -19,6 +19,7 @@ import torch
 from kinkproof.solver import Polygon as InTorch
 from kinkproof.solver.jax import Polygon, dirac_sample, dirac_term
 from kinkproof.solver.jax import term as module
+from kinkproof.solver.jax.crossings import axis_lines
 from kinkproof.verify.errors import InputError
 
 from ..mending import reference
@@ -143,6 +144,15 @@ def test_in_the_plane_its_mean_is_what_autodiff_leaves_out(
     missing = case.quotient(v, 1e-4) - case.bulk() @ v
     assert abs(mean @ v - missing) <= 4 * error
     assert abs(missing) > 4 * error
+
+
+def test_on_the_faces_of_a_cube_lines_stand_at_the_places_of_fibonaccis_lattice() -> None:
+    lines = axis_lines(np.array([[0.0, 1.0]] * 3), 5, jax.random.key(0), np.dtype("float64"))
+    golden = (1 + 5**0.5) / 2
+    for k, (first, second) in enumerate([(1, 2), (0, 2), (0, 1)]):
+        steps = np.diff(np.asarray(lines.start)[5 * k : 5 * k + 5], axis=0) % 1
+        np.testing.assert_allclose(steps[:, first], 1 / 5, rtol=1e-12)
+        np.testing.assert_allclose(steps[:, second], 1 / golden, rtol=1e-12)
 
 
 @pytest.mark.long

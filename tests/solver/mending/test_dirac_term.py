@@ -293,6 +293,69 @@ def test_from_one_side_with_its_bend_and_from_both_sides_it_is_the_same(
     assert np.linalg.norm(other) > 0
 
 
+class _Between(torch.nn.Module):
+    """Takes something from between its layers, which a ReLU may overwrite."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first, self.second, self.last = (torch.nn.Linear(n, m).double() for n, m in ((2, 7), (7, 6), (6, 1)))
+        self.way = way
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.first(x)
+        early = z.tanh()
+        h = torch.relu(z) if self.way == "beside" else torch.relu_(z)
+        second = self.second(z if self.way == "by another name" else h)
+        more = (h * early).sum(1, keepdim=True) + second.sin().sum(1, keepdim=True)
+        out: torch.Tensor = self.last(torch.relu(second)) * (1 + more)
+        return out * (x * (1 - x)).prod(1, keepdim=True)
+
+
+@pytest.mark.parametrize("way", ["beside", "in place", "by another name"])
+def test_what_a_model_takes_from_between_its_layers_is_counted(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = _Between(way)
+    parameters = list(net.parameters())
+
+    def energy(x: torch.Tensor, u: torch.Tensor, du: torch.Tensor) -> torch.Tensor:
+        return (du**2).sum(1) / 2 - u
+
+    def gradient() -> torch.Tensor:
+        term = dirac_term(energy, net, ((0, 1), (0, 1)), lines=30, generator=torch.Generator().manual_seed(0))
+        found = torch.autograd.grad(term, parameters, allow_unused=True, materialize_grads=True)
+        return torch.cat([g.flatten() for g in found])
+
+    one = gradient()
+    monkeypatch.setattr(module, "rectified", lambda *_: False)
+    other = gradient()
+    # Rounding of ∇u over the step of 4e-10 at which both sides are seen.
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-6 * float(other.norm()))
+    assert float(other.norm()) > 0
+
+
+def test_another_layer_of_the_same_shape_is_noticed() -> None:
+    layers = [torch.nn.Linear(2, 7).double(), torch.nn.Linear(7, 1).double()]
+
+    def model(x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = layers[1](torch.relu(layers[0](x)))[:, 0]
+        return found
+
+    def energy(x: torch.Tensor, u: torch.Tensor, du: torch.Tensor) -> torch.Tensor:
+        return (du**2).sum(1) / 2
+
+    def gradients() -> list[torch.Tensor | None]:
+        term = dirac_term(energy, model, ((-1, 1), (-1, 1)), generator=torch.Generator().manual_seed(0))
+        return list(torch.autograd.grad(term, layers[0].weight, allow_unused=True))
+
+    (first,) = gradients()
+    layers[0] = torch.nn.Linear(2, 7).double()
+    (second,) = gradients()
+    assert first is not None
+    assert second is not None
+    assert bool(second.any())
+    assert not torch.equal(first, second)
+
+
 def test_a_frozen_layer_gets_no_gradient() -> None:
     case = copy.deepcopy(CASES[1])
     case.network[0].weight.requires_grad_(False)

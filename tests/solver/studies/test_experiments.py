@@ -55,7 +55,7 @@ def test_a_verdict_follows_the_data() -> None:
     # After 60 steps ReLU is near where it started: the claim fails or holds as the runs in its places do.
     assert judged("figure-1", relu_autodiff="relu-regression", tanh_autodiff="relu-regression") == (
         "not borne out",
-        [False, False, False, False],
+        [False, False, False, False, False],
     )
     found, held = judged("figure-1", tanh_autodiff="relu-regression")
     assert (found, held[:3]) == ("borne out", [True, True, True])

@@ -46,7 +46,16 @@ def _difference_rows(problem: RitzProblem, network: DeepNetwork, density: Any, r
         return np.array(out)
 
 
-@pytest.mark.parametrize(("problem", "network", "density"), CASES, ids=["sine", "quartic", "wide", "ends", "surface"])
+NAMES = ["sine", "quartic", "wide", "ends", "surface"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "network", "density"),
+    [
+        pytest.param(*case, id=name, marks=[pytest.mark.long] * (name == "surface"))
+        for name, case in zip(NAMES, CASES, strict=True)
+    ],
+)
 def test_it_is_the_derivative_of_the_gradient(problem: RitzProblem, network: DeepNetwork, density: Any) -> None:
     # 120 digits of a density are many Gauss points: there some rows, of each layer at least one.
     rows = range(0, len(network.ravel()), 1 if density is None else 7)

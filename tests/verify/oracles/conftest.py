@@ -9,10 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from kinkproof.verify import DeepNetwork, RitzProblem, ShallowNetwork, problems
-from kinkproof.verify.oracles import Case, generate
+from kinkproof.verify import DeepNetwork, PlaneNetwork, PlaneProblem, RitzProblem, ShallowNetwork, problems
+from kinkproof.verify.oracles import Case, generate, load
 from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.making.shipped import random_network
+from kinkproof.verify.oracles.plane_case import PlaneCase
 
 
 @cache
@@ -24,13 +25,25 @@ def _items(stated: dict[str, object]) -> frozenset[tuple[str, object]]:
     return frozenset((k, tuple(v) if isinstance(v, list) else v) for k, v in stated.items())
 
 
-def problem_of(case: Case) -> RitzProblem:
+@cache
+def _plane_problem(pack: str, case: str) -> PlaneProblem:
+    stated = load(pack)[case].problem
+    given = {k: v for k, v in stated.items() if not k.endswith("_slopes")}
+    edges = {n: {int(k): v for k, v in stated[n].items()} for n in ("fluxes", "essential")}
+    return PlaneProblem(**given | edges)
+
+
+def problem_of(case: Case) -> RitzProblem | PlaneProblem:
+    if isinstance(case, PlaneCase):
+        return _plane_problem(*case.id.split("/"))
     stated = {k: v for k, v in case.problem.items() if not k.endswith("_slope")}
     kinds = {dict: _items, list: tuple, str: str}
     return _problem(tuple((k, kinds[type(v)](v)) for k, v in stated.items()))
 
 
-def network_of(case: Case) -> ShallowNetwork | DeepNetwork:
+def network_of(case: Case) -> ShallowNetwork | DeepNetwork | PlaneNetwork:
+    if isinstance(case, PlaneCase):
+        return PlaneNetwork(*(case.record["parameters"][n]["exact"] for n in case.record["parameters"]))
     if isinstance(case, DeepCase):
         stored = case.record["network"]
         weights, biases = ([k[n]["exact"] for k in stored["layers"]] for n in ("weights", "biases"))

@@ -11,6 +11,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from kinkproof.verify.oracles import packs
 
 ROOT = Path(__file__).parents[3]
 
@@ -216,6 +217,143 @@ def test_autodiff_against_the_deep_pack(oracle_case):
 """
 
 
+# The author of a library for the plane: level lines, split where they meet kinks and edges, Gauss points between, and
+# the Dirac term at every kink that is met. Called with the name of a fault, it has it.
+PLANE_LIBRARY = '''
+import numpy as np
+
+NODES, WEIGHTS = (v / 2 for v in np.polynomial.legendre.leggauss(16))
+NODES = NODES + 0.5
+
+
+def split(marks):
+    """Gauss points and weights between neighbouring marks (..., K)."""
+    step = np.diff(marks)[..., None]
+    x, dx = marks[..., :-1, None] + step * NODES, step * WEIGHTS
+    return x.reshape(*marks.shape[:-1], -1), dx.reshape(*marks.shape[:-1], -1)
+
+
+def heights(w, b, corners):
+    """All y at which two kink lines, or a kink line and an edge, meet, and those of the corners."""
+    out = list(corners[:, 1])
+    for i in range(len(b)):
+        for j in range(i):
+            cross = w[i, 0] * w[j, 1] - w[i, 1] * w[j, 0]
+            if cross:
+                out.append((b[i] * w[j, 0] - w[i, 0] * b[j]) / cross)
+        z = corners @ w[i] + b[i]
+        for p, q, s, t in zip(corners, np.roll(corners, -1, 0), z, np.roll(z, -1)):
+            if s * t < 0:
+                out.append((p + s / (s - t) * (q - p))[1])
+    out = np.sort(out)
+    return out[(out >= corners[:, 1].min()) & (out <= corners[:, 1].max())]
+
+
+def field(data, x, y, w, b, c, on):
+    """u, and its slopes, where the neurons of `on` (..., N) are active."""
+    v = (on * (x[..., None] * w[:, 0] + y[..., None] * w[:, 1] + b)) @ c
+    s_x, s_y = on @ (c * w[:, 0]), on @ (c * w[:, 1])
+    d = data["distance"]
+    return data["lift"] + d * v, data["lift_x"] + data["distance_x"] * v + d * s_x, (
+        data["lift_y"] + data["distance_y"] * v + d * s_y
+    )
+
+
+def flux(data, u_x, u_y):
+    xx, xy, yy = (data["coefficient_" + n] for n in ("xx", "xy", "yy"))
+    return xx * u_x + xy * u_y, xy * u_x + yy * u_y
+
+
+def pulled(w, b, c, x, y, on, by_v, by_x, by_y):
+    """What the derivatives by the network's value and slopes are by its parameters, summed up."""
+    force = (by_v @ (on * x[:, None]) + by_x @ on, by_v @ (on * y[:, None]) + by_y @ on, by_v @ on)
+    return [np.stack([c * force[0], c * force[1]], axis=1), c * force[2], (
+        w[:, 0] * force[0] + w[:, 1] * force[1] + b * force[2]
+    )]
+
+
+def gradient(case, fault=""):
+    w, b, c, corners = case.hidden_weights, case.hidden_biases, case.output_weights, case.domain
+    ends = list(zip(corners, np.roll(corners, -1, 0)))
+    y, dy = split(heights(w, b, corners))
+    kinks = np.clip(-(y[:, None] * w[:, 1] + b) / w[:, 0], -1e3, 1e3)
+    met = np.full((len(y), len(ends)), 1e3)
+    for k, (p, q) in enumerate(ends):
+        between = (y > min(p[1], q[1])) & (y < max(p[1], q[1]))
+        met[between, k] = p[0] + (y[between] - p[1]) / (q[1] - p[1]) * (q[0] - p[0])
+    marks = np.sort(np.concatenate([kinks, met], axis=1), axis=1)
+    x, dx = split(marks)
+    inside = (met[:, None] < x[..., None]).sum(axis=-1) % 2 == 1
+    area = (dx * dy[:, None])[inside]
+    x, high = x[inside], (y[:, None] + 0 * x)[inside]
+    on = (x[:, None] * w[:, 0] + high[:, None] * w[:, 1] + b > 0) * 1.0
+    data = case.data(x, high)
+    _, u_x, u_y = field(data, x, high, w, b, c, on)
+    f_x, f_y = flux(data, u_x, u_y)
+    by_v = area * (f_x * data["distance_x"] + f_y * data["distance_y"] - data["source"] * data["distance"])
+    out = pulled(w, b, c, x, high, on, by_v, area * f_x * data["distance"], area * f_y * data["distance"])
+    for edge in case.edges:
+        out = [p + q for p, q in zip(out, on_edge(case, edge, w, b, c))]
+    dirac = np.zeros((len(b), 3))
+    for i in range(len(b)) if fault != "bulk" else ():
+        here = (met < kinks[:, i, None]).sum(axis=1) % 2 == 1
+        at, level = kinks[here, i], y[here]
+        on = (at[:, None] * w[:, 0] + level[:, None] * w[:, 1] + b > 0) * 1.0
+        # Half of its own step is there on the line itself: the mean of both sides.
+        on[:, i] = 1.0 if fault == "one-sided" else 0.5
+        data = case.data(at, level)
+        _, u_x, u_y = field(data, at, level, w, b, c, on)
+        f_x, f_y = flux(data, u_x, u_y)
+        jump = data["distance"] * c[i] * (f_x * w[i, 0] + f_y * w[i, 1]) * dy[here] / abs(w[i, 0])
+        dirac[i] = (jump * at).sum(), (jump * level).sum(), jump.sum()
+    if fault == "sign":
+        dirac = -dirac
+    if fault == "factor":
+        dirac *= np.hypot(*w.T)[:, None]
+    out[0], out[1] = out[0] + dirac[:, :2], out[1] + dirac[:, 2]
+    if fault == "axes":
+        out[0] = out[0][:, ::-1]
+    return out
+
+
+def on_edge(case, edge, w, b, c):
+    z, t = w @ edge.start + b, w @ (edge.end - edge.start)
+    cuts = -z[t != 0] / t[t != 0]
+    share, ds = split(np.sort(np.concatenate([[0, 1], cuts[(cuts > 0) & (cuts < 1)]])))
+    x, y = (edge.start + share[:, None] * (edge.end - edge.start)).T
+    ds = ds * np.hypot(*(edge.end - edge.start))
+    on = (x[:, None] * w[:, 0] + y[:, None] * w[:, 1] + b > 0) * 1.0
+    data, value = case.data(x, y), case.edge_value(edge, x, y)
+    u = field(data, x, y, w, b, c, on)[0]
+    pull = -value if edge.kind == "flux" else case.penalty * (u - value)
+    return pulled(w, b, c, x, y, on, ds * pull * data["distance"], 0 * x, 0 * x)
+'''
+
+PLANE_FAULTS = {
+    "bulk": "equals the bulk: Dirac terms missing",
+    "one-sided": "∇u on a kink line is taken on one side",
+    "sign": "the Dirac terms have the wrong sign",
+    "factor": "the Dirac terms lack the factor 1/|w|",
+    "axes": "axes swapped",
+}
+
+PLANE_TESTS = """
+import pytest
+from plane_library import gradient
+
+
+@pytest.mark.kinkproof("plane")
+def test_right_against_the_plane_pack(oracle_case):
+    oracle_case.check(gradient(oracle_case))
+
+
+@pytest.mark.parametrize("fault", ["bulk", "one-sided", "sign", "factor", "axes"])
+@pytest.mark.kinkproof("plane", cases=["polynomial-width-8", "l-shape-width-3", "exponential*"])
+def test_plane_fault(oracle_case, fault):
+    oracle_case.check(gradient(oracle_case, fault))
+"""
+
+
 def _run(*command: str | Path, cwd: Path) -> str:
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
     done = subprocess.run(
@@ -248,12 +386,14 @@ def project(tmp_path_factory: pytest.TempPathFactory, standalone_file: Path) -> 
     (home / "test_library.py").write_text(TESTS, encoding="utf-8")
     (home / "deep_library.py").write_text(DEEP_LIBRARY, encoding="utf-8")
     (home / "test_deep_library.py").write_text(DEEP_TESTS, encoding="utf-8")
+    (home / "plane_library.py").write_text(PLANE_LIBRARY, encoding="utf-8")
+    (home / "test_plane_library.py").write_text(PLANE_TESTS, encoding="utf-8")
     shutil.copy(standalone_file, home / "relu_oracles.py")
     return home, python
 
 
-def _outcomes(home: Path, python: Path) -> str:
-    command = [str(python), "-m", "pytest", "-v", "-p", "no:cacheprovider"]
+def _outcomes(home: Path, python: Path, *files: str) -> str:
+    command = [str(python), "-m", "pytest", "-v", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout
@@ -262,15 +402,27 @@ def _outcomes(home: Path, python: Path) -> str:
 def test_right_passes_and_autodiff_fails_with_the_diagnosis(project: tuple[Path, Path]) -> None:
     printed = _outcomes(*project)
     verdicts = dict(re.findall(r"::(test\S+) (PASSED|FAILED)", printed))
-    right = {k: v for k, v in verdicts.items() if "autodiff" not in k}
-    wrong = {k: v for k, v in verdicts.items() if "autodiff" in k}
-    assert len(right) == 12 + 12 + 2 + 2
+    wrong = {k: v for k, v in verdicts.items() if "autodiff" in k or "fault" in k}
+    right = {k: v for k, v in verdicts.items() if k not in wrong}
+    assert len(right) == 12 + 12 + 2 + 2 + len(packs["plane"])
     assert set(right.values()) == {"PASSED"}
-    assert len(wrong) == 3 + 4 + 2
+    planted = 3 * len(PLANE_FAULTS)
+    assert len(wrong) == 3 + 4 + 2 + planted
     assert set(wrong.values()) == {"FAILED"}
     # Only the reports' own lines: where CI is set, pytest repeats them in its summary.
     diagnosed = re.findall(r"^E +diagnosis: equals the bulk: Dirac terms missing", printed, re.MULTILINE)
-    assert len(diagnosed) == len(wrong)
-    assert "kinkproof: 24 oracle cases checked: " in printed
-    assert "24 passed" in printed
-    assert "7 failed" in printed
+    assert len(diagnosed) == len(wrong) - planted + 3
+    assert f"kinkproof: {24 + len(packs['plane'])} oracle cases checked: " in printed
+    assert f"{24 + len(packs['plane'])} passed" in printed
+    assert f"{7 + planted} failed" in printed
+
+
+def test_each_fault_planted_in_a_plane_gradient_is_named(project: tuple[Path, Path]) -> None:
+    printed = _outcomes(*project, "test_plane_library.py")
+    # A heading a test, then its report.
+    for fault, said in PLANE_FAULTS.items():
+        reports = re.findall(
+            rf"^_+ test_plane_fault\[\S*\b{fault}\b\S*\] _+$.*?^E +diagnosis: (.*?)$", printed, re.M | re.S
+        )
+        assert len(reports) == 3, fault
+        assert all(r.startswith(said) for r in reports), (fault, reports)

@@ -224,8 +224,7 @@ def stated(
     Raises:
         InputError: no pairs of a density and a piece of the domain, or nothing that is integrated.
     """
-    if loss_of is not None and not callable(loss_of):
-        raise InputError(f"loss_of: {type(loss_of).__name__} cannot be called; a function of the integrals is right")
+    checked_function(loss_of)
     found = [] if density is None else [Term(bind(density))]
     if not isinstance(terms, list | tuple):
         raise InputError(f"terms: {type(terms).__name__} is no list; {_WANTED}")
@@ -239,6 +238,16 @@ def stated(
             "domain or a part of it would be right"
         )
     return Composition(tuple(found), loss_of)
+
+
+def checked_function(loss_of: Any) -> None:
+    """See that what is made of the integrals can be called.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if loss_of is not None and not callable(loss_of):
+        raise InputError(f"loss_of: {type(loss_of).__name__} cannot be called; a function of the integrals is right")
 
 
 def _term(density: Callable[..., Any], piece: Any, domain: tuple[float, float], k: int) -> Term:

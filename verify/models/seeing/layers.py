@@ -55,6 +55,35 @@ class Layer:
         """Of an activation that rectifies that below 0."""
         return 0.0 if self.operation == "relu" else -float(self.activation(-torch.ones(1)))
 
+    def arrays(self) -> tuple[Array, Array | None]:
+        """The parameters as they are now, without a copy where they lie in the processor's memory."""
+        bias = None if self.bias is None else self.bias.detach().cpu().numpy()
+        return self.weight.detach().cpu().numpy(), bias
+
+    def before(self, h: Array) -> Array:
+        """Pre-activations (n, N) of what the layer is given, (n, M)."""
+        weight, bias = self.arrays()
+        z: Array = h @ weight.T
+        if bias is not None:
+            z += bias
+        return z
+
+    def after(self, z: Array) -> Array:
+        """Activations (n, N) of pre-activations."""
+        if self.operation == "relu":
+            found: Array = np.maximum(z, 0)
+            return found
+        found = self.activation(torch.from_numpy(z).to(self.weight.device)).cpu().numpy()
+        return found
+
+    def broken(self, z: Array) -> Array:
+        """What changes its sign, (n, branches · N)."""
+        if self.rectifies:
+            return z
+        parts = self.breaks(torch.from_numpy(z).to(self.weight.device))
+        found: Array = _joined(parts).cpu().numpy()
+        return found
+
 
 def layers_of(function: Function, points: Tensor, seen: Trace) -> tuple[Layer, ...] | None:
     """The stack that starts at x and holds all breaking calls of a model, or None if they do not lie in one.
@@ -71,8 +100,14 @@ def layers_of(function: Function, points: Tensor, seen: Trace) -> tuple[Layer, .
         return None
     follow = _Following(points)
     with torch.no_grad(), follow:
-        function(points)
-    return tuple(follow.layers) if follow.layers and len(follow.layers) == len(seen.calls) else None
+        value = function(points)
+    if not follow.layers or len(follow.layers) != len(seen.calls):
+        return None
+    # What takes something from between the operations of a layer may have missed it.
+    replay = Replay(follow.layers, points, follow.known)
+    with torch.no_grad(), replay:
+        again = function(points)
+    return tuple(follow.layers) if replay.whole and torch.equal(again, value) else None
 
 
 class _Following(TorchFunctionMode):
@@ -81,6 +116,7 @@ class _Following(TorchFunctionMode):
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.layers: list[Layer] = []
+        self.known: list[tuple[Tensor, Tensor]] = []
         self._at = x
         self._linear: tuple[Tensor, Tensor | None] | None = None
 
@@ -111,8 +147,48 @@ class _Following(TorchFunctionMode):
             self.layers.append(
                 Layer(*self._linear, lambda z: breakpoints(name, z, *more, **rest), activation, len(found), name)
             )
+            z = first.clone()
             self._linear, self._at = None, func(*args, **kwargs)
+            self.known.append((z, self._at))
             return self._at
+        return func(*args, **kwargs)
+
+
+class Replay(TorchFunctionMode):
+    """Runs a model without its stack of layers, whose pre-activations and activations are handed to it as known.
+
+    Args:
+        layers: the stack.
+        x: as the model is called with it.
+        known: of each layer its pre-activations and activations.
+    """
+
+    def __init__(self, layers: Sequence[Layer], x: Tensor, known: Sequence[tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self._layers, self._known = layers, known
+        self._at, self._next, self._linear = x, 0, False
+
+    @property
+    def whole(self) -> bool:
+        """Was all of the stack met, with the parameters that it had?"""
+        return self._next == len(self._layers)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make one call, or give what it is known to give."""
+        kwargs = kwargs or {}
+        if self._next < len(self._layers) and (args[0] if args else kwargs.get("input")) is self._at:
+            name = str(getattr(func, "__name__", "")).strip("_")
+            layer, (z, h) = self._layers[self._next], self._known[self._next]
+            if name == "linear" and not self._linear:
+                given = (*args[1:], kwargs.get("weight"), kwargs.get("bias"))
+                if any(g is layer.weight for g in given):
+                    self._linear, self._at = True, z
+                    return z
+            elif name == layer.operation and self._linear:
+                self._linear, self._at, self._next = False, h, self._next + 1
+                return h
         return func(*args, **kwargs)
 
 
@@ -128,8 +204,8 @@ def _still(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
 def layered_zeros(layers: tuple[Layer, ...], start: Array, end: Array) -> tuple[Array, Array, Array, tuple[int, ...]]:
     """Where pre-activations change their signs along segments: layer by layer, and how many in each.
 
-    Between the breaks of earlier layers they are linear, so that their values there tell what lies between. All but
-    the layers themselves is NumPy, whose calls on a few lines take a fraction of torch's.
+    Between the breaks of earlier layers they are linear, so that their values there tell what lies between. In
+    NumPy, whose calls on a few lines take a fraction of torch's.
 
     Args:
         layers: from `layers_of`.
@@ -145,7 +221,9 @@ def layered_zeros(layers: tuple[Layer, ...], start: Array, end: Array) -> tuple[
     rows, shares = every // 2, every % 2.0
     ends = np.empty((2 * count, start.shape[1]))
     ends[::2], ends[1::2] = start, end
-    z, broken = _evaluated(layers[0], ends)
+    # In the model's own type.
+    z = layers[0].before(ends.astype(layers[0].arrays()[0].dtype))
+    broken = layers[0].broken(z)
     found: list[tuple[Array, Array, Array]] = []
     for k, layer in enumerate(layers):
         apart = broken[:-1] * broken[1:] < 0
@@ -163,21 +241,12 @@ def layered_zeros(layers: tuple[Layer, ...], start: Array, end: Array) -> tuple[
         rows, shares = np.concatenate([rows, row]), np.concatenate([shares, place])
         order = (2 * rows + shares).argsort(kind="stable")
         rows, shares = rows[order], shares[order]
-        h = layer.activation(torch.from_numpy(np.concatenate([z, new])[order]).to(layer.weight.device))
-        z, broken = _evaluated(layers[k + 1], h)
+        z = layers[k + 1].before(layer.after(np.concatenate([z, new])[order]))
+        broken = layers[k + 1].broken(z)
     counts = tuple(len(r) for r, _, _ in found)
     if len(found) > 1:
         row, place, column = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return row, place, column, counts
-
-
-def _evaluated(layer: Layer, h: Tensor | Array) -> tuple[Array, Array]:
-    """Pre-activations, (n, N), and what changes its sign, (n, branches · N)."""
-    h = h if isinstance(h, Tensor) else torch.from_numpy(h).to(layer.weight.device, layer.weight.dtype)
-    z = torch.nn.functional.linear(h, layer.weight, layer.bias)
-    parts = layer.breaks(z)
-    own: Array = z.cpu().numpy()
-    return own, own if len(parts) == 1 and parts[0] is z else _joined(parts).cpu().numpy()
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ..space.cutting.poles import pole
 
 # Gauss points a piece, up to so many pieces: with halving where they do not suffice, to rounding for smooth fields.
 _ORDERS = ((100, 16), (1_000, 8), (10**9, 4))
@@ -33,6 +34,8 @@ _MOST_ROUGH = 50_000
 _MANY_ASTRAY = 400
 # Points evaluated at once, times the widest layer: some ten such arrays are in memory.
 _NUMBERS, _MOST_POINTS = 4_000_000, 20_000
+# From this power on growth is a pole, and no logarithm.
+_GROWS = 0.2
 # Breaks closer than this share of the domain are one place: positions are known to some roundings.
 SAME_PLACE = 1e-12
 
@@ -184,13 +187,30 @@ def _halvings(edges: Tensor, fields: Callable[[Tensor], Tensor], order: int, poi
             starts, ends, whole, limits = starts[unseen], ends[unseen], parts[:, unseen], limits[:, :, unseen]
             continue
         if rough.sum() > _MOST_ROUGH + len(edges):
-            where = float(middles[rough][0])
-            raise InputError(
-                f"density: between the kinks it is not smooth near x = {where:.6g}, so that its integral cannot be had "
-                "to rounding; a density that is piecewise smooth in x would be right"
-            )
+            raise InputError(_too_rough(fields, middles[rough], torch.stack([edges[:1], edges[-1:]], 1)))
         added.append(middles[rough])
         starts, ends = torch.cat([starts[rough], middles[rough]]), torch.cat([middles[rough], ends[rough]])
         whole = torch.cat([first[:, rough], second[:, rough]], dim=1)
         limits = torch.cat([ends_of_first[:, :, rough], ends_of_second[:, :, rough]], dim=2)
     return torch.cat(added)
+
+
+def _too_rough(fields: Callable[[Tensor], Tensor], rough: Tensor, box: Tensor) -> str:
+    """Why no halving helps: L, the first of the fields, has a pole there, or is merely rough."""
+
+    def sizes(x: Tensor) -> Tensor:
+        return fields(x[:, 0])[0].abs()
+
+    start = rough[sizes(rough[:, None]).argmax()][None]
+    found = pole(sizes, start, box)
+    if found.infinite:
+        return f"density: its integral is infinite: {found}; a density whose integral is finite would be right"
+    if found.power > _GROWS:
+        return (
+            f"density: {found}, so that its integral is finite and cannot be had to rounding; a density that stays "
+            "finite would be right"
+        )
+    return (
+        f"density: between the kinks it is not smooth near x = {float(rough[0]):.6g}, so that its integral cannot be "
+        "had to rounding; a density that is piecewise smooth in x would be right"
+    )

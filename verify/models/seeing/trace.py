@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
@@ -245,12 +245,20 @@ class _Look:
     seen: list[tuple[str, str, tuple[int, ...], int]]
     unknown: list[tuple[str, tuple[tuple[int, ...], ...] | None]]
     straight: bool
+    largest: float
+
+
+def _size(values: Iterable[Any]) -> float:
+    """The largest modulus among the tensors of numbers whose entries can be seen."""
+    numbers = (v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.numel())
+    seen = (v for v in numbers if not torch._C._functorch.is_batchedtensor(v))
+    return max((float(v.abs().nan_to_num(0, 0, 0).max()) for v in seen), default=0.0)
 
 
 def _look(function: Function, points: Tensor, column: bool) -> _Look:
     seen: list[tuple[str, str, tuple[int, ...], int]] = []
     unknown: list[tuple[str, tuple[tuple[int, ...], ...] | None]] = []
-    straight, anything = True, False
+    straight, anything, largest = True, False, 0.0
     with torch.no_grad(), _paths(function) as path:
         counts: dict[str, int] = {}
 
@@ -263,8 +271,9 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
                 unknown.append(("torch.vmap", None))
 
         def judge(name: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal straight, anything
+            nonlocal straight, anything, largest
             anything = True
+            largest = max(largest, _size(arguments))
             straight = straight and linear(name, arguments)
             if not understood(name, arguments):
                 unknown.append((name, tuple(tuple(a.shape) for a in arguments if isinstance(a, Tensor))))
@@ -276,7 +285,7 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
     scripted = any(isinstance(m, torch.jit.ScriptModule) for _, held in _modules(function) for m in held.modules())
     if scripted or not anything:
         unknown.append(("an operation that torch does not show", None))
-    return _Look(value.detach(), seen, unknown, straight and not unknown)
+    return _Look(value.detach(), seen, unknown, straight and not unknown, max(largest, _size([value])))
 
 
 def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: _Look) -> Trace:
@@ -294,7 +303,8 @@ def _judged(function: Function, points: Tensor, column: bool, many: _Look, few: 
             "call to call (model.eval() where there is dropout) would be right"
         )
     first, alone = many.value.reshape(-1)[1 : 1 + _FEW], few.value.reshape(-1)
-    tolerance = _SAME_ROUNDINGS * torch.finfo(first.dtype).eps * float(many.value.abs().max())
+    # Of what is added up, not of what comes out: terms that cancel leave their rounding.
+    tolerance = _SAME_ROUNDINGS * torch.finfo(first.dtype).eps * many.largest
     if len(few.seen) != len(many.seen) or float((first - alone).abs().max()) > tolerance:
         raise InputError(
             "model: its value at a point depends on which other points are asked for with it; a function of each point "

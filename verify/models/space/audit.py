@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,24 +15,26 @@ import torch
 
 from ...errors import InputError
 from ...systems.study import ROUNDING
-from ..judging.density import Density, bind, borrow
+from ..judging.composition import Composition
+from ..judging.density import Density
 from ..judging.discretisation import Discretisation
 from ..judging.gradcheck import Gradcheck, gradcheck
 from ..judging.judgement import DRAWN, Judged, Target, on_points, over_draws
 from ..judging.trained import Trained
-from ..telling.model_findings import NO_VERDICT, ModelAudit, Offender, Route, TensorFinding
-from ..telling.remedy import Wanted
+from ..telling.model_findings import NO_VERDICT, IntegralFinding, ModelAudit, Offender, Route, TensorFinding
+from ..telling.remedy import NONE, Wanted
 from .advice import advice
-from .density import check
 from .domains import Domain, as_domain
-from .exact import ExactSide, exact_side, ranges
-from .faces import whole
+from .exact import ExactSide, ranges
 from .fields import SpaceModel, prepare, probes
 from .points import discretised
+from .terms import ExactTerms, SpaceTerm, exact_terms, looked_at
 
 # A Dirac part is told from none if it is so many standard errors.
 _SEEN = 4.0
 _OFFENDERS = 3
+# Where there are several integrals.
+_OF_ONE = "# Added to the integral of {name} over the domain, before it is added to others or anything is made of it.\n"
 # Below this a part of the gradient is rounding.
 _FLOOR = 1e-4
 
@@ -56,7 +60,7 @@ def inputs_of(domain: Any) -> int:
 
 def audit_in_space(
     model: Callable[..., Any],
-    density: Callable[..., Any],
+    composed: Composition,
     domain: Any,
     parameters: Mapping[str, Any] | None,
     under_audit: Trained,
@@ -68,7 +72,7 @@ def audit_in_space(
 
     Args:
         model: see there.
-        density: see there.
+        composed: the densities, each on its piece of the domain, and what is made of the integrals.
         domain: see there.
         parameters: see there.
         under_audit: what is trained.
@@ -83,16 +87,16 @@ def audit_in_space(
     prepared = prepare(model, where, parameters)
     if told is not None:
         told.check(prepared, probes(where))
-    (bound,), extended = borrow([(bind(density), probes(where))], prepared)
-    assert isinstance(extended, SpaceModel)
-    prepared = extended
-    check(bound, prepared, where)
-    trained = discretised(prepared, bound, where, under_audit)
+    composed, prepared = looked_at(composed, prepared)
+    # Refused before anything that takes time.
+    discretised(prepared, composed, (1.0,) * len(composed.terms), where, under_audit)
     double = prepared.double()
     assert isinstance(double, SpaceModel)
     progress("kinks, and the exact gradient by two routes")
-    exact = exact_side(prepared, bound, whole(where))
-    if bound.second and exact.crossed:
+    terms = exact_terms(composed, prepared)
+    exact = terms.whole
+    trained = discretised(prepared, composed, terms.weights, where, under_audit)
+    if any(t.density.second and s.crossed for t, s in zip(composed.terms, terms.sides, strict=True)):
         raise InputError(
             "density: it takes second derivatives of a model with kinks, which have their weight in the kinks, where "
             "no point sees it; a smooth activation such as tanh, or a density of ∇u alone (Deep Ritz), would be right"
@@ -100,7 +104,7 @@ def audit_in_space(
     routes = exact.routes
     parts = ranges(prepared)
     notes = _notes(prepared, exact)
-    found_of = partial(_told, prepared, bound, domain, trained, exact, routes, advise)
+    found_of = partial(_told, prepared, composed, domain, trained, terms, routes, advise)
     if not all(r.passed for r in routes):
         worst = next(r for r in routes if not r.passed)
         reason = f"no verdict: {worst.first} and {worst.second} disagree by {worst.error:.1e} of the gradient"
@@ -111,18 +115,12 @@ def audit_in_space(
         reason = f"no verdict: the Dirac part is {known}, which {exact.how} cannot tell from none"
         return found_of(NO_VERDICT, reason, under_audit.sizes, 0, (), np.full(parts[-1].stop, np.nan), notes, None)
     progress(f"autodiff of {trained.name}")
-    floor = _FLOOR * exact.magnitude / (float(prepared.vector().norm()) or 1.0)
-    target = Target(exact.bulk.numpy(), exact.dirac.numpy(), floor, exact.variance.numpy())
-    if trained.random:
-        judged, autodiff, draws = over_draws(
-            trained, target, parts, DRAWN * under_audit.sizes[0], exact.energy, exact.magnitude
-        )
-        points: tuple[int, ...] = (DRAWN * under_audit.sizes[0],)
-    else:
-        judged, autodiff = on_points(trained, target, parts, under_audit.sizes, exact.energy, exact.magnitude)
-        draws, points = 0, under_audit.sizes
+    floor = _floor(prepared, exact)
+    judged, autodiff, draws = _judged(prepared, trained, exact, under_audit.sizes)
+    points = (DRAWN * under_audit.sizes[0],) if trained.random else under_audit.sizes
+    integrals = _of_each(prepared, composed, terms, where, under_audit)
     progress("torch.autograd.gradcheck")
-    checked = gradcheck(lambda: discretised(double, bound, where, under_audit), under_audit.sizes[0])
+    checked = gradcheck(lambda: discretised(double, composed, terms.weights, where, under_audit), under_audit.sizes[0])
     names = [*prepared.parameters, "all"]
     shapes = [*(tuple(p.shape) for p in prepared.tensors), (parts[-1].stop,)]
     found = tuple(
@@ -131,7 +129,41 @@ def audit_in_space(
     )
     verdict = "inconsistent" if any(f.verdict == "inconsistent" for f in found) else "consistent"
     reason = _reason(verdict, judged[-1], exact, checked)
-    return found_of(verdict, reason, points, draws, found, autodiff, notes, checked)
+    return replace(found_of(verdict, reason, points, draws, found, autodiff, notes, checked), integrals=integrals)
+
+
+def _floor(model: SpaceModel, exact: ExactSide) -> float:
+    return _FLOOR * exact.magnitude / (float(model.vector().norm()) or 1.0)
+
+
+def _judged(
+    model: SpaceModel, trained: Discretisation, exact: ExactSide, sizes: tuple[int, ...]
+) -> tuple[list[Judged], Any, int]:
+    """Verdicts, autodiff's gradient, and how often points were drawn."""
+    parts = ranges(model)
+    target = Target(exact.bulk.numpy(), exact.dirac.numpy(), _floor(model, exact), exact.variance.numpy())
+    if trained.random:
+        return over_draws(trained, target, parts, DRAWN * sizes[0], exact.energy, exact.magnitude)
+    return *on_points(trained, target, parts, sizes, exact.energy, exact.magnitude), 0
+
+
+def _of_each(
+    model: SpaceModel, composed: Composition, terms: ExactTerms, domain: Domain, under_audit: Trained
+) -> tuple[IntegralFinding, ...]:
+    """The value of each term, how much it counts, and the verdict on autodiff's gradient of it alone."""
+    if len(composed.terms) == 1 and composed.function is None:
+        return ()
+    found = []
+    for term, side, weight in zip(composed.terms, terms.sides, terms.weights, strict=True):
+        norm, dirac = float((side.bulk + side.dirac).norm()), float(side.dirac.norm())
+        verdict = "exact" if term.points is not None else NO_VERDICT
+        if term.points is None and under_audit.loss is None:
+            alone = discretised(model, Composition((term,), None), (1.0,), domain, under_audit)
+            with suppress(InputError):
+                verdict = _judged(model, alone, side, under_audit.sizes)[0][-1].verdict
+        missing = dirac / norm if norm else 0.0
+        found.append(IntegralFinding(term.name, term.piece, side.energy, weight, missing, verdict))
+    return tuple(found)
 
 
 def _notes(model: SpaceModel, exact: ExactSide) -> tuple[str, ...]:
@@ -193,12 +225,13 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
 
 
 def _told(
-    model: SpaceModel, density: Density, domain: Any, trained: Discretisation, exact: ExactSide,
+    model: SpaceModel, composed: Composition, domain: Any, trained: Discretisation, terms: ExactTerms,
     routes: tuple[Route, ...], advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None,
     verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any,
     notes: tuple[str, ...],
     checked: Gradcheck | None,
 ) -> ModelAudit:  # fmt: skip
+    exact = terms.whole
     operations = dict(Counter(exact.operations))
     function = not isinstance(model.original, torch.nn.Module)
     name = getattr(model.original, "__name__", "function") if function else type(model.original).__name__
@@ -206,7 +239,10 @@ def _told(
         "model": name,
         "parameters": f"{len(model.vector()):,} in {len(model.parameters)} tensors, "
         + str(model.dtype).removeprefix("torch."),
-        "density": f"L({', '.join(['x', 'u', 'du', *density.extra])})",
+        "density": "; ".join(
+            f"L({', '.join(['x', 'u', 'du', *t.density.extra])})" + (f" {t.piece}" if len(composed.terms) > 1 else "")
+            for t in composed.terms
+        ),
         "domain": repr(domain) if isinstance(domain, tuple | list) else type(domain).__name__,
         "trained on": trained.name + (" (drawn anew)" if trained.random else ""),
         "points": ", ".join(f"{n:,}" for n in points) + (f"; {draws:,} draws" if draws else ""),
@@ -216,11 +252,24 @@ def _told(
     }
     text = ""
     if verdict == "inconsistent" and exact.dirac.any():
-        total = exact.bulk + exact.dirac
-        wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, exact.dirac.numpy(), np.zeros(0), exact.dirac_error)
-        text = (advise or advice)(model, density, domain, wanted)
+        text = _advised(model, composed, domain, terms, advise or advice)
     return ModelAudit(
         verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, routes,
         exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, exact.places.numpy(), exact.heights.numpy(),
         np.zeros((0, 0)), operations, notes, checked, text, settings,
     )  # fmt: skip
+
+
+def _advised(
+    model: SpaceModel, composed: Composition, domain: Any, terms: ExactTerms,
+    advise: Callable[[SpaceModel, Density, Any, Wanted], str],
+) -> str:  # fmt: skip
+    """What to add, where all that is missing is that of one integral over the whole domain."""
+    missing = [(t, s) for t, s in zip(composed.terms, terms.sides, strict=True) if s.dirac.any()]
+    if len(missing) > 1 or not all(isinstance(t, SpaceTerm) and t.whole for t, _ in missing):
+        return NONE.format(why="kinks move in several of its integrals, and dirac_term is for one over the domain")
+    ((term, side),) = missing
+    total = side.bulk + side.dirac
+    wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, side.dirac.numpy(), np.zeros(0), side.dirac_error)
+    text = advise(model, term.density, domain, wanted)
+    return text if len(composed.terms) == 1 and composed.function is None else _OF_ONE.format(name=term.name) + text

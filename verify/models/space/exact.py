@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..judging.density import Density
 from ..telling.model_findings import Route
+from .cutting.simplices import RoughError
+from .density import refuse_jumps, refuse_large, refuse_poles
 from .faces import Face
 from .fields import SpaceModel
-from .lines import across, draw, searched
+from .lines import Searched, across, draw, searched
 from .plane import cells_of, energy_on_cells, on_cells
 from .sampled import Sample, energy_along, jumps_along, parts_for, sample
 from .surfaces import Unit, units
@@ -32,6 +35,8 @@ _SIGMAS, _ROUNDED = 5.0, 1e-9
 # Corners up to which lines between all of them are no dearer than the rest, the points between two, and the width of
 # what is cut though no corner lies in it.
 _CORNERS, _BETWEEN, _WIDEST = 150, 5, 0.05
+# By how much finer than for integrals a single line is cut.
+_LIMITS = 4
 # On these the quadrature along the lines has to be as good as the points between corners.
 _FINE = 1e-11
 # Of differences of the energy, small, as between two energies corners of surfaces may pass a line, and what they may be
@@ -90,6 +95,42 @@ class ExactSide:
         """Norm of that of the Dirac part."""
         return float(self.dirac_variance.sum().sqrt())
 
+    @classmethod
+    def still(cls, value: float, gradient: Tensor, points: int, inputs: int) -> ExactSide:
+        """What is not integrated: a mean over points, with autodiff's gradient."""
+        nothing, places = torch.zeros_like(gradient), torch.zeros(0, inputs, dtype=torch.float64)
+        return cls(
+            value, abs(value), gradient, nothing, nothing, nothing, (), places, places[:, 0], "", False, (), (),
+            f"{points} point" + "s" * (points > 1), True,
+        )  # fmt: skip
+
+
+def combined(sides: Sequence[ExactSide], weights: Sequence[float], energy: float, piece: str = "") -> ExactSide:
+    """A weighted sum of independent ones.
+
+    Args:
+        sides: which.
+        weights: of each.
+        energy: of the whole.
+        piece: added to the names of routes.
+    """
+
+    def total(name: str, power: int = 1) -> Any:
+        return sum(w**power * getattr(s, name) for w, s in zip(weights, sides, strict=True))
+
+    def words(name: str) -> str:
+        return "; ".join(dict.fromkeys(getattr(s, name) for s in sides if getattr(s, name)))
+
+    pairs = list(zip(weights, sides, strict=True))
+    return ExactSide(
+        energy, sum(abs(w) * s.magnitude for w, s in pairs), total("bulk"), total("dirac"), total("variance", 2),
+        total("dirac_variance", 2), tuple(replace(u, gradient=w * u.gradient) for w, s in pairs for u in s.units),
+        torch.cat([s.places for s in sides]), torch.cat([w * s.heights for w, s in pairs]), words("kinks"),
+        any(s.crossed for s in sides), max((s.operations for s in sides), key=len),
+        tuple(replace(r, first=r.first + piece) for s in sides for r in s.routes), words("how"),
+        all(s.settled for s in sides),
+    )  # fmt: skip
+
 
 def exact_side(model: SpaceModel, density: Density, face: Face) -> ExactSide:
     """Energy and gradient over a part of a domain.
@@ -100,15 +141,20 @@ def exact_side(model: SpaceModel, density: Density, face: Face) -> ExactSide:
     Raises:
         InputError: operations whose breaks are not known; an energy that is not finite.
     """
+    what = searched(model, density, face)
+    refuse_jumps(model, what, face)
     if face.dimension == 2:
-        found = _on_cells(model, density, face)
+        try:
+            found = _on_cells(model, density, face, what)
+        except RoughError as rough:
+            refuse_poles(model, density, face, rough.place, True)
+            raise
         if found is not None:
             return found
-    return _along_lines(model, density, face)
+    return _along_lines(model, density, face, what)
 
 
-def _on_cells(model: SpaceModel, density: Density, face: Face) -> ExactSide | None:
-    what = searched(model, density, face)
+def _on_cells(model: SpaceModel, density: Density, face: Face, what: Searched) -> ExactSide | None:
     cells = cells_of(model, what, face)
     found = None if cells is None else on_cells(model, density, what, face, cells)
     if found is None:
@@ -149,9 +195,14 @@ def _on_cells(model: SpaceModel, density: Density, face: Face) -> ExactSide | No
     )  # fmt: skip
 
 
-def _along_lines(model: SpaceModel, density: Density, face: Face) -> ExactSide:
-    what = searched(model, density, face)
-    parts = parts_for(model, density, what, draw(face, _FIRST_LINES, 0), _FINE if face.dimension == 1 else 1e-7)
+def _along_lines(model: SpaceModel, density: Density, face: Face, what: Searched) -> ExactSide:
+    some = draw(face, _FIRST_LINES, 0)
+    refuse_large(model, density, face, some, what)
+    if face.dimension > 1:
+        parts = parts_for(model, density, what, some)
+    else:
+        # Where nothing is drawn jumps have to be as exact as integrals, and the limits of L ask for more than these.
+        parts = _LIMITS * parts_for(model, density, what, some, _FINE)
     count = _FIRST_LINES
     while True:
         seeds = range(_SAMPLES if face.dimension > 1 else 1)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .domains import Domain
+from ...errors import InputError
+from .domains import Box, Domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +48,32 @@ def whole(domain: Domain) -> Face:
     """All of a domain."""
     d = len(domain.box)
     return Face(domain, torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A straight line between two points, as a piece of the boundary or of the inside.
+
+    Attributes:
+        start: d numbers.
+        end: d numbers.
+    """
+
+    start: Any
+    end: Any
+
+    @property
+    def face(self) -> Face:
+        """Its points, by their distance from the start.
+
+        Raises:
+            InputError: not two different points of as many numbers.
+        """
+        try:
+            a, b = (torch.as_tensor(np.asarray(p, dtype=float)) for p in (self.start, self.end))
+            length = float((b - a).norm())
+        except (TypeError, ValueError, RuntimeError):
+            length = 0.0
+        if not 0 < length < float("inf"):
+            raise InputError(f"terms: {self!r} is no segment; two different points of as many numbers would be right")
+        return Face(Box(torch.tensor([[0.0, length]], dtype=torch.float64)), a, ((b - a) / length)[:, None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
-from ..judging.density import Density
+from ..judging.composition import Composition, Term
 from ..judging.discretisation import Discretisation, Nodes, on_loss, weighted
 from ..judging.integral import Integral
 from ..judging.seeds import seeded
@@ -22,13 +22,25 @@ from ..judging.trained import Trained
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from .domains import Domain, even_points
 from .fields import SpaceModel
+from .terms import SpaceTerm, density_of_all
 
 Array = NDArray[Any]
+# A domain and how many → points (n, d) in it and weights (n,).
+Rule = Callable[[Domain, int], Nodes]
 RULES = ("midpoint", "random", "sobol")
 
 
-def discretised(model: SpaceModel, density: Density, domain: Domain, stated: Trained) -> Discretisation:
+def discretised(
+    model: SpaceModel, composed: Composition, weights: Sequence[float], domain: Domain, stated: Trained
+) -> Discretisation:
     """The sum that autodiff differentiates.
+
+    Args:
+        model: as prepared.
+        composed: its densities, each on its piece, and what is made of the integrals.
+        weights: of each in the gradient; by these scatter is added up.
+        domain: of the user's points.
+        stated: what is trained.
 
     Raises:
         InputError: it cannot be evaluated, or there is no such rule.
@@ -37,39 +49,75 @@ def discretised(model: SpaceModel, density: Density, domain: Domain, stated: Tra
     assert isinstance(own, SpaceModel)
     if stated.loss is not None:
         # Where its points lie cannot be seen: they are judged by the scatter that uniformly drawn ones would have.
-        found = on_loss(model, Integral(density, (0.0, 1.0)), stated.loss, stated.sizes[0])
-        return replace(found, scatter=partial(_signed, own, density, partial(_random, domain)))
+        # The interval is of no meaning here.
+        found = on_loss(model, Integral(density_of_all(composed), (0.0, 1.0)), stated.loss, stated.sizes[0])
+        return replace(found, scatter=partial(_signed, own, composed, weights, _random))
     if stated.quadrature is not None:
-        nodes = partial(_users, stated.quadrature, domain)
+        if len(composed.terms) > 1 or not _whole(composed):
+            raise InputError(
+                "quadrature: its points lie in the domain, and terms are on pieces of it; loss= with a function of "
+                "(model, n) is right"
+            )
+        rule: Rule = partial(_users, stated.quadrature)
         name = "your quadrature"
         with seeded(0):
-            first, second = nodes(stated.sizes[0]), nodes(stated.sizes[0])
+            first, second = rule(domain, stated.sizes[0]), rule(domain, stated.sizes[0])
         drawn = len(first[0]) != len(second[0]) or not torch.equal(first[0], second[0])
     else:
         if stated.rule not in RULES:
             raise InputError(
                 f"rule: {stated.rule!r} is none in several inputs; one of {', '.join(RULES)} would be right"
             )
-        of_rule = {"midpoint": _midpoint, "random": _random, "sobol": _sobol}[stated.rule]
-        nodes = partial(of_rule, domain)
+        rule = {"midpoint": _midpoint, "random": _random, "sobol": _sobol}[stated.rule]
         name = {"midpoint": "midpoint rule", "random": "random points", "sobol": "Sobol' points"}[stated.rule]
         drawn = stated.rule == "random"
-    # The interval is of no meaning here.
-    parts = partial(stated.summed, own, Integral(density, (0.0, 1.0)), nodes)
-    scatter = partial(_signed, own, density, nodes)
+    parts = partial(_parts, own, composed, rule)
+    scatter = partial(_signed, own, composed, weights, rule)
     return Discretisation(name, parts, own.tensors, own.precision, True, drawn, scatter)
 
 
-def _signed(model: SpaceModel, density: Density, nodes: Callable[[int], Nodes], points: int, seed: int) -> Array:
+def _whole(composed: Composition) -> bool:
+    return all(isinstance(t, SpaceTerm) and t.whole for t in composed.terms)
+
+
+def _parts(model: SpaceModel, composed: Composition, rule: Rule, points: int) -> Iterator[Tensor]:
+    """What adds up to the loss; of a function of several integrals all of it."""
+    sums = (_sums(model, term, rule, points) for term in composed.terms)
+    if composed.function is None:
+        for of_term in sums:
+            yield from of_term
+    else:
+        yield composed.of([torch.stack(list(of_term)).sum() for of_term in sums])
+
+
+def _sums(model: SpaceModel, term: Term, rule: Rule, points: int) -> Iterable[Tensor]:
+    assert isinstance(term, SpaceTerm)
+    return term.summed_by(model, Integral(term.density, (0.0, 1.0)), partial(term.nodes, rule), points)
+
+
+def _signed(
+    model: SpaceModel, composed: Composition, weights: Sequence[float], rule: Rule, points: int, seed: int
+) -> Array:
     """Σ ±weight ∂L/∂θ with random signs, (P,): as large as what points that were drawn at random miss."""
-    with seeded(seed):
-        x, weights = nodes(points)
-    signs = 2.0 * torch.randint(2, (len(x),), generator=torch.Generator().manual_seed(seed)) - 1
     row = torch.zeros_like(model.vector(), dtype=torch.float64)
-    for part in weighted(model, Integral(density, (0.0, 1.0)), lambda _: (x, weights * signs), points):
-        row += model.gradient(part).double()
+    generator = torch.Generator().manual_seed(seed)
+    for term, factor in zip(composed.terms, weights, strict=True):
+        assert isinstance(term, SpaceTerm)
+        # Points that are given are not drawn.
+        if term.points is not None:
+            continue
+        with seeded(seed):
+            x, own = term.nodes(rule, points)
+        signed = factor * own * (2.0 * torch.randint(2, (len(x),), generator=generator) - 1)
+        given = partial(_given, (x, signed))
+        for part in weighted(model, Integral(term.density, (0.0, 1.0)), given, points):
+            row += model.gradient(part).double()
     found: Array = row.numpy()
     return found
+
+
+def _given(nodes: Nodes, _: int) -> Nodes:
+    return nodes
 
 
 def _random(domain: Domain, points: int) -> Nodes:

@@ -26,7 +26,7 @@ from ...statement.expressions import X, to_mpf
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ..case import DELTAS
-from ..pack import BLANK_CHECKSUM, SCHEMA_VERSION, checksum
+from ..pack import BLANK_CHECKSUM, checksum
 from .agreement import energy_agreement, gradient_agreement, one_sided_agreement, product_agreement, unit_directions
 
 Array = NDArray[Any]
@@ -123,6 +123,10 @@ _DEEP_ROUTE = (
     "networks of several layers: regions in whole numbers, bulk minus the jump of the density times the motion of each "
     f"kink, integrals in closed form or by Gauss points at 70 digits; others: {_ROUTE}"
 )
+_PLANE_ROUTE = (
+    "in two inputs: Eqs. (5)-(9) derived by SymPy, Dirac terms on lines sifted, integrals over half planes in pairs by "
+    "Green's theorem, exact for polynomials, else by Gauss points at 70 digits that two rules agree on"
+)
 
 
 def pack_text(name: str, about: str, records: Iterable[Record], since: str | None = None) -> str:
@@ -135,9 +139,9 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
         since: the version of kinkproof with which a pack came out that later ones make anew; by default this one.
     """
     cases = list(records)
-    deep = any("network" in case for case in cases)
+    version = max((_version(case) for case in cases), default=1)
     stored = {
-        "schema_version": SCHEMA_VERSION if deep else 1,
+        "schema_version": version,
         "name": name,
         "about": about,
         "sha256": BLANK_CHECKSUM,
@@ -146,7 +150,7 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
                 "kinkproof": since or metadata.version("kinkproof"),
                 **{n: metadata.version(n) for n in ("sympy", "mpmath")},
             },
-            "route": _DEEP_ROUTE if deep else _ROUTE,
+            "route": _ROUTES[version],
             "digits": DIGITS,
             "agreement": "for each case and quantity: independent route and digits on which it agrees",
             "tolerance": f"absolute: {_MARGIN} * 2^-53 * condition, at least 2^-52 of the largest component; the "
@@ -162,6 +166,15 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
     lines = ",\n".join(json.dumps(case, allow_nan=False) for case in cases)
     text = f'{head},\n "cases": [\n{lines}\n ]\n}}\n'
     return text.replace(BLANK_CHECKSUM, checksum(text.encode(), BLANK_CHECKSUM), 1)
+
+
+# By schema version.
+_ROUTES = {1: _ROUTE, 2: _DEEP_ROUTE, 3: _PLANE_ROUTE}
+
+
+def _version(case: Record) -> int:
+    """The oldest schema that holds a case."""
+    return 3 if "polygon" in case else 2 if "network" in case else 1
 
 
 def statement_text(problem: RitzProblem) -> Record:

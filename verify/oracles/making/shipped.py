@@ -10,10 +10,12 @@ import sympy
 
 from ...choices import Rule
 from ...statement.named import problems
+from ...statement.named_plane import plane_problems
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ...systems.refinement import near_solution
 from .deep_records import deep_records
+from .plane_records import plane_records
 from .records import Record, case_record, grid_record, pack_text
 
 # The version with which these packs came out: what is out is never changed, and a later version makes the same bytes.
@@ -246,6 +248,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "coefficients": ("variable and piecewise coefficients, natural and penalised ends, lifts, domains", _coefficients),
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
+    "plane": ("networks of two inputs on polygons: Dirac terms on lines", lambda: plane_records({**plane_problems})),
     "statements": (
         "what problems state besides: Robin ends, point loads, reaction terms, periodic ends, alone and beside others",
         _statements,

@@ -72,15 +72,15 @@ def c_texts(problem: RitzProblem, records: Sequence[Record], name: str) -> dict[
         InputError: C lacks a function of the problem, the problem is too singular, or the name cannot serve in C.
     """
     stem = PurePath(name).stem
-    prefix = _prefix(name, stem)
+    prefix = prefix_of(name, stem)
     comment = _COMMENT.format(
-        statement=_uncommented(statement_lines(problem)),
+        statement=uncommented(statement_lines(problem)),
         version=metadata.version("kinkproof"),
         sympy=metadata.version("sympy"),
-        command=_uncommented(command_lines(problem, name)),
-        files=_uncommented(f"{stem}.c, and test_{stem}.c for the test program"),
+        command=uncommented(command_lines(problem, name)),
+        files=uncommented(f"{stem}.c, and test_{stem}.c for the test program"),
     )
-    fixed = {f: _renamed(text, stem, prefix) for f, text in _fixed_texts().items()}
+    fixed = {f: renamed(text, stem, prefix) for f, text in fixed_texts().items()}
     source = [
         *(fixed[f] for f in ("includes.c", "sweep.c", "closed_form.c", "hessian.c")),
         _problem(problem),
@@ -91,7 +91,8 @@ def c_texts(problem: RitzProblem, records: Sequence[Record], name: str) -> dict[
     return {target: f"{comment}\n{text}" for target, text in texts.items()}
 
 
-def _prefix(name: str, stem: str) -> str:
+def prefix_of(name: str, stem: str) -> str:
+    """What every public name begins with, refused where it cannot serve in C."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_ .+-]*", stem):
         raise InputError(f"{name}: names in C are letters and digits, a letter first; {_STEM}.c would be right")
     if stem in _SYSTEM_HEADERS:
@@ -99,22 +100,22 @@ def _prefix(name: str, stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", stem)
 
 
-def _renamed(text: str, stem: str, prefix: str) -> str:
+def renamed(text: str, stem: str, prefix: str) -> str:
     """The text with another prefix; a file is included by its own name."""
     text = re.sub(rf"\b{_STEM}(?=\.h\")", lambda _: stem, text)
     text = re.sub(rf"\b{_STEM}_(?=\w)", lambda _: f"{prefix}_", text)
     return re.sub(rf"\b{_STEM.upper()}_(?=\w)", lambda _: f"{prefix.upper()}_", text)
 
 
-def _uncommented(text: str) -> str:
+def uncommented(text: str) -> str:
     """No problem's name ends the comment that it stands in, or begins another one."""
     return text.replace("*/", "* /").replace("/*", "/ *")
 
 
-def _fixed_texts() -> dict[str, str]:
-    """File name → what does not depend on the problem."""
-    folder = resources.files(__package__).joinpath("c")
-    return {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.endswith((".c", ".h"))}
+def fixed_texts(*folder: str) -> dict[str, str]:
+    """File name → what does not depend on the problem, in a folder of C."""
+    folder_of_c = resources.files(__package__).joinpath("c", *folder)
+    return {f.name: f.read_text(encoding="utf-8") for f in folder_of_c.iterdir() if f.name.endswith((".c", ".h"))}
 
 
 def _problem(problem: RitzProblem) -> str:
@@ -124,7 +125,7 @@ def _problem(problem: RitzProblem) -> str:
         edges, panels = "NULL", 0
         if piece.antiderivatives is None:
             edges, panels = f"edges_{k}", len(piece.edges) - 1
-            tables.append(_table(edges, piece.edges))
+            tables.append(table(edges, piece.edges))
         closed = "NULL" if piece.antiderivatives is None else f"antiderivatives_{k}"
         functions_of_x = f"densities_{k}, slopes_{k}, dirac_{k}, {closed}"
         rows.append(f"{{{piece.left!r}, {piece.right!r}, {functions_of_x}, {edges}, {panels}}}")
@@ -133,7 +134,7 @@ def _problem(problem: RitzProblem) -> str:
         f"{{{float(p.numerator)!r}, {float(p.denominator)!r}, {n}}}" for _, p, n in marks(problem) if _reachable(p)
     ]
     arrays = (("piece", "pieces", rows), ("free_end", "ends", ends), ("mark", "marks", places))
-    tables += [_array(f"static const {kind} {name}[]", entries) for kind, name, entries in arrays if entries]
+    tables += [array(f"static const {kind} {name}[]", entries) for kind, name, entries in arrays if entries]
     fields = [field for _, name, entries in arrays for field in (name if entries else "NULL", f"{len(entries)}")]
     near_left, near_right = moments(problem).reach
     stated = f"static const problem stated = {{{', '.join(fields)}, {{{near_left!r}, {near_right!r}}}}};\n"
@@ -150,16 +151,17 @@ def _reachable(place: Fraction) -> bool:
 
 def _functions(k: int, piece: Formulas) -> list[str]:
     out = [
-        _function(f"densities_{k}", POSITION, piece.densities),
-        _function(f"slopes_{k}", POSITION, piece.slopes),
-        _function(f"dirac_{k}", NEURON, piece.dirac),
+        function_text(f"densities_{k}", POSITION, piece.densities),
+        function_text(f"slopes_{k}", POSITION, piece.slopes),
+        function_text(f"dirac_{k}", NEURON, piece.dirac),
     ]
     if piece.antiderivatives is not None:
-        out.append(_function(f"antiderivatives_{k}", POSITION, piece.antiderivatives))
+        out.append(function_text(f"antiderivatives_{k}", POSITION, piece.antiderivatives))
     return out
 
 
-def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[sympy.Expr]) -> str:
+def function_text(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[sympy.Expr]) -> str:
+    """A function of doubles that fills `out` with the values of expressions."""
     lines, results = function_lines(C, arguments, rows)
     parameters = ", ".join(f"double {a}" for a in arguments.values())
     text = [f"static void {name}({parameters}, double out[{len(rows)}])", "{"]
@@ -178,7 +180,7 @@ def _cases(cases: Sequence[StoredCase], prefix: str) -> str:
         arrays["own_jump"] = case.own_jump
         if case.hessian is not None:
             arrays["hessian"] = case.hessian.ravel()
-        text += [_table(f"case_{k}_{name}", values) for name, values in arrays.items()]
+        text += [table(f"case_{k}_{name}", values) for name, values in arrays.items()]
         names = {n: f"case_{k}_{n}" if n in arrays else "NULL" for n in (*arrays, "hessian")}
         fields = [
             f"{_quoted(case.id)}, {len(case.parameters[0])}",
@@ -190,7 +192,7 @@ def _cases(cases: Sequence[StoredCase], prefix: str) -> str:
         ]
         rows.append("{" + ",\n     ".join(fields) + "}")
     # C has no empty arrays.
-    text.append(_array(f"const {prefix}_case {prefix}_cases[]", rows or ["{0}"]))
+    text.append(array(f"const {prefix}_case {prefix}_cases[]", rows or ["{0}"]))
     return "\n".join([*text, f"const size_t {prefix}_case_count = {len(cases)};\n"])
 
 
@@ -200,11 +202,12 @@ def _quoted(text: str) -> str:
     return f'"{"".join(plain)}"'
 
 
-def _table(name: str, values: Floats) -> str:
-    return _array(f"static const double {name}[]", [repr(float(v)) for v in values], together=True)
+def table(name: str, values: Floats) -> str:
+    """An array of doubles."""
+    return array(f"static const double {name}[]", [repr(float(v)) for v in values], together=True)
 
 
-def _array(declaration: str, entries: Iterable[str], together: bool = False) -> str:
+def array(declaration: str, entries: Iterable[str], together: bool = False) -> str:
     """An array's definition, with one entry a line or with as many as fit."""
     lines: list[str] = []
     for entry in entries:

@@ -9,18 +9,22 @@ from ...errors import InputError, NondifferentiableError
 from ...files import require_writable, write_whole
 from ...statement.deep_network import DeepNetwork
 from ...statement.network import ShallowNetwork
+from ...statement.plane import PlaneProblem, require_network
+from ...statement.plane_network import PlaneNetwork
 from ...statement.problem import RitzProblem
 from ..making.deep_records import deep_case_record
+from ..making.plane_records import plane_case_record, random_plane_network
 from ..making.records import Record, case_record, pack_text
 from ..making.shipped import near, random_network
 from .standalone import standalone_text
 
 LANGUAGES = {"python": ".py", "c": ".c"}
-Network = ShallowNetwork | DeepNetwork
+Network = ShallowNetwork | DeepNetwork | PlaneNetwork
+Problem = RitzProblem | PlaneProblem
 
 
 def generate(
-    problem: RitzProblem,
+    problem: Problem,
     path: str | Path,
     networks: Mapping[str, Network] | None = None,
     progress: Callable[[str], None] = lambda what: None,
@@ -30,7 +34,8 @@ def generate(
     Args:
         problem: any for `.json`; for `.py` and `.c` one whose functions NumPy or C have.
         path: ``.json``: a pack for `load`. ``.py``: one NumPy file with closed forms for any parameters, stored cases
-            and the comparison. ``.c``: the same in C99, with a header and a test program beside it.
+            and the comparison. ``.c``: the same in C99, with a header and a test program beside it. Of a plane problem
+            sums over cells for any parameters: in NumPy with the comparison, in C with a header.
         networks: case id → network to be stored, of several layers only in a pack; by default random ones of 3 and 8
             neurons and, where a solution is known, one near it.
         progress: called with the name of each step before it starts.
@@ -49,7 +54,7 @@ def generate(
 
 
 def stale(
-    problem: RitzProblem,
+    problem: Problem,
     path: str | Path,
     networks: Mapping[str, Network] | None = None,
     progress: Callable[[str], None] = lambda what: None,
@@ -60,7 +65,7 @@ def stale(
 
 
 def generated_texts(
-    problem: RitzProblem, path: Path, networks: Mapping[str, Network] | None, progress: Callable[[str], None]
+    problem: Problem, path: Path, networks: Mapping[str, Network] | None, progress: Callable[[str], None]
 ) -> dict[Path, str]:
     """File → text of everything that `generate` writes."""
     require_writable(path)
@@ -68,6 +73,8 @@ def generated_texts(
         raise InputError(
             f"{path}: a file of oracles ends in .json, .py or .c; {path.with_suffix('.py')} would be right"
         )
+    if isinstance(problem, PlaneProblem):
+        return _plane_texts(problem, path, networks, progress)
     chosen = default_networks(problem) if networks is None else networks
     deep = [name for name, network in chosen.items() if isinstance(network, DeepNetwork)]
     if deep and path.suffix != ".json":
@@ -88,6 +95,30 @@ def generated_texts(
     return {path.with_name(name): text for name, text in c_texts(problem, records, path.name).items()}
 
 
+def _plane_texts(
+    problem: PlaneProblem, path: Path, networks: Mapping[str, Network] | None, progress: Callable[[str], None]
+) -> dict[Path, str]:
+    from .plane_source import plane_c_texts, plane_numpy_text
+
+    if path.suffix == ".json":
+        chosen = networks or {f"width-{n}": random_plane_network(n, 40, problem) for n in (2, 5)}
+        records = []
+        for name, network in chosen.items():
+            progress(f"{name}: 50 digits, cross-checks")
+            require_network(network, problem)
+            assert isinstance(network, PlaneNetwork)
+            records.append(plane_case_record(name, f"{network.width} neurons", problem, network))
+        return {path: pack_text(path.stem, f"oracles of {problem.name}", records)}
+    if networks:
+        raise InputError(
+            f"oracle: a source file of a plane problem stores no cases; a pack, {path.with_suffix('.json')}, would"
+        )
+    progress("cells and Gauss points")
+    if path.suffix == ".py":
+        return {path: plane_numpy_text(problem, path.name)}
+    return {path.with_name(name): text for name, text in plane_c_texts(problem, path.name).items()}
+
+
 def default_networks(problem: RitzProblem) -> dict[str, Network]:
     """Case id → network of a file for which none were given."""
     networks: dict[str, Network] = {f"width-{n}": random_network(n, 40, problem.domain) for n in (3, 8)}
@@ -101,6 +132,8 @@ def _records(problem: RitzProblem, networks: Mapping[str, Network], progress: Ca
     for name, network in networks.items():
         progress(f"{name}: 50 digits, cross-checks")
         try:
+            if isinstance(network, PlaneNetwork):
+                raise InputError(f"oracle: the case {name} has two inputs, {problem.name} one; a ShallowNetwork fits")
             if isinstance(network, DeepNetwork):
                 about = f"layers of {', '.join(map(str, network.widths))} neurons"
                 out.append(deep_case_record(name, about, problem, network))

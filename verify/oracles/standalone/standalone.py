@@ -74,7 +74,7 @@ Array = NDArray[Any]
 BLOCKS = {blocks}
 '''
 
-_NUMBERS = """def _numbers(text: str) -> Array:
+NUMBERS = """def _numbers(text: str) -> Array:
     return np.array(text.split(), dtype=np.float64)"""
 
 _FRONT = '''
@@ -125,12 +125,12 @@ def standalone_text(problem: RitzProblem, records: Sequence[Record], name: str) 
         command=command_lines(problem, name),
         blocks=repr(BLOCKS).replace("'", '"'),
     )
-    bodies = [_body(m) for m in (closed_form, comparison, reference)]
-    sections = [header.rstrip("\n"), _NUMBERS, *bodies, _problem(problem), _cases(records), _FRONT.strip("\n")]
+    bodies = [body(m) for m in (closed_form, comparison, reference)]
+    sections = [header.rstrip("\n"), NUMBERS, *bodies, _problem(problem), _cases(records), _FRONT.strip("\n")]
     return "\n\n\n".join(sections) + "\n"
 
 
-def _body(module: ModuleType) -> str:
+def body(module: ModuleType) -> str:
     """A module's text without its docstring, its imports and the alias that the header has."""
     source = inspect.getsource(module)
     tree = ast.parse(source)
@@ -142,42 +142,43 @@ def _body(module: ModuleType) -> str:
 def _problem(problem: RitzProblem) -> str:
     functions, pieces = [], []
     for k, piece in enumerate(formulas(problem)):
-        functions.append(_function(f"_densities_{k}", POSITION, piece.densities))
-        functions.append(_function(f"_slopes_{k}", POSITION, piece.slopes))
-        functions.append(_function(f"_dirac_{k}", NEURON, piece.dirac))
+        functions.append(function_text(f"_densities_{k}", POSITION, piece.densities))
+        functions.append(function_text(f"_slopes_{k}", POSITION, piece.slopes))
+        functions.append(function_text(f"_dirac_{k}", NEURON, piece.dirac))
         fields = [f"{piece.left!r}", f"{piece.right!r}", f"_densities_{k}", f"_slopes_{k}", f"_dirac_{k}"]
         if piece.antiderivatives is not None:
-            functions.append(_function(f"_antiderivatives_{k}", POSITION, piece.antiderivatives))
+            functions.append(function_text(f"_antiderivatives_{k}", POSITION, piece.antiderivatives))
             fields.append(f"_antiderivatives_{k}")
         else:
-            fields.append(f"edges=tuple({_array(piece.edges, 4)}.tolist())")
-        pieces.append(_call(f"_PIECE_{k} = Piece", fields))
-    ends = [_call(f"_END_{k} = End", map(repr, end)) for k, end in enumerate(point_terms(problem))]
+            fields.append(f"edges=tuple({numbers_text(piece.edges, 4)}.tolist())")
+        pieces.append(call(f"_PIECE_{k} = Piece", fields))
+    ends = [call(f"_END_{k} = End", map(repr, end)) for k, end in enumerate(point_terms(problem))]
     rows = [f'("{kind}", Fraction({p.numerator}, {p.denominator}), {n})' for kind, p, n in marks(problem)]
     fields = [
-        f"pieces={_tuple(f'_PIECE_{k}' for k in range(len(pieces)))}",
-        f"ends={_tuple(f'_END_{k}' for k in range(len(ends)))}",
-        f"marks={_tuple(rows, 4)}",
+        f"pieces={tuple_text(f'_PIECE_{k}' for k in range(len(pieces)))}",
+        f"ends={tuple_text(f'_END_{k}' for k in range(len(ends)))}",
+        f"marks={tuple_text(rows, 4)}",
         f"reach={moments(problem).reach!r}",
     ]
-    return "\n\n\n".join([*functions, "\n".join([*pieces, *ends, _call("PROBLEM = Problem", fields)])])
+    return "\n\n\n".join([*functions, "\n".join([*pieces, *ends, call("PROBLEM = Problem", fields)])])
 
 
-def _call(name: str, arguments: Iterable[str], indent: int = 0) -> str:
+def call(name: str, arguments: Iterable[str], indent: int = 0) -> str:
     """A call with one argument a line, as formatters leave it at any line length."""
     inner = "".join(f"{' ' * (indent + 4)}{a},\n" for a in arguments)
     return f"{name}(\n{inner}{' ' * indent})"
 
 
-def _tuple(entries: Iterable[str], indent: int = 0) -> str:
+def tuple_text(entries: Iterable[str], indent: int = 0) -> str:
     """A tuple; one of several long entries with one entry a line."""
     found = list(entries)
     if len(found) == 1:
         return f"({found[0]},)"
-    return _call("", found, indent) if indent and found else f"({', '.join(found)})"
+    return call("", found, indent) if indent and found else f"({', '.join(found)})"
 
 
-def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[sympy.Expr]) -> str:
+def function_text(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[sympy.Expr]) -> str:
+    """A function of arrays to the stacked values of expressions."""
     lines, results = function_lines(PYTHON, arguments, rows)
     parameters = ", ".join(f"{a}: Array" for a in arguments.values())
     text = [f"def {name}({parameters}) -> Array:"]
@@ -188,29 +189,27 @@ def _function(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequence[s
 
 
 def _cases(records: Sequence[Record]) -> str:
-    return "CASES: tuple[Reference, ...] = " + (
-        _call("", (_case(stored_case(r)) for r in records)) if records else "()"
-    )
+    return "CASES: tuple[Reference, ...] = " + (call("", (_case(stored_case(r)) for r in records)) if records else "()")
 
 
 def _case(case: StoredCase) -> str:
     size = len(case.own_jump)
     hessian = "None"
     if case.hessian is not None:
-        hessian = f"{_array(case.hessian.ravel(), 8)}.reshape({size}, {size})"
+        hessian = f"{numbers_text(case.hessian.ravel(), 8)}.reshape({size}, {size})"
     fields = [
         f'"{case.id}"',
-        *(_array(p, 8) for p in case.parameters),
+        *(numbers_text(p, 8) for p in case.parameters),
         repr(case.energy),
-        _call("Gradient", (_array(p, 12) for p in case.parts), 8),
-        _array(case.own_jump, 8),
+        call("Gradient", (numbers_text(p, 12) for p in case.parts), 8),
+        numbers_text(case.own_jump, 8),
         repr(case.tolerances),
         hessian,
     ]
-    return _call("Reference", fields, 4)
+    return call("Reference", fields, 4)
 
 
-def _array(values: Array, indent: int) -> str:
+def numbers_text(values: Array, indent: int) -> str:
     """`_numbers("…")`: a string keeps a long table of numbers in few lines, whatever formatter comes along."""
     text = " ".join(repr(float(v)) for v in values)
     if len(text) <= WIDTH - 30:

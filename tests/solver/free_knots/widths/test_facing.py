@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from kinkproof.solver import solve
 from kinkproof.solver.data.strong_solution import strong_solution
+from kinkproof.solver.free_knots.hat_functions import fit
 from kinkproof.solver.free_knots.reduced_energy import reduced_energy
 from kinkproof.solver.free_knots.widths.facing import alternation, carries, faced_energy, uncarried
-from kinkproof.solver.free_knots.widths.polish import dense_hessian
+from kinkproof.solver.free_knots.widths.polish import dense_hessian, polished
 from kinkproof.verify import RitzProblem, ShallowNetwork, problems
 from numpy.typing import NDArray
 
@@ -55,3 +59,22 @@ def test_the_rest_is_the_line_that_no_neuron_carries() -> None:
     carried = np.maximum(np.outer(knots, weights) - weights * KINKS, 0) @ jumps
     assert values - carried == pytest.approx(np.interp(knots, [0, 1], uncarried(knots, values, FALLING)), abs=1e-12)
     assert alternation(FALLING).sum() == 1
+
+
+def test_neurons_that_all_face_one_way_carry_what_vanishes_at_the_other_end() -> None:
+    # (u − lift)/D of `polynomial` is x + x²: nil on the left of a kink near 0, and bent one way.
+    solution = strong_solution(problems["polynomial"])
+    energy = faced_energy(solution, np.array([0.02, 0.5]), np.zeros(2, dtype=bool))
+    assert carries(energy)
+    found = polished(energy, 100)
+    assert found is not None
+    assert found.converged
+    # Least of 384 trainings of two neurons from random kinks and facings, by L-BFGS.
+    assert found.energy.energy_gap == pytest.approx(0.0008347506634132917, rel=1e-9)
+    assert solve(problems["polynomial"], 2).energy_gap == pytest.approx(found.energy.energy_gap, rel=1e-9)
+
+
+def test_planted_fault_a_line_that_nobody_carries_is_seen() -> None:
+    energy = faced_energy(strong_solution(problems["polynomial"]), np.array([0.02, 0.5]), np.zeros(2, dtype=bool))
+    free = fit(energy.solution, energy.fit.knots)
+    assert not carries(replace(energy, fit=free))

@@ -321,6 +321,17 @@ def test_what_is_no_function_of_one_point_is_said(function, message: str) -> Non
         find_breaks(function, (0, 1))
 
 
+def test_the_order_of_sums_may_depend_on_the_points_even_where_what_is_left_of_them_is_small() -> None:
+    def cancelling(x: Tensor, rounding: float) -> Tensor:
+        one = F.relu(x - 0.5) + 1
+        return one - one * (1 - 1e-6) + rounding * len(x)
+
+    # A sum of a few thousand numbers of size 1 has a rounding of 1e-14; u is 1e-6.
+    assert len(find_breaks(lambda x: cancelling(x, 1e-14), (0, 1))) == 1
+    with pytest.raises(InputError, match="depends on which other points"):
+        find_breaks(lambda x: cancelling(x, 1e-11), (0, 1))
+
+
 @pytest.mark.parametrize("domain", [(1, 0), (0, float("inf")), 3, (0, 1, 2)])
 def test_what_is_no_domain_is_said(domain) -> None:
     with pytest.raises(InputError, match="domain: "):

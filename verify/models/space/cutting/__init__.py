@@ -1,1 +1,1 @@
-"""The plane in convex cells and rules on triangles: geometry, without a model."""
+"""Numerics without a model: the plane in convex cells, rules on triangles, poles of integrands."""

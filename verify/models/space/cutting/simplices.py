@@ -17,7 +17,7 @@ _ORDERS = (2, 3, 4, 6, 9)
 # What all together may be off by, as a share of the integral of the sizes.
 _TOLERANCE = 1e-10
 # Splittings after which a density is too rough for that, and how many simplices.
-_SPLIT, _MOST = 30, 400_000
+_SPLIT, _MOST = 30, 40_000
 # Points (n, 2) and the simplex of each → rows (k, n) that are to be integrated.
 Rows = Callable[[Tensor, Tensor], Tensor]
 
@@ -39,6 +39,22 @@ class Nodes:
     def chunks(self, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """So many at a time."""
         yield from zip(*(torch.split(a, size) for a in (self.x, self.weight, self.owner)), strict=True)
+
+
+class RoughError(InputError):
+    """What no splitting helps to integrate.
+
+    Attributes:
+        place: near which it is rough, (2,).
+    """
+
+    def __init__(self, place: Tensor) -> None:
+        where = ", ".join(f"{v:.6g}" for v in place.tolist())
+        super().__init__(
+            f"density: between the kinks it is not smooth near x = ({where}), so that its integral cannot be had; a "
+            "density that is piecewise smooth in x would be right"
+        )
+        self.place = place
 
 
 @lru_cache(maxsize=8)
@@ -69,7 +85,7 @@ def converged(simplices: Tensor, rows: Rows) -> Nodes:
         rows: what is to be integrated.
 
     Raises:
-        InputError: it is too rough.
+        RoughError: it is too rough.
     """
     left, owner = simplices, torch.arange(len(simplices))
     scale: Tensor | None = None
@@ -82,9 +98,7 @@ def converged(simplices: Tensor, rows: Rows) -> Nodes:
                 total = size.sum(1)
                 scale = torch.where(total > 0, total, 1.0)
             if not bool(torch.isfinite(scale).all()):
-                raise InputError(
-                    "density: its integral is not finite; a density without poles in the domain would be right"
-                )
+                raise RoughError(nodes.x[(~torch.isfinite(rows(nodes.x, nodes.owner)).all(0)).nonzero()[0, 0]])
             good = ((now - before).abs() <= _TOLERANCE * scale[:, None] / len(simplices)).all(0)
             of_node = good.repeat_interleave(len(nodes.x) // max(len(left), 1))
             done.append(Nodes(nodes.x[of_node], nodes.weight[of_node], nodes.owner[of_node]))
@@ -95,11 +109,8 @@ def converged(simplices: Tensor, rows: Rows) -> Nodes:
         owner = owner.repeat_interleave(len(left) // len(owner))
         if len(left) > _MOST + 4 * len(simplices):
             break
-    where = ", ".join(f"{v:.6g}" for v in left[0].mean(0).tolist())
-    raise InputError(
-        f"density: between the kinks it is not smooth near x = ({where}), or its integral is not finite; a density "
-        "that is piecewise smooth in x would be right"
-    )
+    _, size, _ = _integrated(left, owner, _ORDERS[0], rows)
+    raise RoughError(left[size[0].argmax()].mean(0))
 
 
 def _integrated(simplices: Tensor, owner: Tensor, order: int, rows: Rows) -> tuple[Tensor, Tensor, Nodes]:
