@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .statement.plane import PlaneProblem as PlaneProblem
     from .statement.plane_network import PlaneNetwork as PlaneNetwork
     from .statement.problem import RitzProblem as RitzProblem
+    from .tables import tabulated as tabulated
 
 _HOME = {
     "BeamProblem": "bending.statement",
@@ -61,6 +62,7 @@ _HOME = {
     "plane_problems": "statement.named_plane",
     "problems": "statement.named",
     "quadrature_gradient": "discrete.quadrature",
+    "tabulated": "tables",
 }
 
 __all__ = sorted(_HOME)

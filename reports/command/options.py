@@ -84,6 +84,9 @@ Name = Annotated[
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Instead of a named problem: an expression in x.")]
+Data = Annotated[
+    str | None, typer.Option(help="Instead of a named problem: an expression in x, or a CSV file of x and values.")
+]
 Number = Annotated[str | None, typer.Option(help="Instead of a named problem: an exact number.")]
 Pairs = Annotated[list[str] | None, typer.Option(help="END=VALUE, for instance 1=0; may be repeated.")]
 RobinPairs = Annotated[
@@ -240,8 +243,8 @@ def with_problem(
 
 def _stated(
     problem: Name = None,
-    source: Text = None,
-    coefficient: Text = None,
+    source: Data = None,
+    coefficient: Data = None,
     reaction: Text = None,
     distance: Text = None,
     lift: Text = None,
@@ -256,12 +259,16 @@ def _stated(
 ) -> RitzProblem:
     from ...verify.errors import InputError
     from ...verify.statement.problem import RitzProblem
+    from ...verify.tables import tabulated
 
     given = {
         "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
         "penalty": penalty, "domain": domain, "reaction": reaction,
     }  # fmt: skip
     statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    for key in ("source", "coefficient"):
+        if str(statement.get(key)).endswith(".csv"):
+            statement[key] = tabulated(statement[key])
     for key, pairs in (("fluxes", flux), ("essential", essential)):
         for pair in pairs or []:
             end, equals, value = pair.partition("=")

@@ -222,7 +222,7 @@ def beyond(
 
     Points drawn anew, grids, adaptive and smoothed integrands, widths, depth, optimisers, precision, the strong form,
     activations, frequencies, the regression first, the main conclusion, the nearest published methods; natural
-    gradients. A whole run takes some 25 minutes of one core's time; it goes on where it was interrupted.
+    gradients. A whole run takes some half an hour of one core's time; it goes on where it was interrupted.
     """
     with one_sentence(context), hushed(quiet, printing=False):
         paths, kept = _places("beyond", output, html, cache)

@@ -139,6 +139,8 @@ QUESTIONS = (
          "ReLU, exact, spread, variable projection": _PROJECTED,
          "tanh, autodiff": {"activation": "tanh"}},
         judgements.conclusion,
+        note="Spread: a kink in each of equal cells, facing right and left in turn; variable projection for 300 steps "
+        "at most.",
     ),
     Question(
         "Nearest methods", "Methods that move the kinks of shallow Ritz networks reach the best network of the width.",

@@ -22,7 +22,7 @@ from .training_figures import VERDICT_COLOURS, claim_blocks
 
 _HEADS = ("", "seeds", "median\ngap", "band of\nthe median", "least –\ngreatest", "plateaux", "high",
           "kinks\ninside", "effective\nkinks", "where these sit")  # fmt: skip
-_WIDTHS = (0.235, 0.045, 0.065, 0.105, 0.115, 0.135, 0.04, 0.05, 0.06, 0.085)
+_WIDTHS = (0.2, 0.035, 0.062, 0.118, 0.125, 0.165, 0.035, 0.045, 0.055, 0.09)
 # Of a long list of plateaux the fullest.
 _PLATEAUX = 2
 # More places than this say no more.
@@ -103,7 +103,7 @@ def _pages(answer: Answer) -> list[Page]:
     ).rstrip()
     pages = []
     for number, arms in enumerate(parts, 1):
-        table = Table(_HEADS, [_cells(arm) for arm in arms], LEFT, 0.905, _WIDTHS, "lrrrrrrrrl", 10, 0.026)
+        table = Table(_HEADS, [_cells(arm) for arm in arms], LEFT, 0.905, _WIDTHS, "lrrrrrrrrl", 9.5, 0.026)
         blocks: list[Block] = [table]
         if number == len(parts):
             blocks += claim_blocks(

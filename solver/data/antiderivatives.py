@@ -63,12 +63,25 @@ class Table:
         return Table(*(t.to(device, dtype) for t in (self.inner, self.centre, self.scale, self.coefficients)))
 
 
-def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrated: int, what: str = "problem") -> Table:
+@dataclass(frozen=True)
+class Rows:
+    """Functions of x.
+
+    Attributes:
+        evaluate: x (...) → (rows, ...).
+        polynomial: are all of them polynomials of a degree that a cell holds?
+    """
+
+    evaluate: Callable[[Array], Array]
+    polynomial: bool = False
+
+
+def table(pieces: list[tuple[float, float, Rows]], integrated: int, what: str = "problem") -> Table:
     """Tabulate the running integrals of the first rows of some functions, and the values of the others.
 
     Args:
-        pieces: (left, right, function x (...) → (rows, ...)) for every smooth piece, adjoining, ascending. Functions
-            may grow at the outer ends as long as they stay integrable.
+        pieces: (left, right, functions) for every smooth piece, adjoining, ascending. Functions may grow at the outer
+            ends as long as they stay integrable.
         integrated: how many of the rows are to be integrated from the left end on.
         what: for the error message.
 
@@ -84,7 +97,7 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
             half, middle = (pending[:, 1] - pending[:, 0]) / 2, pending.mean(axis=1)
             # On the last cells of an end other than 0 a node may round to the end, where the function may be infinite.
             inner = np.nextafter((left, right), (right, left))
-            series, _ = interpolate(partial(_clipped, function, inner), pending[:, 0], pending[:, 1], _DEGREE)
+            series, _ = interpolate(partial(_clipped, function.evaluate, inner), pending[:, 0], pending[:, 1], _DEGREE)
             # Integrals count where integrals are asked for: a spike on a tiny cell needs digits of its area only.
             size = np.abs(series).max(axis=0)
             tail = np.abs(series[-2:]).max(axis=0)
@@ -93,6 +106,8 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
             scale = np.maximum(scale, size.max(axis=1, keepdims=True))
             done = (tail <= _TAIL * scale).all(axis=0)
             # Cells of a few roundings cannot be halved any further.
+            # Of a polynomial that is resolved rounding is left, of terms that may be larger than what they add up to.
+            done |= function.polynomial
             done |= (half <= 8 * np.finfo(float).eps * np.maximum(abs(pending[:, 0]), abs(pending[:, 1]))) | (
                 depth == _DEPTH
             )
@@ -119,8 +134,8 @@ def table(pieces: list[tuple[float, float, Callable[[Array], Array]]], integrate
     return Table(*(torch.tensor(a) for a in (inner, middle, 1 / half, monomials)))
 
 
-def vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
-    """Expressions in x as one function, x (...) → (rows, ...)."""
+def vectorised(expressions: list[sympy.Expr]) -> Rows:
+    """Expressions in x, all at once."""
     function = sympy.lambdify(X, expressions, "numpy", cse=True)
 
     def evaluate(x: Array) -> Array:
@@ -129,7 +144,8 @@ def vectorised(expressions: list[sympy.Expr]) -> Callable[[Array], Array]:
             out[row] = value
         return out
 
-    return evaluate
+    polynomial = all(e.is_polynomial(X) and sympy.degree(e, X) <= _DEGREE for e in expressions if e.has(X))
+    return Rows(evaluate, polynomial)
 
 
 def _clipped(function: Callable[[Array], Array], ends: Array, x: Array) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,64 @@ def _roots(s: jax.Array, z: jax.Array, at: jax.Array, column: jax.Array) -> jax.
     return s[at] + (s[at + 1] - s[at]) * jnp.clip(part, 0, 1)
 
 
-def crossings(functions: Functions, lines: Lines, room: int, key: jax.Array | None) -> Crossings:
-    """Of all places where lines cross breaks `room` at most, at random and with the weight that keeps the mean.
+def crossings(functions: Functions, lines: Lines, rooms: Sequence[int], key: jax.Array | None) -> Crossings:
+    """Where lines cross breaks; of more places than there is room for some, with the weight that keeps the mean.
 
     Breaks that lie behind others are linear between those: they are found one depth after the other.
+
+    Args:
+        functions: whose breaks.
+        lines: which.
+        rooms: for breaks of each depth, on all lines together, or one number for all.
+        key: of random numbers.
     """
+    if len(rooms) == 1 or functions.curved:
+        return _on_each_line(functions, lines, sum(rooms), key)
+    found, fit = _together(functions, lines, rooms)
+
+    def in_order(chosen: Crossings) -> tuple[jax.Array, ...]:
+        # Both ways have to give the same types.
+        return tuple(
+            a if jnp.issubdtype(a.dtype, jnp.floating) else a.astype(int)
+            for a in (getattr(chosen, f.name) for f in fields(Crossings))
+        )
+
+    def thorough() -> tuple[jax.Array, ...]:
+        return in_order(_on_each_line(functions, lines, sum(rooms), key))
+
+    return Crossings(*jax.lax.cond(fit, lambda: in_order(found), thorough))
+
+
+def _together(functions: Functions, lines: Lines, rooms: Sequence[int]) -> tuple[Crossings, jax.Array]:
+    """All crossings, and whether there was room for them; marks of all lines are kept in one list."""
+    depths, count = np.array(functions.depths), len(lines.start)
+    arrays = [jax.lax.stop_gradient(a) for a in functions.arrays]
+    line, s = jnp.repeat(jnp.arange(count), 2), jnp.tile(jnp.arange(2, dtype=functions.dtype), count)
+    found: list[tuple[jax.Array, ...]] = []
+    met, fit = jnp.zeros((), int), jnp.ones((), bool)
+    for depth, room in enumerate(rooms, 1):
+        columns = np.flatnonzero(depths == depth)
+        places = lines.start[line] + s[:, None] * lines.direction[line]
+        z = jax.vmap(lambda x: functions.z(arrays, x))(places)
+        # A slice lets the compiler leave out what lies behind it.
+        whole = len(columns) == columns[-1] + 1 - columns[0]
+        z = z[:, columns[0] : columns[-1] + 1] if whole else z[:, columns]
+        changes = _changes(z) & (line[:-1] == line[1:])[:, None]
+        at, which = jnp.nonzero(changes, size=room, fill_value=-1)
+        used, at = at >= 0, jnp.maximum(at, 0)
+        # Room that is not used is at the end of the last line.
+        new = jnp.where(used, line[at], count - 1), jnp.where(used, _roots(s, z, at, which), 1)
+        found.append((*new, jnp.asarray(columns)[which], used))
+        line, s = jax.lax.sort((jnp.concatenate([line, new[0]]), jnp.concatenate([s, new[1]])), num_keys=2)
+        met, fit = met + changes.sum(), fit & (changes.sum() <= room)
+    line, t, column, used = (jnp.concatenate(parts) for parts in zip(*found, strict=True))
+    start, direction = lines.start[line], lines.direction[line]
+    weight = jnp.where(used, lines.weight[line], 0).astype(functions.dtype)
+    return Crossings(start + t[:, None] * direction, direction, column, weight, met, jnp.zeros((), int)), fit
+
+
+def _on_each_line(functions: Functions, lines: Lines, room: int, key: jax.Array | None) -> Crossings:
+    """Of all crossings `room` at most, at random; whatever lies behind others has room on each line by itself."""
     depths = np.array(functions.depths)
     arrays = [jax.lax.stop_gradient(a) for a in functions.arrays]
     grid = jnp.linspace(0, 1, (CELLS if functions.curved else 1) + 1, dtype=functions.dtype)

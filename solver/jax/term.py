@@ -17,8 +17,9 @@ from .installed import jax, jnp
 # Without anything said, so many lines along each axis, fewer for more breaks.
 MOST_LINES, FEWEST_LINES, UNITS = 32, 4, 480
 # Places with room for each break and line, without anything said: in one input, where all are needed, more. In several
-# a line meets a fifth of the breaks or so; of more than there is room for some stand for the others.
-ROOM, ROOM_IN_ONE = 0.25, 4
+# a line meets a quarter to a third of the first layer's breaks and a sixth of the others; where there are more the
+# search takes longer, and some stand for the others, at the price of noise.
+ROOM_IN_FIRST, ROOM, ROOM_IN_ONE = 0.4, 0.25, 4
 
 
 class DiracSample(NamedTuple):
@@ -122,12 +123,21 @@ def dirac_sample(
     along = max(lines // len(box), 1) if lines else min(max(UNITS // breaks, FEWEST_LINES), MOST_LINES)
     drawing, choosing = (None, None) if key is None else jax.random.split(key)
     drawn = axis_lines(box, along, drawing, functions.dtype)
-    room = crossings or max(16, round(breaks * len(drawn.weight) * (ROOM_IN_ONE if len(box) == 1 else ROOM)))
-    return _sampled(functions, drawn, room, choosing, inside)
+    rooms = [crossings] if crossings else _rooms(functions, len(box), len(drawn.weight))
+    return _sampled(functions, drawn, rooms, choosing, inside)
 
 
-def _sampled(functions: Functions, drawn: Any, room: int, key: Any, inside: Any) -> DiracSample:
-    found = crossings(functions, drawn, room, key)
+def _rooms(functions: Functions, inputs: int, lines: int) -> list[int]:
+    """For breaks of each depth, or in one input for all."""
+    breaks = np.bincount(functions.depths)[1:]
+    if inputs == 1:
+        return [max(16, ROOM_IN_ONE * lines * int(breaks.sum()))]
+    shares = np.where(np.arange(len(breaks)) == 0, ROOM_IN_FIRST, ROOM)
+    return [max(16, int(n)) for n in np.ceil(breaks * lines * shares)]
+
+
+def _sampled(functions: Functions, drawn: Any, rooms: list[int], key: Any, inside: Any) -> DiracSample:
+    found, room = crossings(functions, drawn, rooms, key), sum(rooms)
     weight = found.weight if inside is None else jnp.where(inside(found.x), found.weight, 0)
     coefficient = jax.lax.stop_gradient(_coefficients(functions, found, weight))
     place, column = jax.lax.stop_gradient((found.x, found.column))

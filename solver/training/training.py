@@ -85,7 +85,8 @@ def fit(
         points: quadrature nodes.
         seeds: one network each; the same seed always starts from the same parameters, whatever the gradient.
         rule: of the quadrature; "conforming" follows the kinks; "adaptive" halves cells where the integrand asks for
-            it; "uniform", "stratified" and "quasi-random" draw points anew at each step.
+            it; "uniform", "stratified" and "quasi-random" draw points anew at each step. "exact" and "bulk" integrate,
+            and see no points.
         energy: "ritz" (Eq. 2) or "strong" (Eq. 1, squared).
         difference_step: ε of central differences; None: the adviser's.
         optimizer: "adam"; "sgd": gradient descent; "lbfgs"; "adam-lbfgs": first one, then the other; "varpro": variable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 import sympy
@@ -141,8 +141,8 @@ class Derivation(Value):
 
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
-        data = {_KAPPA: piece.coefficient, _SOURCE: piece.source, _DISTANCE: piece.distance, _LIFT: piece.lift}
-        return expression.subs(data | {_REACTION: piece.reaction}, simultaneous=True).doit()
+        data = (piece.coefficient, piece.source, piece.distance, piece.lift, piece.reaction)
+        return _specialised(expression, *data)
 
 
 def derive(problem: RitzProblem) -> Derivation:
@@ -180,6 +180,12 @@ def _derive(reacts: bool) -> dict[str, Any]:
         "dirac_terms": {n: sift(e) for n, e in energy.items()},
         "density": {p: polynomial.coeff_monomial(SLOPE ** p[0] * INTERCEPT ** p[1]) for p in POWERS},
     }
+
+
+@lru_cache(maxsize=2048)
+def _specialised(expression: Any, *data: Any) -> Any:
+    functions = (_KAPPA, _SOURCE, _DISTANCE, _LIFT, _REACTION)
+    return expression.subs(dict(zip(functions, data, strict=True)), simultaneous=True).doit()
 
 
 def _density(field: Any, gradient: Any, reacts: bool) -> Any:

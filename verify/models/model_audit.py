@@ -102,23 +102,23 @@ def audit_model(
         under_audit, advise, told = trained(rule, quadrature, loss, points), None, None
         if several and ends is not None:
             raise InputError("ends: in several inputs there are none; a density alone would be right")
-        composed = stated(density, terms, loss_of, interval) if (terms or loss_of is not None) and not several else None
         progress("the model")
         if "jax" in sys.modules:
             from .jax import functions
 
             if functions.in_jax(model, parameters):
                 from .jax.advice import advice
-                from .jax.sums import Sums
+                from .jax.sums import Sums, made_of
 
-                if terms or loss_of is not None:
-                    raise InputError("terms, loss_of: they are for models in torch; loss= in JAX would be right")
                 told = functions.read(model, parameters, density, ends, inputs_of(domain) if several else 1)
                 model, parameters, density, ends = told.model, told.tensors, told.density, told.ends
                 under_audit, advise = Sums(told).trained(under_audit), partial(advice, told)
+                terms = [_told(told, pair) for pair in terms] if isinstance(terms, list | tuple) else terms
+                loss_of = made_of(loss_of) if callable(loss_of) else loss_of
         if several:
             parts = stated_in_space(density, terms, loss_of, as_domain(domain), domain)
             return audit_in_space(model, parts, domain, parameters, under_audit, progress, told, advise)
+        composed = stated(density, terms, loss_of, interval) if terms or loss_of is not None else None
         prepared = prepare(model, interval, parameters)
         if told is not None:
             told.check(prepared, probes(interval))
@@ -172,6 +172,13 @@ def _refusing() -> Iterator[None]:
             f"audit: {sentence(error)}{at(line_of_error(error))}; it cannot be judged where this is raised, and a "
             "model, density and loss that do not raise it would be right"
         ) from error
+
+
+def _told(functions: Any, pair: Any) -> Any:
+    """A density in JAX and its piece, the density told in torch; what is no such pair is handed on, to be refused."""
+    if isinstance(pair, list | tuple) and len(pair) == 2 and callable(pair[0]):
+        return replace(functions, written=pair[0]).density, pair[1]
+    return pair
 
 
 def _interval(domain: Any) -> tuple[float, float]:

@@ -68,7 +68,8 @@ _CLASSES = (
 )
 # Where `sympy.lambdify` finds functions of NumPy arrays: NumPy has no erf.
 NUMPY_MODULES: list[Any] = [{"erf": np.vectorize(math.erf, otypes=[float])}, "numpy"]
-LONGEST_TEXT = 2000
+# A table of 200 rows, written out as a Piecewise of cubics, is shorter.
+LONGEST_TEXT = 50_000
 # Of a longer formula it is not guessed what was meant.
 _LONGEST_MENDED = 200
 # A numeric power is computed on the spot; this keeps 9**9**9 from filling the memory.

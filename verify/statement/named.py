@@ -47,6 +47,12 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "distance": "x*(1-x)",
         "solution": "sin(2*pi*x) + Min(2*x, 1 - x)",
     },
+    # What a table of three rows is read as, (0, 0), (1/2, 1), (1, 0).
+    "tabulated": {
+        "source": "Piecewise((2*x, x < 1/2), (2 - 2*x, True))",
+        "distance": "x*(1-x)",
+        "solution": "Piecewise((x/4 - x**3/3, x < 1/2), ((1-x)/4 - (1-x)**3/3, True))",
+    },
     # κu′(1) = 2π = 3(2π/3 − u(1)): an end that exchanges with something at 2π/3.
     "robin": {
         "source": "4*pi**2*sin(2*pi*x)",

@@ -15,6 +15,8 @@ from .expressions import X
 # Enough that two roots of an expression a user would type are never confused.
 _DIGITS = 40
 _SAMPLES = 257
+# Of a long Piecewise so many characters in an error message.
+_SHOWN = 80
 
 
 @lru_cache(maxsize=1024)
@@ -74,7 +76,8 @@ def branch(expression: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> sympy
             for value, condition in node.args:
                 if condition.subs(X, middle) == sympy.true:
                     return resolve(value)
-            raise InputError(f"{node} has no branch for x = {float(middle):g}; end it with (value, True)")
+            shown = str(node) if len(str(node)) <= _SHOWN else f"{str(node)[:_SHOWN]} …"
+            raise InputError(f"{shown} has no branch for x = {float(middle):g}; end it with (value, True)")
         if not node.args:
             return node
         arguments = [resolve(a) for a in node.args]

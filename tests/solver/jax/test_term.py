@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from kinkproof.solver import Polygon as InTorch
-from kinkproof.solver.jax import Polygon, dirac_sample, dirac_term
+from kinkproof.solver.jax import DiracSample, Polygon, dirac_sample, dirac_term
 from kinkproof.solver.jax import term as module
 from kinkproof.solver.jax.crossings import axis_lines
 from kinkproof.verify.errors import InputError
@@ -144,6 +144,28 @@ def test_in_the_plane_its_mean_is_what_autodiff_leaves_out(
     missing = case.quotient(v, 1e-4) - case.bulk() @ v
     assert abs(mean @ v - missing) <= 4 * error
     assert abs(missing) > 4 * error
+
+
+def test_where_room_runs_out_for_all_lines_together_each_is_searched_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(2, (4, 3), 1, "Dirichlet", 4)
+
+    def asked() -> tuple[int, int, np.ndarray[Any, Any]]:
+        def term(theta: jax.Array) -> tuple[jax.Array, DiracSample]:
+            found = dirac_sample(case.energy, case.model, theta, case.box, jax.random.key(1))
+            return found.term, found
+
+        gradient, found = jax.jit(jax.grad(term, has_aux=True))(case.theta)
+        return int(found.crossings), int(found.unseen), np.asarray(gradient)
+
+    monkeypatch.setattr(module, "_rooms", lambda *_: [400, 400])
+    met, unseen, together = asked()
+    # No room for the first layer's, but in all for all of them.
+    monkeypatch.setattr(module, "_rooms", lambda *_: [1, 799])
+    again, still, alone = asked()
+    assert 20 < met == again <= 800
+    assert (unseen, still) == (0, 0)
+    # Rounding; what lies behind the first layer was met all the same.
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12 * np.abs(alone).max())
 
 
 def test_on_the_faces_of_a_cube_lines_stand_at_the_places_of_fibonaccis_lattice() -> None:

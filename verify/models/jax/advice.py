@@ -55,8 +55,9 @@ def advice(functions: Functions, model: Model, density: Density, domain: Any, wa
         return NONE.format(why="no package that brings one for JAX is installed")
     (cure,) = cures
     dirac_term = cure.load()
-    written = functions.written
-
+    written = getattr(density.function, "__wrapped__", None)
+    if written is None:
+        return NONE.format(why="the loss is made of several integrals, and dirac_term is for one")
     several = isinstance(model, SpaceModel)
 
     def missing(named: Mapping[str, Any], key: Any) -> Any:

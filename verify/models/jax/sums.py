@@ -51,29 +51,44 @@ class Sums:
         )
 
     def _summed(self, model: Model, integral: Integral, nodes: Callable[[int], Nodes], points: int) -> Iterator[Tensor]:
+        composed = integral.composed
+        if composed is None:
+            yield from self._integrated(model, integral.density, *nodes(points))
+        else:
+            sums = [
+                torch.stack(list(self._integrated(model, term.density, x, w))).sum()
+                for term in composed.terms
+                for x, w in [term.nodes_from(*nodes(points), integral.domain)]
+            ]
+            yield composed.of(sums)
+        if self.functions.added is not None:
+            ends = np.array(integral.domain, model.precision)
+            yield self._with_gradient(self._at_ends, model.parameters, model.precision, ends)
+
+    def _integrated(self, model: Model, density: Density, places: Tensor, shares: Tensor) -> Iterator[Tensor]:
+        """Parts of Σ weight·L."""
         precision = model.precision
-        x, weights = (a.detach().numpy().astype(precision) for a in nodes(points))
+        x, weights = (a.detach().numpy().astype(precision) for a in (places, shares))
         # All blocks have one size, or JAX would compile for each number of points anew; what fills the last weighs 0.
         filled = -len(x) % _BLOCK
         x = np.concatenate([x, np.repeat(x[-1:], filled, axis=0)])
         weights = np.pad(weights, (0, filled))
-        total = self._sum(integral.density)
+        total = self._sum(density)
         for block, weight in zip(x.reshape(-1, _BLOCK, *x.shape[1:]), weights.reshape(-1, _BLOCK), strict=True):
             yield self._with_gradient(total, model.parameters, precision, block, weight)
-        if self.functions.added is not None:
-            ends = np.array(integral.domain, precision)
-            yield self._with_gradient(self._at_ends, model.parameters, precision, ends)
 
     def _sum(self, density: Density) -> Callable[..., Any]:
-        """Of parameters, x and weights → Σ weight·L; one function for each kind of density."""
+        """Of parameters, x and weights → Σ weight·L; one function for each density."""
+        # As the user wrote it.
+        written = density.function.__wrapped__  # type: ignore[attr-defined]
 
         def total(parameters: Any, x: Any, weights: Any) -> Any:
             fields = self.functions.fields(parameters, x, density.second)
             # What it takes and makes no use of.
             named = {"ddu": fields[3] if density.second else jnp.zeros_like(fields[1]), "parameters": parameters}
-            return (self.functions.written(*fields[:3], **{n: named[n] for n in density.extra}) * weights).sum()
+            return (written(*fields[:3], **{n: named[n] for n in density.extra}) * weights).sum()
 
-        return self.compiled.setdefault((density.second, density.extra), total)  # type: ignore[no-any-return]
+        return self.compiled.setdefault((written, density.second, density.extra), total)  # type: ignore[no-any-return]
 
     def _at_ends(self, parameters: Any, ends: Any) -> Any:
         added = self.functions.added
@@ -153,6 +168,25 @@ class _Evaluated(torch.autograd.Function):
 
 def _number(loss: Callable[[Any, int], Any], points: int, parameters: Any) -> Any:
     return jnp.reshape(loss(parameters, points), ())
+
+
+def made_of(loss_of: Callable[..., Any]) -> Callable[..., Tensor]:
+    """What a user makes of integrals in JAX, of numbers that are tensors, with JAX's gradient."""
+
+    @wraps(loss_of)
+    def told(*values: Tensor) -> Tensor:
+        precision = "float64" if values[0].dtype == torch.float64 else "float32"
+        ask = jax.value_and_grad(lambda given: jnp.reshape(loss_of(*given), ()))
+
+        def both(*arrays: Any) -> tuple[Any, list[Any]]:
+            with jax.enable_x64(precision == "float64"):
+                value, gradient = ask([jnp.asarray(a, precision) for a in arrays])
+                return np.asarray(value), [np.array(g) for g in gradient]
+
+        found: Tensor = _Evaluated.apply(both, *values)  # type: ignore[no-untyped-call]
+        return found
+
+    return told
 
 
 def _as_numpy(quadrature: Callable[[int], Any]) -> Callable[[int], Any]:

@@ -58,10 +58,17 @@ class Term:
 
     def summed(self, model: Model, x: Tensor, weights: Tensor, domain: tuple[float, float]) -> Tensor:
         """Σ weight·L with its graph, the nodes of the domain moved to its part of it."""
-        if self.span is not None:
-            share = (self.span[1] - self.span[0]) / (domain[1] - domain[0])
-            x, weights = self.span[0] + share * (x - domain[0]), share * weights
+        x, weights = self.nodes_from(x, weights, domain)
         return (self.density(model, x if x.requires_grad else x.clone().requires_grad_()) * weights).sum()
+
+    def nodes_from(self, x: Tensor, weights: Tensor, domain: tuple[float, float]) -> tuple[Tensor, Tensor]:
+        """The nodes of the domain moved to its part of it; or its points, with equal weights."""
+        if self.points is not None:
+            return self.points, torch.full((len(self.points),), 1 / len(self.points), dtype=weights.dtype)
+        if self.span is None:
+            return x, weights
+        share = (self.span[1] - self.span[0]) / (domain[1] - domain[0])
+        return self.span[0] + share * (x - domain[0]), share * weights
 
     def mean(self, model: Model, dtype: torch.dtype) -> Tensor:
         """Of L at the points, with its graph."""

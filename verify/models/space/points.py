@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..judging.composition import Composition, Term
-from ..judging.discretisation import Discretisation, Nodes, on_loss, weighted
+from ..judging.discretisation import Discretisation, Nodes, Summed, on_loss, weighted
 from ..judging.integral import Integral
 from ..judging.seeds import seeded
 from ..judging.trained import Trained
@@ -71,7 +71,7 @@ def discretised(
         rule = {"midpoint": _midpoint, "random": _random, "sobol": _sobol}[stated.rule]
         name = {"midpoint": "midpoint rule", "random": "random points", "sobol": "Sobol' points"}[stated.rule]
         drawn = stated.rule == "random"
-    parts = partial(_parts, own, composed, rule)
+    parts = partial(_parts, own, composed, rule, stated.summed)
     scatter = partial(_signed, own, composed, weights, rule)
     return Discretisation(name, parts, own.tensors, own.precision, True, drawn, scatter)
 
@@ -80,9 +80,9 @@ def _whole(composed: Composition) -> bool:
     return all(isinstance(t, SpaceTerm) and t.whole for t in composed.terms)
 
 
-def _parts(model: SpaceModel, composed: Composition, rule: Rule, points: int) -> Iterator[Tensor]:
+def _parts(model: SpaceModel, composed: Composition, rule: Rule, summed: Summed, points: int) -> Iterator[Tensor]:
     """What adds up to the loss; of a function of several integrals all of it."""
-    sums = (_sums(model, term, rule, points) for term in composed.terms)
+    sums = (_sums(model, term, rule, summed, points) for term in composed.terms)
     if composed.function is None:
         for of_term in sums:
             yield from of_term
@@ -90,9 +90,9 @@ def _parts(model: SpaceModel, composed: Composition, rule: Rule, points: int) ->
         yield composed.of([torch.stack(list(of_term)).sum() for of_term in sums])
 
 
-def _sums(model: SpaceModel, term: Term, rule: Rule, points: int) -> Iterable[Tensor]:
+def _sums(model: SpaceModel, term: Term, rule: Rule, summed: Summed, points: int) -> Iterable[Tensor]:
     assert isinstance(term, SpaceTerm)
-    return term.summed_by(model, Integral(term.density, (0.0, 1.0)), partial(term.nodes, rule), points)
+    return summed(model, Integral(term.density, (0.0, 1.0)), partial(term.nodes, rule), points)
 
 
 def _signed(

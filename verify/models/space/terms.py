@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import InputError
 from ..judging.composition import Composition, Term, checked_function
 from ..judging.density import Density, bind, borrow
-from ..judging.discretisation import Nodes, Summed, weighted
+from ..judging.discretisation import Nodes
 from ..telling.model_findings import Route
 from .density import check
 from .domains import Domain
@@ -32,12 +32,10 @@ class SpaceTerm(Term):
     Attributes:
         faces: flat parts that make it up; none for points.
         said: the piece, in words.
-        summed_by: how a sum over nodes is made, with its gradient.
     """
 
     faces: tuple[Face, ...] = ()
     said: str = "over the domain"
-    summed_by: Summed = weighted
 
     @property
     def piece(self) -> str:

@@ -158,6 +158,13 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "periodic": True,
         "penalty": 20,
     },
+    "tabulated": {},
+    # As `tabulated` reads (0, 1), (1/4, 3/2), (1/2, 1/3), (4/5, 2), (1, 1).
+    "tabulated-coefficient": {
+        "coefficient": "Piecewise((1 + 2*x, x < 1/4), (8/3 - 14*x/3, x < 1/2), (50*x/9 - 22/9, x < 4/5), "
+        "(6 - 5*x, True))",
+        "source": "cos(3*x)",
+    },
 }
 
 
@@ -250,7 +257,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
     "plane": ("networks of two inputs on polygons: Dirac terms on lines", lambda: plane_records({**plane_problems})),
     "statements": (
-        "what problems state besides: Robin ends, point loads, reaction terms, periodic ends, alone and beside others",
+        "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, several at once",
         _statements,
     ),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),

@@ -213,6 +213,44 @@ def test_several_inputs() -> None:
 
 
 @pytest.mark.long
+def test_losses_of_several_integrals_are_those_of_the_same_network_in_torch() -> None:
+    p = network(3)
+    mass = [(lambda x, u, du: u**2, None), (lambda x, u, du: du**2, (0.2, 0.7)), (lambda x, u, du: u, [0.3, 0.6])]
+    found = audit(model, bar, DOMAIN, parameters=p, terms=mass, loss_of=lambda a, b, c, d: a / jnp.sqrt(1 + b) + c * d)
+
+    def in_torch(x: Any, u: Any, du: Any) -> Any:
+        return du**2 / 2 - torch.pi**2 * torch.sin(torch.pi * x) * u
+
+    # JAX has the keys of a dictionary in order.
+    twin, made = Bar(dict(sorted(p.items()))), lambda a, b, c, d: a / torch.sqrt(1 + b) + c * d
+    same = audit(twin, in_torch, DOMAIN, terms=mass, loss_of=made)
+    assert found.verdict == same.verdict == "inconsistent"
+    assert [i.verdict for i in found.integrals] == [i.verdict for i in same.integrals]
+    for mine, theirs in ((found.bulk, same.bulk), (found.dirac, same.dirac), (found.autodiff, same.autodiff)):
+        assert np.abs(mine - theirs).max() <= 1e-11 * np.abs(theirs).max()
+    assert "the loss is made of several integrals" in found.remedy
+
+
+def test_terms_on_the_sides_of_a_square() -> None:
+    p, box = of_two(), ((0.0, 1.0), (0.0, 1.0))
+
+    def free(p: Any, x: Any) -> Any:
+        return jax.nn.relu(x @ p["w"] + p["b"]) @ p["c"]
+
+    class Free(Square):
+        def forward(self, x: Any) -> Any:
+            return torch.relu(x @ self.w + self.b) @ self.c
+
+    terms = [(lambda x, u, du: 10 * u**2 + du[:, 0] ** 2, ((0, 1), 0))]
+    found = audit(free, plate, box, parameters=p, terms=terms)
+    load = lambda x, u, du: (du**2).sum(1) / 2 - 10 * torch.sin(torch.pi * x).prod(1) * u  # noqa: E731
+    same = audit(Free(p), load, box, terms=terms)
+    assert found.verdict == same.verdict == "inconsistent"
+    for mine, theirs in ((found.bulk, same.bulk), (found.dirac, same.dirac), (found.autodiff, same.autodiff)):
+        assert np.abs(mine - theirs).max() <= 1e-11 * np.abs(theirs).max()
+
+
+@pytest.mark.long
 def test_several_outputs_and_one_point_at_a_time() -> None:
     p = of_two()
 
