@@ -125,11 +125,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """`mypy --strict` over the installed packages."""
-    # pytest, for the types of the plugin.
-    install(session, "mypy", "pytest")
+    """`mypy --strict` over the installed packages, and pyright over the checkout."""
+    # pytest, for the types of the plugin; pyright with the node that it runs on.
+    install(session, "mypy", "pyright[nodejs]", "pytest")
     rooms = [f"--package=kinkproof.{room}" for room in ("verify", "solver", "reports")]
     session.run("mypy", "--config-file", "pyproject.toml", *rooms)
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
 
 
 @nox.session

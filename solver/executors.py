@@ -34,8 +34,7 @@ def work_off(
         for task in tasks:
             keep(task, work(task))
         return
-    submit: Any = getattr(executor, "submit", None)
-    if not callable(submit):
+    if not callable(getattr(executor, "submit", None)):
         raise InputError(
             f"executor: {executor!r} is none; a concurrent.futures.ProcessPoolExecutor, or what get_executor() of a "
             "dask.distributed Client gives, would be right"
@@ -44,7 +43,7 @@ def work_off(
     try:
         for task in tasks:
             try:
-                pending[submit(work, task)] = task
+                pending[executor.submit(work, task)] = task
             except BrokenExecutor:
                 # By an earlier task: that one's result says what happened.
                 break

@@ -174,7 +174,7 @@ def _marked(marker: pytest.Mark) -> list[Case]:
 
 
 def _chosen(case: Case, config: pytest.Config) -> bool:
-    packs, patterns = config.getoption("--oracle-pack"), config.getoption("--oracle-case")
+    packs, patterns = config.option.oracle_pack, config.option.oracle_case
     # Also by its file's name; a pack that does not exist is refused, for it would run nothing and pass.
     names = [pack.name for pack in map(_loaded, packs)]
     return (not packs or case.id.partition("/")[0] in names) and (not patterns or _fits(case.id, patterns))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from html import escape
 from importlib import metadata
 from typing import Any
@@ -53,6 +55,26 @@ def html_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]
     top = "".join(f"<th>{escape(head)}</th>" for head in heads)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def gradient_table(gradient: Any) -> str:
+    """Of an exact gradient: the sizes of its parts by blocks of parameters, and what share the Dirac part has."""
+    rows = []
+    for name, whole in _named(gradient.total).items():
+        bulk, dirac, total = (_size(_named(part)[name]) for part in (gradient.bulk, gradient.dirac, gradient.total))
+        if whole is not None:
+            rows.append((name, bulk, dirac, total, dirac / total if total else None))
+    caption = f"{type(gradient).__name__}: Euclidean norms, by {gradient.route}"
+    return html_table(caption, ["block", "bulk", "Dirac part", "total", "Dirac part ÷ total"], rows)
+
+
+def _named(blocks: Any) -> dict[str, Any]:
+    return blocks.named() if hasattr(blocks, "named") else {f.name: getattr(blocks, f.name) for f in fields(blocks)}
+
+
+def _size(array: Any) -> float:
+    # Also of numbers of many digits.
+    return math.sqrt(float((array * array).sum())) if array is not None else 0.0
 
 
 def _cell(value: Any) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .showing import html_table
+
 # Of longer arrays and texts only the beginning or the shape is told.
 _MOST, _LONGEST = 6, 60
 
@@ -26,6 +28,10 @@ class Value:
 
     def __eq__(self, other: object) -> bool:
         return NotImplemented if type(other) is not type(self) else _fields_same(self, other)
+
+    def _repr_html_(self) -> str:
+        rows = [(f.name.replace("_", " "), brief(getattr(self, f.name))) for f in fields(self)]  # type: ignore[arg-type]
+        return html_table(type(self).__name__, ["part", "value"], rows)
 
     def __hash__(self) -> int:
         # Of sizes and plain entries only: equal arrays may differ in their bytes, -0.0 and 0.0.

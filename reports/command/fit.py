@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ...solver.networks.choices import (
+    OF_THE_INTEGRAL,
     Activation,
     EnergyForm,
     FitRule,
@@ -22,7 +23,7 @@ from ...solver.networks.choices import (
     ScheduleName,
 )
 from ...verify.choices import nearest
-from .options import closed, given, going_on, refuse_idle, with_problem
+from .options import closed, given, going_on, refuse_idle, refuse_quick, with_problem
 from .terminal import speaking
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _QUICK_STEPS, _QUICK_SEEDS = 500, 4
 _EXPERIMENT_SEEDS = 16
 _SEEDS, _STEPS = 4, 10_000
 # What a preset leaves open.
-_OF_A_PRESET = ("preset", "quick", "width", "steps", "learning_rate", "points", "seeds", "save", "threads", "as_json")
+_OF_A_PRESET = {"preset", "quick", "width", "steps", "learning_rate", "points", "seeds", "save", "threads", "as_json"}
+_OF_A_PRESET |= {"quiet"}
 
 Figure = Literal["figure-1", "figure-2", "figure-4", "figure-5", "figure-6"]
 Preset = Annotated[str | None, closed(Figure, "Instead of one run the paper's:")]
@@ -94,7 +96,7 @@ def fit(
         raise InputError(f"threads: {threads} compute nothing; at least one would be right")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds: {seeds} networks are none; at least one would be right")
-    _refuse_idle(context, preset, optimizer, checkpoint, start)
+    _refuse_idle(context, preset, gradient, optimizer, checkpoint, start)
     widths = _widths(width)
     if start not in (None, _REGRESSION) and not Path(start).is_file():
         if nearest(start, [_REGRESSION]):
@@ -170,11 +172,15 @@ def fit(
 
 
 def _refuse_idle(
-    context: typer.Context, preset: str | None, optimizer: str, checkpoint: Path | None, start: str | None
+    context: typer.Context,
+    preset: str | None,
+    gradient: str,
+    optimizer: str,
+    checkpoint: Path | None,
+    start: str | None,
 ) -> None:
     """What would do nothing is refused, not passed over in silence."""
-    if {"steps", "seeds"} <= set(given(context)):
-        refuse_idle(context, ["quick"], "beside --steps and --seeds, which it would choose; one of them is right")
+    refuse_quick(context)
     if preset is not None:
         # It states problem and networks itself.
         others = [name for name in given(context) if name not in _OF_A_PRESET]
@@ -182,13 +188,19 @@ def _refuse_idle(
         return
     if checkpoint is None:
         refuse_idle(context, ["checkpoint_every"], "without a checkpoint; --checkpoint FILE beside it would be right")
-    if optimizer in ("lbfgs", "varpro", "newton"):
+    if optimizer in ("lbfgs", "varpro", "newton", "block-newton"):
         refuse_idle(context, ["learning_rate", "schedule"], f"with --optimizer {optimizer}, which finds its own steps; "
                     "adam or adam-lbfgs would be right")  # fmt: skip
     if start is not None:
         refuse_idle(context, ["initial"], f"beside --start {start}, which draws none; one of the two would be right")
     if start not in (None, _REGRESSION):
         refuse_idle(context, ["seeds"], f"beside --start {start}, which has its own networks; one of the two is right")
+        if "steps" in given(context):
+            refuse_idle(context, ["quick"], f"beside --steps and --start {start}, which leave it no choice; one of "
+                        "them is right")  # fmt: skip
+    if gradient in OF_THE_INTEGRAL:
+        refuse_idle(context, ["rule", "points"], f"with --gradient {gradient}, which needs no nodes; autodiff would be "
+                    "right")  # fmt: skip
 
 
 def _widths(text: str) -> int | tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from .junit import require_xml, write_junit
-from .options import run_file
+from .options import given, run_file
 from .terminal import steps
 
 # What the file may define, and the argument of `audit` that it is.
@@ -31,16 +31,21 @@ def refuse_others(context: typer.Context) -> None:
     """
     from ...verify.errors import InputError
 
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE" and name not in _ALLOWED:
+    for name in given(context):
+        if name not in _ALLOWED:
             raise InputError(
-                f"{name}: it says nothing about a model in a file; --rule, --points, --json, --pdf, --junit are right"
+                f"--{name}: it says nothing about a model in a file; --rule, --points, --json, --pdf, --junit are right"
             )
 
 
 def audit_file(
-    subject: str, rule: str, points: int | None, pdf: Path | None, junit: Path | None, as_json: bool
+    subject: str,
+    rule: str,
+    points: int | None,
+    pdf: Path | None,
+    junit: Path | None,
+    as_json: bool,
+    chosen: bool = False,
 ) -> None:
     """Run the file, audit its model, print the report and write it as PDF or HTML, and as JUnit's XML.
 
@@ -51,6 +56,7 @@ def audit_file(
         pdf: file for the report.
         junit: file for the findings, .xml.
         as_json: print JSON.
+        chosen: is the rule on the command line?
 
     Raises:
         InputError: the file, or what it defines, cannot be used.
@@ -73,10 +79,13 @@ def audit_file(
             found = run_file(path, "audit")
             from ...verify.models.model_audit import audit_model
 
-            given = _contract(found, path, name)
+            defined = _contract(found, path, name)
+            own_sum = next((n for n in ("quadrature", "training_loss") if n in found), None)
+            if chosen and own_sum:
+                raise InputError(f"rule: it does nothing where {path} defines {own_sum}; one of the two would be right")
             try:
                 own = found.get("points", 100)
-                result = audit_model(**given, rule=rule, points=own if points is None else points, progress=progress)
+                result = audit_model(**defined, rule=rule, points=own if points is None else points, progress=progress)
             except InputError as error:
                 raise InputError(_with_line(str(error), path, name)) from None
         if pdf is not None:

@@ -63,10 +63,11 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except _USAGE_ERROR as error:
+            refusal: Any = error
             if hasattr(error, "possibilities"):
                 options = {o.lstrip("-"): o for p in self.params for o in p.opts}
                 near = nearest(str(getattr(error, "option_name", "")).lstrip("-"), options)
-                error.possibilities = [options[near]] if near else []
+                refusal.possibilities = [options[near]] if near else []
             raise
 
 
@@ -199,6 +200,17 @@ def refuse_idle(context: typer.Context, names: Iterable[str], why: str) -> None:
     for name in given(context):
         if name in names:
             raise InputError(f"{name}: it does nothing {why}")
+
+
+def refuse_quick(context: typer.Context) -> None:
+    """Refuse `--quick` where both that it would choose, steps and seeds, are chosen.
+
+    Raises:
+        InputError: they are.
+    """
+    chosen = {"steps", "epochs"} & set(given(context))
+    if chosen and "seeds" in given(context):
+        refuse_idle(context, ["quick"], "beside --steps and --seeds, which it would choose; one of them is right")
 
 
 def with_problem(

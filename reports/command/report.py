@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from ...verify.choices import Rule
-from .options import Command, Quiet, closed, going_on, one_sentence, refuse_idle, with_problem
+from .options import Command, Quiet, closed, going_on, one_sentence, refuse_idle, refuse_quick, with_problem
 from .terminal import hushed
 
 if TYPE_CHECKING:
@@ -225,6 +225,7 @@ def beyond(
     gradients. A whole run takes some half an hour of one core's time; it goes on where it was interrupted.
     """
     with one_sentence(context), hushed(quiet, printing=False):
+        refuse_quick(context)
         paths, kept = _places("beyond", output, html, cache)
         from ...verify.errors import InputError
         from ..data.beyond import SEEDS, STEPS, beyond_study
@@ -269,6 +270,7 @@ def dimensions(
     A whole run takes an hour or so; it goes on where it was interrupted.
     """
     with one_sentence(context), hushed(quiet, printing=False):
+        refuse_quick(context)
         paths, kept = _places("dimensions", output, html, cache)
         from ...verify.errors import InputError
         from ..data.dimensions import SEEDS, STEPS, dimensions_study

@@ -13,7 +13,7 @@ import typer
 
 from ...verify.choices import Rule
 from . import fit as fit_command
-from .options import Command, closed, one_sentence, with_problem
+from .options import Command, closed, given, one_sentence, with_problem
 from .oracles import app as oracles
 from .report import app as report
 from .solve import solve
@@ -106,7 +106,7 @@ def audit(
         from .model import audit_file, refuse_others
 
         refuse_others(context)
-        audit_file(subject, rule, points, pdf, junit, as_json)
+        audit_file(subject, rule, points, pdf, junit, as_json, chosen="rule" in given(context))
         return
     from ...verify.auditing import audit as run_audit
     from ...verify.errors import InputError

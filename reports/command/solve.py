@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import refuse_idle, with_problem
+from .options import given, refuse_idle, with_problem
 
 if TYPE_CHECKING:
     from ...solver.free_knots.widths.convergence_table import Convergence
@@ -61,10 +61,15 @@ def solve(
 
     if seed < 0:
         raise InputError(f"seed: {seed} is negative; a whole number from 0 on would be right")
-    if widths is not None and not width is kinks is tolerance is None:
-        raise InputError("widths: a table and a single network are two things; one of the two would be right")
+    stated = [n for n in ("width", "kinks", "tolerance", "widths") if n in given(context)]
+    if len(stated) > 1:
+        raise InputError(
+            f"{stated[1]}: beside --{stated[0]} it is one too many; one of --width, --kinks, --tolerance and --widths "
+            "would be right"
+        )
     if widths is not None:
         refuse_idle(context, ["seed", "max_iterations"], "in a table over --widths; --width would be right")
+    refuse_idle(context, ["penalty"], "where essential values are kept, not penalised; leaving it out is right")
     if chart is None:
         refuse_idle(context, ["steps", "seeds"], "where nothing is trained; --chart FILE beside it would be right")
     if chart is not None:
@@ -76,15 +81,15 @@ def solve(
     with warnings.catch_warnings():
         # What it says is in the certificate, which is printed, and in the exit code.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if widths is not None:
-            table = run_convergence(problem, _numbers(widths))
+        table = None if widths is None else run_convergence(problem, _numbers(widths))
+        if table is not None:
             results, shown = list(table.networks), _table_as_dict(problem, table)
         else:
             best = run_solve(problem, width, kinks=kinks, tolerance=tolerance, seed=seed, max_iterations=max_iterations)
             results, shown = [best], _as_dict(problem, best)
     if chart is not None:
         trained = {"steps": _STEPS if steps is None else steps, "seeds": _SEEDS if seeds is None else seeds}
-        shown["chart"] = _write_chart(problem, best, chart, **trained)
+        shown["chart"] = _write_chart(problem, results[0], chart, **trained)
     text = json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if save is not None:
         from ...verify.files import write_whole
@@ -95,10 +100,10 @@ def solve(
     else:
         from .solve_tables import certificate_table, convergence_table
 
-        if widths is not None:
+        if table is not None:
             convergence_table(problem, table)
         else:
-            certificate_table(problem, best)
+            certificate_table(problem, results[0])
         for path in (save, chart):
             if path is not None:
                 typer.echo(f"Written: {path}")

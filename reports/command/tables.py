@@ -59,7 +59,8 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     surprises = [r for r in audit.rows if r.total is not None and not r.as_expected]
     for row in surprises:
         blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
-        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {blocks}")
+        whole = "" if row.total is None else f"all {row.total.verdict} (expected {row.expected})"
+        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {whole}, {blocks}")
     if audit.passed and audit.judged_systems:
         console.print("All verdicts are the expected ones.")
     if saved is not None:

@@ -29,12 +29,15 @@ class Block(Protocol):
     @property
     def bottom(self) -> float:
         """Where it ends, in shares of the page's height."""
+        ...
 
     def draw(self, figure: Figure) -> list[Any]:
         """Put it on the page; returns the artists."""
+        ...
 
     def html(self) -> str:
         """The same for a browser."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -283,10 +286,9 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 @lru_cache(maxsize=2_000)
 def _width(letter: str, bold: bool) -> float:
     """How far a letter of 100 points takes the pen, points."""
-    for family in FONTS:
-        font = get_font(findfont(FontProperties(family=family, weight="bold" if bold else "normal")))
-        if font.get_char_index(ord(letter)):
-            break
+    weight = "bold" if bold else "normal"
+    fonts = [get_font(findfont(FontProperties(family=family, weight=weight))) for family in FONTS]
+    font = next((f for f in fonts if f.get_char_index(ord(letter))), fonts[-1])
     font.set_size(100, 72)
     return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536
 

@@ -9,7 +9,7 @@ from ..data.gap import LABELS, SOLVED, TANH, GapTable
 from ..layout.page import Page
 from ..layout.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, QUIET, RED, SKY
 
-_COLOURS = dict(zip(LABELS, (RED, ORANGE, BLUE, SKY, PURPLE, GREEN, BLACK, GREY), strict=True))
+_COLOURS: dict[str, str] = dict(zip(LABELS, (RED, ORANGE, BLUE, SKY, PURPLE, GREEN, BLACK, GREY), strict=True))
 
 _NOT_JUDGED = "What is to blame for the gap is said of runs that have converged."
 

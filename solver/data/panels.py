@@ -126,7 +126,7 @@ class Half:
     def _series(self, series: Array, s: Array, panel: Indices) -> Array:
         left, right = self.edges[panel][:, None], self.edges[panel + 1][:, None]
         local = np.clip((2 * s - left - right) / (right - left), -1, 1)
-        return np.asarray(chebyshev.chebval(local, series[:, panel][:, :, None], tensor=False))
+        return np.asarray(chebyshev.chebval(local, series[:, panel][:, :, None], tensor=False), float)
 
     def integral(self, integrand: Callable[[Array, Indices], Array]) -> float:
         """∫ over the half of a function of (s, panel)."""

@@ -131,7 +131,7 @@ def function_of(network: ShallowNetwork, domain: tuple[float, float]) -> Piecewi
         # From a neuron's kink on, to the right or to the left: summed from the side where it is silent.
         up = np.bincount(first[rising], amount[rising], minlength=len(knots))
         down = np.bincount(first[~rising], amount[~rising], minlength=len(knots))
-        return np.asarray(np.cumsum(up)[:-1] + np.cumsum(down[::-1])[::-1][1:])
+        return np.asarray(np.cumsum(up)[:-1] + np.cumsum(down[::-1])[::-1][1:], float)
 
     slopes, intercepts = on_elements(c * w), on_elements(c * b)
     values = np.empty(len(knots))

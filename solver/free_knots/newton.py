@@ -167,7 +167,8 @@ def _line_search(state: Descent, step: Step) -> Descent | None:
     noise = energy.fit.rounding
     for _ in range(_HALVINGS):
         new, pinned = _stopped_at_walls(state, energy.kinks + reach * step.displacement)
-        if not (np.diff(np.concatenate([[energy.fit.knots[0]], new, [energy.fit.knots[-1]]])) > 0).all():
+        knots: Array = np.concatenate([[energy.fit.knots[0]], new, [energy.fit.knots[-1]]])
+        if not (np.diff(knots) > 0).all():
             return None
         trial = energy.at(new)
         promised = reach * step.slope + reach**2 * min(step.curvature, 0.0) / 2

@@ -9,7 +9,7 @@ import numpy as np
 from ...verify.errors import InputError
 from .crossings import HALVINGS
 from .functions import Functions
-from .installed import jax, jnp
+from .installed import Tracer, jax, jnp
 
 # Segments through the domain on which each comparison is looked for.
 SEGMENTS = 64
@@ -34,10 +34,10 @@ def continuous(functions: Functions, box: np.ndarray[Any, Any]) -> None:
     if not functions.torn:
         return
     random = np.random.default_rng(0)
-    known = not any(isinstance(a, jax.core.Tracer) for a in functions.arrays)
+    known = not any(isinstance(a, Tracer) for a in functions.arrays)
 
     def numbers(array: Any) -> Any:
-        if known or not isinstance(array, jax.core.Tracer):
+        if known or not isinstance(array, Tracer):
             return jnp.broadcast_to(array, (1 if known else GUESSES, *array.shape))
         shape = (GUESSES, *array.shape)
         floats = jnp.issubdtype(array.dtype, jnp.floating)

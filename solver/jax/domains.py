@@ -94,6 +94,7 @@ def _traced(inside: Callable[[Any], Any], inputs: int) -> Inside:
 
 
 def _ring(name: str, corners: Any) -> np.ndarray[Any, Any]:
+    ring: np.ndarray[Any, Any]
     try:
         ring = np.array(corners, float)
     except (TypeError, ValueError):

@@ -47,10 +47,12 @@ class Sums(Protocol):
 
     def marks(self, w: Tensor, b: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
         """Running sums (B, N, R) in the order of the kinks, and that order (B, N); `moved`: biases about the place."""
+        ...
 
     @property
     def whole(self) -> Tensor:
         """The sums over the whole domain, (R,)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,27 +146,27 @@ def _drawn(
         met, jumps = sum(r.crossings for r in rows), sum(r.jumps for r in rows)
         reason = "" if jumps else rows[0].reason
         return DiracSample(torch.stack([r.term for r in rows]), sum(r.lines for r in rows), met, jumps, reason)
-    for last in (False, True):
+
+    def sample() -> DiracSample:
         fields, density = prepared(energy, model, where, parameters)
         drawn = lines_of(fields, where, lines, generator)
-        try:
-            found = crossings_of(fields, drawn, room=not rectified(fields, density))
-            kept, share = some_of(found, crossings, generator)
-            weights, term = sampled(fields, density, kept, where, share)
-            unproven = int(weights.isnan().sum())
-            if fields.layers is None or 2 * unproven <= len(kept):
-                break
+        found = crossings_of(fields, drawn, room=not rectified(fields, density))
+        kept, share = some_of(found, crossings, generator)
+        weights, term = sampled(fields, density, kept, where, share)
+        unproven = int(weights.isnan().sum())
+        if fields.layers is not None and 2 * unproven > len(kept):
             raise ModelChangedError(
                 f"model: at {unproven} of {len(kept)} places where its layers change their signs its own "
                 "pre-activations do not; a model that does not change from call to call would be right"
             )
-        except ModelChangedError:
-            # Another model answers than the one that was looked at: of a list, say, whose entry was replaced.
-            forget(model)
-            if last:
-                raise
-    met, jumps = len(found), int(weights.count_nonzero()) - unproven
-    return DiracSample(term, len(drawn.weight), met, jumps, "" if jumps else _reason(fields, drawn, met))
+        met, jumps = len(found), int(weights.count_nonzero()) - unproven
+        return DiracSample(term, len(drawn.weight), met, jumps, "" if jumps else _reason(fields, drawn, met))
+
+    with suppress(ModelChangedError):
+        return sample()
+    # Another model answered than the one that was looked at: of a list, say, whose entry was replaced.
+    forget(model)
+    return sample()
 
 
 def _reason(fields: Fields, drawn: Lines, met: int) -> str:

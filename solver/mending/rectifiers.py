@@ -226,6 +226,10 @@ def _chain(
     return found, out[::-1]
 
 
+def _given_gradients(ctx: Any, factor: Tensor) -> Any:
+    return None, *(factor * g for g in ctx.gradients)
+
+
 class _Nil(torch.autograd.Function):
     """Nil, with given gradients."""
 
@@ -234,8 +238,5 @@ class _Nil(torch.autograd.Function):
         ctx.gradients = gradients
         return tensors[0].new_zeros(())
 
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
-    def backward(ctx: Any, *factors: Tensor) -> Any:
-        (factor,) = factors
-        return None, *(factor * g for g in ctx.gradients)
+    # Assigned, since torch's decorator makes a function of other arguments.
+    backward: Any = staticmethod(once_differentiable(_given_gradients))

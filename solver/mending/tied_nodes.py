@@ -27,7 +27,8 @@ class _Tied(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, at_nodes: Tensor | None, at_weights: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        at_nodes, at_weights = grad_outputs
         if at_nodes is None and at_weights is not None:
             warnings.warn(
                 "the gradient reaches the weights of the conforming rule but not its nodes, which x.detach() cuts off "
@@ -38,5 +39,6 @@ class _Tied(torch.autograd.Function):
         return at_nodes, at_weights
 
     @staticmethod
-    def jvp(ctx: Any, nodes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def jvp(ctx: Any, *grad_inputs: Tensor) -> tuple[Tensor, Tensor]:
+        nodes, weights = grad_inputs
         return nodes.view_as(nodes), weights.view_as(weights)

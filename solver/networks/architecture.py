@@ -48,8 +48,9 @@ class Architecture:
         Raises:
             InputError: no positive whole numbers, or an unknown activation.
         """
-        widths = tuple(width) if isinstance(width, Sequence) and not isinstance(width, str) else (width,)
-        if not widths or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in widths):
+        listed = list(width) if isinstance(width, Sequence) and not isinstance(width, str) else [width]
+        widths = tuple(n for n in listed if isinstance(n, int) and not isinstance(n, bool) and n > 0)
+        if not widths or len(widths) < len(listed):
             raise InputError(f"width: {width!r} is no layer; a whole number from 1 on, or several, would be right")
         return cls(widths, activation(name), inputs)
 

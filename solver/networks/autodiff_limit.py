@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from scipy.optimize import root
 
 from ...verify.errors import InputError
+from ...verify.showing import html_table
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
-from ...verify.values import Value
+from ...verify.values import Value, brief
 from .architecture import Architecture
 from .closed_form import ClosedForm, closed_form
 from .crowded_starts import crowded_starts
@@ -81,6 +82,14 @@ class AutodiffLimit(Value):
 
     problem: str
     states: tuple[AutodiffState, ...]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (brief(s.kinks), s.facings, s.energy_gap, brief(s.attracting), s.eigenvalue, s.network.width)
+            for s in self.states
+        ]
+        heads = ["kinks", "facings", "energy gap", "attracting", "eigenvalue", "neurons"]
+        return html_table(f"{self.problem}: {self.sentence}", heads, rows)
 
     @property
     def attracting(self) -> tuple[AutodiffState, ...]:

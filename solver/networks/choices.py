@@ -8,6 +8,8 @@ Activation = Literal["relu", "leaky-relu", "relu2", "tanh", "sigmoid", "softplus
 Gradient = Literal[
     "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk", "autodiff-summed", "smoothed"
 ]  # fmt: skip
+# These need no nodes.
+OF_THE_INTEGRAL = ("exact", "bulk")
 EnergyForm = Literal["ritz", "strong"]
 DrawnRule = Literal["uniform", "stratified", "quasi-random"]
 FitRule = Literal[Rule, "conforming", "adaptive", DrawnRule]

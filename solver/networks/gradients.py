@@ -14,7 +14,7 @@ from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
 from ..data.statement import Mesh, data, fine_mesh, mesh
 from .architecture import Architecture
-from .choices import Gradient
+from .choices import OF_THE_INTEGRAL, Gradient
 from .closed_form import closed_form
 from .conforming import conforming_energy
 from .differences import advise_step, central_differences
@@ -23,8 +23,6 @@ from .energies import ENERGIES, Energy, grid_energy, node_sums, strong_energy
 from .smoothing import smoothed_energy
 
 GRADIENTS: tuple[str, ...] = get_args(Gradient)
-# Of the integral: they need no nodes.
-OF_THE_INTEGRAL = ("exact", "bulk")
 # Of networks with kinks on fixed nodes.
 _OF_A_GRID = ("autodiff-summed", "smoothed")
 # Nodes on each smooth piece of the data for what has no kinks: rounding up to weights of some hundreds.

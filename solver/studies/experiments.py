@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...verify.choices import unknown
 from ...verify.errors import InputError
 from ...verify.files import write_whole
+from ...verify.showing import html_table
 from ...verify.statement.named import problems
 from ...verify.statement.problem import RitzProblem
 from ...verify.values import Value
@@ -44,6 +46,15 @@ class Outcome(Value):
     claim: str
     runs: Mapping[str, Run]
     checks: tuple[Check, ...]
+
+    def _repr_html_(self) -> str:
+        known = all(run.problem.solution is not None for run in self.runs.values())
+        rows = [
+            (label, float(np.median(run.energy)), float(np.median(run.energy_gap)) if known else None)
+            for label, run in self.runs.items()
+        ]
+        said = "too short a run for a verdict" if self.verdict is None else self.verdict
+        return html_table(f"{self.name}: {self.claim}: {said}", ["run", "median energy", "median energy gap"], rows)
 
     @property
     def first_look(self) -> bool:
@@ -175,18 +186,20 @@ def _made(
     """One run by its label: <activation>-regression or <activation>-<gradient>[-lbfgs][-after-regression]."""
     activation, _, way = label.partition("-")
     if way == "regression":
-        fitted = {k: v for k, v in common.items() if k != "points"} | {"activation": activation}
+        fitted: dict[str, Any] = {k: v for k, v in common.items() if k != "points"} | {"activation": activation}
         # L-BFGS needs no more; a quick run stays quick.
         return regress(problem, steps=min(500, max(1, steps // 10)), seeds=seeds, **fitted)
     gradient, _, after = way.partition("-after-")
-    settings = {**common, "steps": steps, "learning_rate": learning_rate, "record": max(1, steps // 100)}
+    settings: dict[str, Any] = {**common, "steps": steps, "learning_rate": learning_rate}
+    settings |= {"activation": activation, "record": max(1, steps // 100)}
     if after:
         settings["start"] = runs[f"{activation}-{after}"]
     if gradient.endswith("-lbfgs"):
         gradient = gradient.removesuffix("-lbfgs")
         # Every step is looked at: none may raise the energy.
         settings |= {"optimizer": "lbfgs", "steps": max(1, steps // 50), "record": 1}
-    return fit(problem, seeds=seeds, **settings | {"activation": activation, "gradient": gradient})
+    settings["gradient"] = gradient
+    return fit(problem, seeds=seeds, **settings)
 
 
 _FAILS = "With autodiff ReLU ends at a notably higher energy than tanh, though the width suffices for the solution"

@@ -85,7 +85,7 @@ class Trial:
     def rows(self) -> list[Row]:
         """Train the networks: a row for each, with settings and versions; the same bits in every process."""
         problem, settings = self.stated(), self.checked()
-        told = dict(self.settings) | {"width": settings.width, "seeds": settings.seeds}
+        told: dict[str, Any] = dict(self.settings) | {"width": settings.width, "seeds": settings.seeds}
         with one_thread(), warnings.catch_warnings():
             # A network that diverged is said in its row.
             warnings.simplefilter("ignore")

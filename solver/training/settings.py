@@ -12,10 +12,9 @@ import torch
 from ...verify.choices import require_known
 from ...verify.errors import InputError
 from ..networks.architecture import Architecture
-from ..networks.choices import Optimizer
+from ..networks.choices import OF_THE_INTEGRAL, Optimizer
 from ..networks.differences import check_step
 from ..networks.drawn import ADAPTIVE, DRAWN
-from ..networks.gradients import OF_THE_INTEGRAL
 from .adam import Schedule, check_schedule
 
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)

@@ -16,9 +16,18 @@ from ...verify.errors import InputError
 from ...verify.statement.box import BoxProblem
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
+from ..networks.choices import (
+    OF_THE_INTEGRAL,
+    EnergyForm,
+    FitRule,
+    Gradient,
+    Initial,
+    Optimizer,
+    Precision,
+    ScheduleName,
+)
 from ..networks.choices import Activation as ActivationName
-from ..networks.choices import EnergyForm, FitRule, Gradient, Initial, Optimizer, Precision, ScheduleName
-from ..networks.gradients import OF_THE_INTEGRAL, Objective, objective
+from ..networks.gradients import Objective, objective
 from .adam import Adam, GradientDescent, Schedule
 from .archive import versions
 from .checkpoints import Checkpoint, TrainingState

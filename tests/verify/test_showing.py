@@ -1,23 +1,28 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
+from dataclasses import fields
 from importlib import metadata
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import sympy
 import torch
-from kinkproof.solver import Landscape, Run, Spectrum, convergence, fit, landscape, solve, spectrum
+from kinkproof.solver import Landscape, Run, Spectrum, autodiff_limit, convergence, fit, landscape, solve, spectrum
 from kinkproof.verify import (
     DeepNetwork,
     InputError,
+    PlaneNetwork,
     RitzProblem,
     ShallowNetwork,
     audit,
     derive,
     exact_gradient,
+    plane_problems,
     problems,
 )
 from kinkproof.verify.models.telling.model_findings import ModelAudit
@@ -86,6 +91,30 @@ def test_a_notebook_shows_tables_with_every_number_of_a_row(
     assert of_systems._repr_html_().count("inconsistent</td>") == judged.count("inconsistent") > 0
     assert all(t.name in model_audit._repr_html_() for t in model_audit.tensors)
     assert html_table("<b>", ["a&b"], [["<i>", float("nan")]]).count("&lt;") == 2
+
+
+def test_every_result_has_a_table() -> None:
+    best, table = solve(SINE, width=3), convergence(SINE, [2, 3])
+    assert f'<td style="text-align: right">{best.energy_gap:.6g}</td>' in best._repr_html_()
+    assert best._repr_html_().count("<tr>") == len(fields(best.certificate)) + 2
+    assert [f"{b.energy_gap:.6g}" in table._repr_html_() for b in table.networks] == [True, True]
+    assert f"order {table.order:.6g}" in table._repr_html_()
+    plane = PlaneNetwork.random(3, 0)
+    gradients: list[Any] = [
+        exact_gradient(SINE, NETWORK), exact_gradient(SINE, ShallowNetwork.random(3), digits=30),
+        exact_gradient(SINE, DeepNetwork.random((3, 3))), exact_gradient(plane_problems["plane-polynomial"], plane),
+    ]  # fmt: skip
+    for gradient in gradients:
+        text = gradient._repr_html_()
+        shares = [float(s) for s in re.findall(r"<td[^>]*>([-+.e\d]+)</td></tr>", text)]
+        assert text.count("<tr>") > len(shares) > 2
+        assert max(shares) > 0
+    found = exact_gradient(SINE, NETWORK)
+    assert f"{np.linalg.norm(found.dirac.hidden_biases):.6g}</td>" in found._repr_html_()
+    limit = autodiff_limit(SINE)
+    assert limit._repr_html_().count("<tr>") == 1 + len(limit.states)
+    # Whatever else holds values is at least a table of its parts.
+    assert exact_gradient(SINE, NETWORK).total._repr_html_().count("20 float64") == 3
 
 
 def test_derivations_are_latex_in_a_notebook_and_text_that_sympy_reads() -> None:

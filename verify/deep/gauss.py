@@ -35,10 +35,10 @@ def integrate(functions: list[Any], cells: Cells, a: Array, g: Array, rows: int)
     region, piece = (np.array([c[k] for c in cells], dtype=int) for k in (0, 1))
     left, right = (np.array([c[k] for c in cells], dtype=float) for k in (2, 3))
     for step in range(_BISECTIONS + 1):
-        sums = []
+        half = (right - left) / 2
+        sums, size = [], np.zeros(0)
         for points in _POINTS:
             nodes, weights = np.polynomial.legendre.leggauss(points)
-            half = (right - left) / 2
             x = (left + half)[:, None] + half[:, None] * nodes
             values = np.empty((rows, *x.shape))
             for k, function in enumerate(functions):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..line.energy import working_digits
+from ..showing import gradient_table
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import Density
 from ..statement.problem import RitzProblem
@@ -52,6 +53,9 @@ class DeepGradient(Value):
     route: str
     error_estimate: float
     distance: float
+
+    def _repr_html_(self) -> str:
+        return gradient_table(self)
 
     def map(self, function: Callable[[Any], Any]) -> DeepGradient:
         """Apply a function to all numbers of the gradient and the energy."""

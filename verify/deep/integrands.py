@@ -42,25 +42,32 @@ class Integrand(Protocol):
     @property
     def domain(self) -> tuple[sympy.Expr, sympy.Expr]:
         """Its two ends."""
+        ...
 
     @property
     def route(self) -> str:
         """How integrals are found: "antiderivative", "quadrature" or "Gauss points"."""
+        ...
 
     def over(self, marks: Array, a: Array, g: Array, rows: int) -> tuple[Array, float]:
         """∫ over each region between the marks (R + 1,) of the first of `ROWS`, (rows, R), and an error estimate."""
+        ...
 
     def at(self, x: Array, a: Array, g: Array) -> Array:
         """L, ∂L/∂a and ∂L/∂g at places (K,): (3, K)."""
+        ...
 
     def slope_at(self, x: Array, a: Array, g: Array) -> Array:
         """∂L/∂x at fixed a and g, (K,)."""
+        ...
 
     def places(self, order: int) -> tuple[tuple[str, sympy.Expr], ...]:
         """Positions at which a kink has no derivative of that order: (kind, x)."""
+        ...
 
     def invisible(self, kink: Fraction) -> bool:
         """Does D vanish there?"""
+        ...
 
 
 @dataclass(frozen=True)

@@ -211,11 +211,11 @@ def _split(
     left, right = (np.sign((v > 0).astype(int) - (v < 0)) for v in (at_left, at_right))
     zeros: list[tuple[int, Fraction, Fraction | None]] = []
     inside: list[list[tuple[int, Fraction]]] = [[] for _ in marks[1:]]
-    for neuron, region in np.argwhere(left * right < 0):
+    for neuron, region in np.argwhere(left * right < 0).tolist():
         slope = z.slopes[neuron, region]
         place = Fraction(-z.intercepts[neuron, region], slope)
-        zeros.append((int(neuron), place, Fraction(slope, z.denominator)))
-        inside[region].append((int(neuron), place))
+        zeros.append((neuron, place, Fraction(slope, z.denominator)))
+        inside[region].append((neuron, place))
     # A zero on an earlier breakpoint or on an end: there the slope is that of one side, if at all.
     on_left, on_right = (left == 0) & (z.slopes != 0), (right == 0) & (z.slopes != 0)
     touched = {(int(i), marks[r]) for i, r in np.argwhere(on_left)}

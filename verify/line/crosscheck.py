@@ -380,7 +380,7 @@ def gauss(points: int, digits: int) -> tuple[list[Any], list[Any]]:
     """Gauss–Legendre rule on (0, 1) at the working precision, `digits`: Newton on the Legendre recurrence."""
     nodes, weights = [], []
     for k in range(points):
-        x = mpmath.cos(mpmath.pi * (k + mpmath.mpf(3) / 4) / (points + mpmath.mpf(1) / 2))
+        x, slope = mpmath.cos(mpmath.pi * (k + mpmath.mpf(3) / 4) / (points + mpmath.mpf(1) / 2)), mpmath.mpf(1)
         # Each step doubles the digits of the first guess, which has two or more.
         for _ in range(2 + digits.bit_length()):
             before, now = mpmath.mpf(1), x

@@ -15,7 +15,7 @@ import sympy
 from sympy.printing.latex import LatexPrinter
 
 from ..statement.expressions import X
-from ..statement.problem import Piece, RitzProblem, require_problem
+from ..statement.problem import Piece, PointTerm, RitzProblem, require_problem
 from ..values import Value
 
 # One neuron (w, b, c) is followed; all others are the function `others`, whose slope is constant near its kink.
@@ -32,8 +32,8 @@ _KAPPA, _REACTION, _SOURCE, _DISTANCE, _LIFT, OTHERS = (
     sympy.Function(n, real=True)(X) for n in ("kappa", "rho", "f", "D", "ell", "r")
 )
 _PREACTIVATION = WEIGHT * X + BIAS
-# For printing û and û′ as one letter each.
-_FIELD, _GRADIENT = sympy.Symbol(r"\hat{u}"), sympy.Symbol(r"\hat{u}'")
+# For printing û, û′ and the difference of û between periodic ends as one letter each.
+_FIELD, _GRADIENT, _APART = map(sympy.Symbol, (r"\hat{u}", r"\hat{u}'", r"[\hat{u}]"))
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,12 @@ class Derivation(Value):
     density: Mapping[tuple[int, int], Any]
 
     def equations(self) -> tuple[Equation, ...]:
-        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms, and what point loads add to Eq. (5)."""
+        """Eqs. (5)–(9) in the paper's order, then the sifted Dirac terms."""
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
-        # Eq. (5) in the paper's form; `energy_gradients` holds it multiplied out (a test compares the two).
+        # Eq. (5) in the paper's form, with what the energy has at free ends and loads; `energy_gradients` holds the
+        # integrand multiplied out (a test compares the two).
         pulled = 0 if self.problem.reaction == 0 else _REACTION * _FIELD
+        left, right = (self.field.subs(X, e) for e in self.problem.domain)
         out = [
             Equation(
                 "5",
@@ -97,6 +99,13 @@ class Derivation(Value):
                     - _SOURCE * self.parameter_gradients[n],
                     self.spatial_gradient,
                     self.field,
+                    right - left,
+                    *(
+                        sympy.Tuple(sign * _pull(e) * self.parameter_gradients[n], place)
+                        for e in self.problem.point_terms
+                        if (e.pull, e.stiffness) != (0, 0)
+                        for sign, place in e.places
+                    ),
                 ),
             )
             for n in PARAMETERS
@@ -113,16 +122,6 @@ class Derivation(Value):
             Equation("sifted", rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{Dirac}}", e)
             for n, e in self.dirac_terms.items()
         ]
-        if self.problem.loads:
-            # Beside Eq. (5): a point load's −P·û(a), differentiated where it acts.
-            out += [
-                Equation(
-                    "load",
-                    rf"\left(\partial \Pi / \partial {symbol[n]}\right)_{{load}}",
-                    sympy.Add(*(-load * sympy.Subs(e, X, place) for place, load in self.problem.loads.items())),
-                )
-                for n, e in self.parameter_gradients.items()
-            ]
         return tuple(out)
 
     def latex(self) -> str:
@@ -194,6 +193,11 @@ def _density(field: Any, gradient: Any, reacts: bool) -> Any:
     return density + _REACTION * field**2 / 2 if reacts else density
 
 
+def _pull(term: PointTerm) -> Any:
+    """The derivative of a term of the energy at a place by û there, or by the difference between periodic ends."""
+    return term.pull + term.stiffness * ((_FIELD if term.opposite is None else _APART) - term.wanted)
+
+
 def sift(integrand: Any) -> Any:
     """∫ of the Dirac part of an integrand over a neighbourhood of the kink, as a function of X = ξ.
 
@@ -213,13 +217,13 @@ def sift(integrand: Any) -> Any:
 
 
 class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type information
-    """∫ (…) dx for printing only, with what û′ and û in it stand for; nothing evaluates it."""
+    """∫ (…) dx and terms at places, for printing only, with what û′ and û in them stand for; nothing evaluates it."""
 
     def _sympystr(self, printer: Any) -> str:
-        integrand, gradient, field = self.args
-        return (
-            f"Integral({printer.doprint(integrand.subs({_GRADIENT: gradient, _FIELD: field}))}, {printer.doprint(X)})"
-        )
+        integrand, gradient, field, apart, *places = self.args
+        whole = sympy.Integral(integrand.subs({_GRADIENT: gradient, _FIELD: field}), X)
+        at_places = [sympy.Subs(term.subs({_FIELD: field, _APART: apart}), X, place) for term, place in places]
+        return str(printer.doprint(sympy.Add(whole, *at_places)))
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information
@@ -228,7 +232,9 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
     _names: ClassVar = {"kappa": r"\kappa", "rho": r"\rho", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
 
     def _print__Integral(self, expr: Any) -> str:
-        return rf"\int \left( {self._print(expr.args[0])} \right) dx"
+        integrand, _, _, _, *places = expr.args
+        at_places = [rf" + \left[ {self._print(term)} \right]_{{x = {self._print(place)}}}" for term, place in places]
+        return rf"\int \left( {self._print(integrand)} \right) dx" + "".join(at_places)
 
     def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
         name = self._names[expr.func.__name__]
@@ -247,10 +253,6 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
 
     def _print_DiracDelta(self, expr: Any, exp: str | None = None) -> str:
         return r"\delta(z_i)" if exp is None else rf"\delta(z_i)^{{{exp}}}"
-
-    def _print_Subs(self, expr: Any) -> str:
-        (place,) = expr.point
-        return rf"\left[{self._print(expr.expr)}\right]_{{x = {self._print(place)}}}"
 
     def _print_Symbol(self, expr: Any) -> str:
         at_kink = {VALUE: r"r_i", OTHER_SLOPE: "r_i'"}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Degeneracy, NondifferentiableError
+from ..showing import gradient_table
 from ..statement.blocks import BLOCKS, Blocks
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
@@ -42,6 +43,9 @@ class Gradient(Value):
     route: str
     error_estimate: float
     distance: Any
+
+    def _repr_html_(self) -> str:
+        return gradient_table(self)
 
 
 def line_gradient(problem: RitzProblem, network: ShallowNetwork, digits: int | None = None) -> Gradient:

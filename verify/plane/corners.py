@@ -115,7 +115,7 @@ def _triangle_energies(problem: PlaneProblem, corners: Array, affine: Array, exa
         return Dual(value[:, None], parts)
 
     ends = [[variable(corners[:, m, k], 2 * m + k) for k in range(2)] for m in range(3)]
-    place = [sum((ends[m][k] * shares[m] for m in range(1, 3)), ends[0][k] * shares[0]) for k in range(2)]
+    place = [ends[0][k] * shares[0] + ends[1][k] * shares[1] + ends[2][k] * shares[2] for k in range(2)]
     a1, a2, g = (variable(affine[:, k], 6 + k) for k in range(3))
     (k11, k12), (_, k22) = problem.coefficient
     d, lift = problem.distance, problem.lift

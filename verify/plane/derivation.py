@@ -233,7 +233,7 @@ class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type informa
         return "0" if expr.args[0] == 0 else rf"\int_{{z_i = 0}} {self._print(expr.args[0])} \, ds"
 
     def _print_AppliedUndef(self, expr: Any, exp: str | None = None) -> str:
-        name = self._names.get(expr.func.__name__, expr.func.__name__)
+        name = self._names.get(str(expr.func.__name__), str(expr.func.__name__))
         return name if exp is None else f"{name}^{{{exp}}}"
 
     _print_Function = _print_AppliedUndef

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Degeneracy, NondifferentiableError
+from ..showing import gradient_table
 from ..statement.blocks import PlaneBlocks
 from ..statement.plane import PlaneProblem, require_network
 from ..statement.plane_network import PlaneNetwork
@@ -47,6 +48,9 @@ class PlaneGradient(Value):
     route: str
     error_estimate: float
     distance: float
+
+    def _repr_html_(self) -> str:
+        return gradient_table(self)
 
 
 def plane_gradient(problem: PlaneProblem, network: PlaneNetwork, digits: int | None = None) -> PlaneGradient:

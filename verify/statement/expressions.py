@@ -113,7 +113,7 @@ def parse(
         expression = _from_sympy(value, what, variables, functions)
     elif isinstance(value, str):
         expression = _from_text(value, _Words(what, variables, functions))
-    elif isinstance(value, bool) or not isinstance(value, int | float | sympy.Integer):
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what}: {value!r} is a {type(value).__name__}; text, a number or SymPy would be right")
     else:
         expression = sympy.Rational(str(value)) if _finite(value) else sympy.nan

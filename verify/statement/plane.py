@@ -314,7 +314,7 @@ def _values(expression: sympy.Expr, points: Any) -> Any:
     with np.errstate(all="ignore"):
         value = sympy.lambdify((X, Y), expression, NUMPY_MODULES)(points[:, 0], points[:, 1])
     out = np.broadcast_to(np.asarray(value), len(points))
-    return np.where(np.abs(out.imag) > 0, np.nan, out.real) if np.iscomplexobj(out) else out.astype(float)
+    return np.where(np.abs(np.imag(out)) > 0, np.nan, np.real(out)) if np.iscomplexobj(out) else out.astype(float)
 
 
 def _along(start: Point, end: Point) -> list[Point]:

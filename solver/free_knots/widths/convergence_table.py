@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from ....verify.errors import InputError
+from ....verify.showing import html_table
 from ....verify.statement.problem import RitzProblem
-from ....verify.values import Value
+from ....verify.values import Value, brief
 from .optimum import BestNetwork, solve
 
 
@@ -23,6 +24,18 @@ class Convergence(Value):
     """
 
     networks: tuple[BestNetwork, ...]
+
+    def __repr__(self) -> str:
+        widths = ", ".join(str(n.network.width) for n in self.networks)
+        return f"<Convergence over {len(self.networks)} widths, {widths}: order {brief(self.order)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (n.network.width, n.certificate.kinks, n.energy_gap, order, n.relative_error, brief(n.certificate.holds))
+            for n, order in zip(self.networks, self.orders, strict=True)
+        ]
+        heads = ["width", "kinks", "energy gap", "order", "relative error", "certificate holds"]
+        return html_table(repr(self)[1:-1], heads, rows)
 
     @property
     def orders(self) -> tuple[float | None, ...]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ....verify.errors import InputError
+from ....verify.showing import html_table
 from ....verify.statement.network import ShallowNetwork
 from ....verify.statement.problem import RitzProblem, require_problem
-from ....verify.values import Value
+from ....verify.values import Value, brief
 from ...data.strong_solution import strong_solution
 from ..dynamic_programming import MOST_KINKS
 from .certificate import Certificate, certificate_of
@@ -47,6 +48,16 @@ class BestNetwork(Value):
     certificate: Certificate
     history: tuple[float, ...]
     polish: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        said = "its certificate holds" if self.certificate.holds else "; ".join(self.certificate.failures)
+        return f"<BestNetwork of {self.network.width} neurons: energy gap {self.energy_gap:.6g}, {said}>"
+
+    def _repr_html_(self) -> str:
+        checked = self.certificate
+        rows = [(f.name.replace("_", " "), getattr(checked, f.name)) for f in fields(checked)]
+        told = [(name, v if isinstance(v, int | float) and not isinstance(v, bool) else brief(v)) for name, v in rows]
+        return html_table(repr(self)[1:-1], ["certificate", "value"], [*told, ("Newton steps", self.iterations)])
 
     @property
     def relative_error(self) -> float:

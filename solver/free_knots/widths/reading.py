@@ -61,4 +61,4 @@ def _multipliers(energy: FacedEnergy, fit: Fit) -> Array:
     free = np.concatenate([~np.isin(energy.kinks, energy.solution.walls), np.ones(values.sum(), dtype=bool)])
     free &= size > 0
     scaled = (normals[:, free] / size[free]).T
-    return np.asarray(-np.linalg.lstsq(scaled, derivatives[free] / size[free], rcond=None)[0])
+    return np.asarray(-np.linalg.lstsq(scaled, derivatives[free] / size[free], rcond=None)[0], float)

@@ -139,12 +139,12 @@ def test_a_file_that_cannot_be_used_ends_with_one_sentence_its_line_and_code_2(
         (["mine.py"], "FILE.py:DENSITY"),
         (["mine.txt:loss"], "FILE.py:DENSITY"),
         (["absent.py:loss"], "there is no file absent.py"),
-        (["absent.py:loss", "--width", "3"], "width: it says nothing about a model in a file"),
-        (["absent.py:loss", "--problem", "sine-2"], "problem: it says nothing about a model in a file"),
+        (["absent.py:loss", "--width", "3"], "--width: it says nothing about a model in a file"),
+        (["absent.py:loss", "--problem", "sine-2"], "--problem: it says nothing about a model in a file"),
         (["absent.py:loss", "--pdf", "report.txt"], "report.pdf would be right"),
         (["--pdf", "report.pdf"], "pdf: it is for a model of yours"),
         (["--points", "50"], "points: they are those of a model of yours"),
-        (["absent.py:loss", "--save", "out"], "save: it says nothing about a model in a file"),
+        (["absent.py:loss", "--save", "out"], "--save: it says nothing about a model in a file"),
     ],
 )
 def test_arguments_that_do_not_go_together(arguments: list[str], said: str) -> None:

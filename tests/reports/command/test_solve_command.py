@@ -89,10 +89,10 @@ def test_what_is_not_certified_ends_with_code_1_and_says_why() -> None:
     ("arguments", "named"),
     [
         (["--width", "0"], "width: 0"),
-        (["--width", "5", "--kinks", "4"], "one of width, kinks, tolerance"),
+        (["--width", "5", "--kinks", "4"], "one of --width, --kinks, --tolerance"),
         (["--widths", "8,x"], "16,32,64"),
         (["--widths", "16,8"], "do not ascend"),
-        (["--widths", "8,16", "--width", "3"], "one of the two"),
+        (["--widths", "8,16", "--width", "3"], "one of --width, --kinks"),
         (["--tolerance", "1e-30"], "rounding"),
         (["--seed", "-1"], "seed: -1"),
         (["--max-iterations", "0"], "--max-iterations: 0"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, audit, exact_gradient, problems
-from kinkproof.verify.discrete.quadrature import Grid
+from kinkproof.verify.discrete.quadrature import Grid, quadrature_gradient
 from kinkproof.verify.statement.blocks import BLOCKS
 from kinkproof.verify.systems.findings import Audit
 from kinkproof.verify.systems.method import Method, Unavailable
@@ -115,6 +115,20 @@ def test_an_unexpected_verdict_fails_the_audit() -> None:
     learned = Method("autograd, u′ by autograd", right.gradient)
     result = audit(problems["sine-2"], ShallowNetwork.random(5, seed=0), [learned], points=(100, 1_000, 10_000))
     assert not result.passed
+
+
+def test_of_a_gradient_that_a_penalty_makes_large_float32_shows_no_missing_part() -> None:
+    def rounded(problem: RitzProblem, vector: Array, mesh: Grid, precision: str) -> tuple[float, Array]:
+        found = quadrature_gradient(problem, ShallowNetwork.from_vector(vector), "midpoint", len(mesh.nodes))
+        return float(found.energy), found.total.ravel().astype(precision).astype(float)
+
+    held = RitzProblem(source="1", distance=1, essential={0: 0, 1: 0}, penalty=500)
+    result = audit(held, ShallowNetwork.random(3), [Method("on a grid", rounded)], points=(100, 1000, 10000))
+    verdicts = {row.precision: row for row in result.rows if row.method == "on a grid"}
+    # Of the whole gradient the Dirac part is 9e-5, less than sums in float32 leave; of the biases' it is more.
+    assert {p: r.expected for p, r in verdicts.items()} == {"float64": "inconsistent", "float32": "consistent"}
+    assert verdicts["float32"].expected_blocks["hidden_biases"] == "inconsistent"
+    assert result.passed
 
 
 def test_disagreeing_routes_stop_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,14 +48,12 @@ def way_of(given: Callable[..., Any], whole: Any, takes_parameters: bool, inputs
         InputError: it takes them in none of these.
     """
     if takes_parameters:
-        called: Callable[[Any, Any], Any] = given
         texts = ("model", "jax.vmap(model, (None, 0))")
     else:
-
-        def called(own: Any, x: Any) -> Any:
-            return own(x)
-
         texts = ("lambda model, x: model(x)", "lambda model, x: jax.vmap(model)(x)")
+
+    def called(own: Any, x: Any) -> Any:
+        return given(own, x) if takes_parameters else own(x)
 
     def single(own: Any, x: Any) -> Any:
         return jax.vmap(partial(called, own))(x)

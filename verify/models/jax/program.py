@@ -111,7 +111,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def _fitted(a: Any, b: Any, points: tuple[int, int]) -> Any:
     """A parameter of two numbers of points as one of any number."""
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list) and not hasattr(a, "_fields"):
+    if all(isinstance(v, tuple | list) and not hasattr(v, "_fields") for v in (a, b)):
         if len(a) != len(b):
             raise NotAlikeError
         return tuple(_fitted(p, q, points) for p, q in zip(a, b, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,11 +37,15 @@ def by_bracketing(
     A search of twice as many cells has to find as many in each column and part of the domain; else cells are halved and
     searched once more.
     """
-    before, settled = None, False
-    for refinement in range(_MOST_REFINEMENTS):
-        brackets = _brackets(preactivations, layer, edges, curved, dtype, chunk, aside, CELLS << refinement)
-        counts = _census(brackets, edges, curved.shape[2])
-        settled = before is not None and bool((counts == before).all())
+
+    def counted(refinement: int) -> tuple[Any, Any]:
+        found = _brackets(preactivations, layer, edges, curved, dtype, chunk, aside, CELLS << refinement)
+        return found, _census(found, edges, curved.shape[2])
+
+    (brackets, before), settled = counted(0), False
+    for refinement in range(1, _MOST_REFINEMENTS):
+        brackets, counts = counted(refinement)
+        settled = bool((counts == before).all())
         if settled:
             break
         before = counts

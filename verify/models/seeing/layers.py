@@ -129,8 +129,9 @@ class _Following(TorchFunctionMode):
         if first is not self._at:
             return func(*args, **kwargs)
         if name == "linear":
-            weight, bias = (*args[1:], kwargs.get("weight"), kwargs.get("bias"))[:2] if len(args) < 3 else args[1:3]
             result = func(*args, **kwargs)
+            given = dict(zip(("weight", "bias"), args[1:], strict=False)) | kwargs
+            weight, bias = given["weight"], given.get("bias")
             if self._linear is None and _own(weight) and (bias is None or _own(bias)):
                 self._linear, self._at = (weight, bias), result
             return result
@@ -147,7 +148,7 @@ class _Following(TorchFunctionMode):
             self.layers.append(
                 Layer(*self._linear, lambda z: breakpoints(name, z, *more, **rest), activation, len(found), name)
             )
-            z = first.clone()
+            z = self._at.clone()
             self._linear, self._at = None, func(*args, **kwargs)
             self.known.append((z, self._at))
             return self._at
@@ -225,6 +226,7 @@ def layered_zeros(layers: tuple[Layer, ...], start: Array, end: Array) -> tuple[
     z = layers[0].before(ends.astype(layers[0].arrays()[0].dtype))
     broken = layers[0].broken(z)
     found: list[tuple[Array, Array, Array]] = []
+    row, place, column = rows[:0], shares[:0], rows[:0]
     for k, layer in enumerate(layers):
         apart = broken[:-1] * broken[1:] < 0
         apart &= (rows[:-1] == rows[1:])[:, None]

@@ -117,6 +117,7 @@ def _one_call(
         before, after = at_edge[:, :m], at_edge[:, 1 : m + 1]
         # Nil on an edge is looked at below.
         crossing = before * after <= 0
+        straight = None
         if known:
             finite(z.sum(), edge)
         else:
@@ -126,7 +127,9 @@ def _one_call(
             bent.append(~straight)
         row, interval, column = crossing.nonzero(as_tuple=True)
         first, second = before[row, interval, column], after[row, interval, column]
-        apart = first * second < 0 if known else (first * second < 0) & straight[row, interval, column]
+        apart = first * second < 0
+        if straight is not None:
+            apart &= straight[row, interval, column]
         if not bool(apart.all()):
             # A zero exactly on an edge, from one sign to the other.
             onto = ((at_edge[:, 1:-1] == 0) & (at_edge[:, :-2] * at_edge[:, 2:] < 0))[:, :m].nonzero(as_tuple=True)

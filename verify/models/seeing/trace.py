@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 
 from ...errors import InputError
 from .graph import leaves
@@ -266,7 +267,7 @@ def _look(function: Function, points: Tensor, column: bool) -> _Look:
             operation = called(name)
             label = _name(path, operation, counts)
             seen.append((operation, label, tuple(found[0].shape), len(found)))
-            if torch._C._functorch.is_batchedtensor(found[0]):
+            if is_batchedtensor(found[0]):
                 # The axis that holds the points is out of sight.
                 unknown.append(("torch.vmap", None))
 

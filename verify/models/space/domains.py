@@ -31,13 +31,16 @@ class Domain(Protocol):
     @property
     def box(self) -> Tensor:
         """Its bounding box, (d, 2) float64."""
+        ...
 
     @property
     def volume(self) -> float:
         """Its length, area or volume."""
+        ...
 
     def inside(self, x: Tensor) -> Tensor:
         """Which of the points (n, d) lie inside, (n,)."""
+        ...
 
     def clipped(self, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Which parts of segments across the box lie inside.
@@ -49,6 +52,7 @@ class Domain(Protocol):
         Returns:
             for each part the segment, (P,), and where on it it begins and ends, from 0 to 1, both (P,).
         """
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,7 @@ class Segment:
         Raises:
             InputError: not two different points of as many numbers.
         """
+        a = b = torch.zeros(0)
         try:
             a, b = (torch.as_tensor(np.asarray(p, dtype=float)) for p in (self.start, self.end))
             length = float((b - a).norm())

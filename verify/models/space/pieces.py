@@ -64,7 +64,9 @@ def faces_of(piece: Any, domain: Domain, number: int) -> Piece:
 def _read(piece: Any, domain: Domain, number: int) -> Piece:
     d = len(domain.box)
     refusal = InputError(f"terms: number {number} has the piece {piece!r}; {_WANTED}")
-    if isinstance(piece, str) and piece == "boundary":
+    if isinstance(piece, str):
+        if piece != "boundary":
+            raise refusal
         return Piece(_boundary(domain), None, "over the boundary")
     if isinstance(piece, Segment):
         face = piece.face

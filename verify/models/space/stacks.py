@@ -142,7 +142,8 @@ class _Following(TorchFunctionMode):
             return func(*args, **kwargs)
         self._passed += 1
         if self._passed < self._skipped:
-            columns = self.at.shape[1] if name != "linear" else (*args[1:2], kwargs.get("weight"))[0].shape[0]
+            weight = args[1] if len(args) > 1 else kwargs.get("weight", self.at.T)
+            columns = len(weight if name == "linear" else self.at.T)
             self.at = self.start.new_full((), torch.nan).expand(len(self.start), columns)
         elif self._passed == self._skipped:
             assert self._answer is not None

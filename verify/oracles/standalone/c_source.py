@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from importlib import metadata, resources
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import sympy
@@ -114,7 +115,7 @@ def uncommented(text: str) -> str:
 
 def fixed_texts(*folder: str) -> dict[str, str]:
     """File name → what does not depend on the problem, in a folder of C."""
-    folder_of_c = resources.files(__package__).joinpath("c", *folder)
+    folder_of_c = resources.files(str(__package__)).joinpath("c", *folder)
     return {f.name: f.read_text(encoding="utf-8") for f in folder_of_c.iterdir() if f.name.endswith((".c", ".h"))}
 
 
@@ -176,7 +177,9 @@ def function_text(name: str, arguments: Mapping[sympy.Symbol, str], rows: Sequen
 def _cases(cases: Sequence[StoredCase], prefix: str) -> str:
     text, rows = [], []
     for k, case in enumerate(cases):
-        arrays = dict(zip(("w", "b", "c", "bulk", "dirac", "total"), (*case.parameters, *case.parts), strict=True))
+        arrays: dict[str, Any] = dict(
+            zip(("w", "b", "c", "bulk", "dirac", "total"), (*case.parameters, *case.parts), strict=True)
+        )
         arrays["own_jump"] = case.own_jump
         if case.hessian is not None:
             arrays["hessian"] = case.hessian.ravel()
