@@ -22,6 +22,7 @@ from .statement.problem import RitzProblem
 
 if TYPE_CHECKING:
     from .deep.gradient import DeepGradient
+    from .plane.deep.gradient import DeepPlaneGradient
     from .plane.gradient import PlaneGradient
     from .statement.deep_network import DeepNetwork
     from .statement.density import Density
@@ -37,16 +38,16 @@ def exact_energy(
 ) -> Any:
     """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated; or ∫ L(x, û, û′) dx.
 
-    On a polygon ∫ ½∇û·κ∇û − f û: rational data exactly, other data by product rules refined until they agree. For a
-    `BeamProblem` and a `PowerNetwork` ∫ ½EI û″² − f û dx.
+    On a polygon ∫ ½∇û·κ∇û − f û, or ∫ L(x, y, û, û_x, û_y): rational data exactly, other data by product rules refined
+    until they agree. For a `BeamProblem` and a `PowerNetwork` ∫ ½EI û″² − f û dx.
 
     Args:
         problem: gives κ, f, D, lift and ends; a `Density` that is a statement of its own; or a `PlaneProblem`.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`; a `PlaneNetwork` for a
-            `PlaneProblem`.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`; for a `PlaneProblem` a
+            `PlaneNetwork` or a `DeepNetwork` of two inputs.
         digits: None for float64, else the number of digits of an mpmath number (no batch).
         density: L in x, u and du, text, SymPy or `Density`, in place of the problem's integrand; its D, lift, fluxes
-            and penalties stay.
+            and penalties stay. In the plane L in x, y, u, u_x and u_y.
 
     Returns:
         (...) float64, or one `mpmath.mpf`. O(N log N), or as `linear_regions` says for deep networks; O(N²) in the
@@ -62,9 +63,14 @@ def exact_energy(
 
         return beam_energy(problem, _of_a_beam(network, density), digits)
     if isinstance(problem, PlaneProblem):
+        if _of_several_layers(network, density):
+            from .plane.deep.energy import deep_plane_energy
+            from .statement.deep_network import deepened_plane
+
+            return deep_plane_energy(problem, deepened_plane(network, problem), digits, density)
         from .plane.energy import plane_energy
 
-        return plane_energy(problem, _of_the_plane(network, density), digits)
+        return plane_energy(problem, _of_the_plane(network), digits)
     far = _about_centre(problem, network, density, digits)
     if far is not None:
         return exact_energy(*far.arguments)
@@ -91,6 +97,18 @@ def exact_gradient(
 
 @overload
 def exact_gradient(
+    problem: PlaneProblem, network: DeepNetwork, digits: int | None = None, density: Any = None
+) -> DeepPlaneGradient: ...
+
+
+@overload
+def exact_gradient(
+    problem: PlaneProblem, network: PlaneNetwork, digits: int | None = None, density: Any = ...
+) -> PlaneGradient | DeepPlaneGradient: ...
+
+
+@overload
+def exact_gradient(
     problem: RitzProblem, network: ShallowNetwork, digits: int | None = None, density: None = None
 ) -> Gradient: ...
 
@@ -112,7 +130,7 @@ def exact_gradient(
     network: ShallowNetwork | DeepNetwork | PlaneNetwork | PowerNetwork,
     digits: int | None = None,
     density: Any = None,
-) -> Gradient | DeepGradient | PlaneGradient:
+) -> Gradient | DeepGradient | PlaneGradient | DeepPlaneGradient:
     """The exact gradient of `exact_energy` in all parameters; Eqs. (5)–(9) with the Dirac terms sifted.
 
     For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1; in the plane Dirac terms sit on lines; of a
@@ -120,13 +138,14 @@ def exact_gradient(
 
     Args:
         problem: gives κ, f, D, lift and ends; a `Density` that is a statement of its own; or a `PlaneProblem`.
-        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`; a `PlaneNetwork` for a
-            `PlaneProblem`.
+        network: of one hidden layer, any width N and batch shape (...), or one `DeepNetwork`; for a `PlaneProblem` a
+            `PlaneNetwork` or a `DeepNetwork` of two inputs.
         digits: None for float64, else the number of digits of mpmath numbers (no batch).
         density: see `exact_energy`.
 
     Returns:
-        A `Gradient` of three blocks, a `DeepGradient` whose parts are `Tensors`, or a `PlaneGradient`.
+        A `Gradient` of three blocks, a `DeepGradient` whose parts are `Tensors`, or a `PlaneGradient`; in the plane of
+        a `DeepNetwork` or with `density=` a `DeepPlaneGradient`.
 
     Raises:
         NondifferentiableError: there is no derivative here; carries the two one-sided ones.
@@ -142,9 +161,14 @@ def exact_gradient(
 
         return beam_gradient(problem, _of_a_beam(network, density), digits)
     if isinstance(problem, PlaneProblem):
+        if _of_several_layers(network, density):
+            from .plane.deep.gradient import deep_plane_gradient
+            from .statement.deep_network import deepened_plane
+
+            return deep_plane_gradient(problem, deepened_plane(network, problem), digits, density)
         from .plane.gradient import plane_gradient
 
-        return plane_gradient(problem, _of_the_plane(network, density), digits)
+        return plane_gradient(problem, _of_the_plane(network), digits)
     far = _about_centre(problem, network, density, digits)
     if far is not None:
         with suppress(InputError, NondifferentiableError):
@@ -198,7 +222,9 @@ def hessian_parts(
     if isinstance(problem, PlaneProblem):
         from .plane.hessian import plane_hessian_parts
 
-        return plane_hessian_parts(problem, _of_the_plane(network, density), digits)
+        if density is not None:
+            raise InputError("density: Hessians in the plane are those of the problem's own integrand; None is right")
+        return plane_hessian_parts(problem, _of_the_plane(network), digits)
     far = _about_centre(problem, network, density, digits)
     if far is not None:
         with suppress(InputError, NondifferentiableError):
@@ -283,8 +309,13 @@ def _of_a_beam(network: Any, density: Any) -> PowerNetwork:
     return network
 
 
-def _of_the_plane(network: Any, density: Any) -> Any:
+def _of_several_layers(network: Any, density: Any) -> bool:
+    """Is `plane.deep` asked, which knows networks of any depth and other integrands?"""
+    from .statement.deep_network import DeepNetwork
+
+    return density is not None or isinstance(network, DeepNetwork)
+
+
+def _of_the_plane(network: Any) -> Any:
     """The network of a plane problem; whether it is a `PlaneNetwork` is asked there."""
-    if density is not None:
-        raise InputError("density: it stands for an integrand in one input; a PlaneProblem without it would be right")
     return network

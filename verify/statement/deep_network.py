@@ -1,4 +1,4 @@
-"""ReLU networks of any depth, one input, one output, whose parameters are exact numbers."""
+"""ReLU networks of any depth, one or two inputs, one output, whose parameters are exact numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DeepNetwork(Value):
     A float is taken for the rational number that it is; text such as ``"1/3"`` and decimals in text are read exactly.
 
     Args:
-        hidden_weights: one matrix a layer, (nₖ, nₖ₋₁) with n₀ = 1; the first may be (n₁,).
+        hidden_weights: one matrix a layer, (nₖ, nₖ₋₁); of one input the first may be (n₁,), of two it is (n₁, 2).
         hidden_biases: one vector a layer, (nₖ,).
         output_weights: c, (n_L,) or (1, n_L).
         output_bias: c₀, one number; None: there is none, and it is no parameter.
@@ -57,6 +57,8 @@ class DeepNetwork(Value):
             weight, bias = exact_array(w, f"hidden_weights[{k}]"), exact_array(b, f"hidden_biases[{k}]")
             if k == 0 and weight.ndim == 1:
                 weight = weight[:, None]
+            elif k == 0 and weight.ndim == 2 and weight.shape[1] == 2:
+                inputs = 2
             if weight.ndim != 2 or weight.shape[1] != inputs or not len(weight):
                 raise InputError(
                     f"hidden_weights[{k}]: shape {weight.shape} does not fit; (n, {inputs}) would be right"
@@ -96,9 +98,9 @@ class DeepNetwork(Value):
         return cls(listed[0 : 2 * layers : 2], listed[1 : 2 * layers : 2], listed[2 * layers], bias)
 
     @classmethod
-    def from_vector(cls, vector: Any, widths: Sequence[int], output_bias: bool = False) -> Self:
+    def from_vector(cls, vector: Any, widths: Sequence[int], output_bias: bool = False, inputs: int = 1) -> Self:
         """The inverse of `ravel`."""
-        return cls.from_tensors(Tensors.from_vector(vector, widths, output_bias))
+        return cls.from_tensors(Tensors.from_vector(vector, widths, output_bias, inputs))
 
     @classmethod
     def from_tensors(cls, tensors: Tensors) -> Self:
@@ -117,14 +119,16 @@ class DeepNetwork(Value):
         return cls([network.hidden_weights], [network.hidden_biases], network.output_weights)
 
     @classmethod
-    def random(cls, widths: int | Sequence[int], seed: int = 0, output_bias: bool = False) -> Self:
+    def random(cls, widths: int | Sequence[int], seed: int = 0, output_bias: bool = False, inputs: int = 1) -> Self:
         """First weights and all biases uniform in (−1, 1), all other weights in ±1/√(inputs), as the solver starts."""
         listed = (widths,) if isinstance(widths, int) else tuple(widths)
         if not listed or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in listed):
             raise InputError(f"widths: {widths!r} are no layers; whole numbers from 1 on, at least one, would be right")
+        if inputs not in (1, 2):
+            raise InputError(f"inputs: {inputs!r} is neither one nor two; 1 or 2 would be right")
         generator = np.random.default_rng(checked_seed(seed))
         weights, biases = [], []
-        for n, m in zip(listed, (1, *listed[:-1]), strict=True):
+        for n, m in zip(listed, (inputs, *listed[:-1]), strict=True):
             weights.append(generator.uniform(-1, 1, (n, m)) / np.sqrt(m))
             biases.append(generator.uniform(-1, 1, n))
         output = generator.uniform(-1, 1, listed[-1]) / np.sqrt(listed[-1])
@@ -134,6 +138,11 @@ class DeepNetwork(Value):
     def widths(self) -> tuple[int, ...]:
         """(n₁, …, n_L)."""
         return tuple(len(b) for b in self.hidden_biases)
+
+    @property
+    def inputs(self) -> int:
+        """One or two."""
+        return int(self.hidden_weights[0].shape[1])
 
     @property
     def depth(self) -> int:
@@ -160,9 +169,9 @@ class DeepNetwork(Value):
         return self.floats.ravel()
 
     def __call__(self, x: Any) -> Any:
-        """The value at a place, in exact arithmetic if the place is a Fraction."""
+        """The value at a place, in exact arithmetic if the place is a Fraction; of two inputs at places (..., 2)."""
         kept = self.rational if isinstance(x, Fraction) else self.floats
-        h = np.asarray(x)[..., None]
+        h = np.asarray(x)[..., None] if self.inputs == 1 else np.asarray(x)
         for w, b in zip(kept.hidden_weights, kept.hidden_biases, strict=True):
             h = np.maximum(h @ w.T + b, 0)
         out = h @ kept.output_weights
@@ -186,4 +195,25 @@ def deepened(network: Any) -> DeepNetwork:
         return DeepNetwork.from_shallow(network)
     if not isinstance(network, DeepNetwork):
         raise no_network(network)
+    if network.inputs != 1:
+        raise InputError("network: a DeepNetwork of two inputs fits no problem in one; a PlaneProblem would be right")
+    return network
+
+
+def deepened_plane(network: Any, problem: Any) -> DeepNetwork:
+    """A network of two inputs as one of any depth.
+
+    Raises:
+        InputError: something else.
+    """
+    from .plane_network import PlaneNetwork
+
+    if isinstance(network, PlaneNetwork):
+        return DeepNetwork([network.hidden_weights], [network.hidden_biases], network.output_weights)
+    if not isinstance(network, DeepNetwork) or network.inputs != 2:
+        one = isinstance(network, DeepNetwork)
+        what = "a DeepNetwork of one input" if one else f"a {type(network).__name__}"
+        raise InputError(
+            f"network: {what} does not fit {problem.name}, which has two; a PlaneNetwork or a DeepNetwork of two would"
+        )
     return network

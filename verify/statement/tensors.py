@@ -20,7 +20,7 @@ class Tensors(Value):
     """One number for each parameter, L hidden layers of n₁, …, n_L neurons.
 
     Attributes:
-        hidden_weights: L arrays, (nₖ, nₖ₋₁) with n₀ = 1.
+        hidden_weights: L arrays, (nₖ, nₖ₋₁) with n₀ the number of inputs, one or two.
         hidden_biases: L arrays, (nₖ,).
         output_weights: (n_L,).
         output_bias: (), or None: the network has none.
@@ -67,18 +67,18 @@ class Tensors(Value):
         return type(self)(weights, biases, function(self.output_weights), bias)
 
     @classmethod
-    def from_vector(cls, vector: Any, widths: Sequence[int], output_bias: bool = False) -> Self:
+    def from_vector(cls, vector: Any, widths: Sequence[int], output_bias: bool = False, inputs: int = 1) -> Self:
         """The inverse of `ravel`.
 
         Raises:
             InputError: another number of components than these widths have parameters.
         """
-        array, inputs = np.asarray(vector), (1, *widths[:-1])
-        sizes = [size for n, m in zip(widths, inputs, strict=True) for size in (n * m, n)]
+        array, sources = np.asarray(vector), (inputs, *widths[:-1])
+        sizes = [size for n, m in zip(widths, sources, strict=True) for size in (n * m, n)]
         sizes += [widths[-1]] + [1] * output_bias
         if array.shape != (sum(sizes),):
             raise InputError(f"parameters: shape {array.shape} does not fit; ({sum(sizes)},) would be right")
         parts = np.split(array, np.cumsum(sizes)[:-1])
-        weights = tuple(p.reshape(n, m) for p, n, m in zip(parts[0::2], widths, inputs, strict=False))
+        weights = tuple(p.reshape(n, m) for p, n, m in zip(parts[0::2], widths, sources, strict=False))
         bias = parts[-1].reshape(()) if output_bias else None
         return cls(weights, tuple(parts[1 : 2 * len(widths) : 2]), parts[2 * len(widths)], bias)

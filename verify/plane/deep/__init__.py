@@ -1,0 +1,1 @@
+"""ReLU networks of any depth with two inputs: exact regions of a polygon, energies and gradients."""
