@@ -43,16 +43,20 @@ REQUIRED_DIGITS = 40
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two routes agree: digits of the largest component, and where they differ most."""
+    """How far two routes agree: digits of the largest component, where they differ most, and how far they must.
+
+    Without `required` that is `REQUIRED_DIGITS`.
+    """
 
     routes: tuple[str, str]
     digits: float
     parameter: int
+    required: float | None = None
 
     @property
     def passed(self) -> bool:
-        """Do they agree to `REQUIRED_DIGITS`?"""
-        return self.digits >= REQUIRED_DIGITS
+        """Do they agree as far as they must?"""
+        return self.digits >= (REQUIRED_DIGITS if self.required is None else self.required)
 
 
 def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | None = None) -> tuple[Agreement, ...]:
@@ -73,14 +77,14 @@ def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | 
     return tuple(out)
 
 
-def agreement(candidate: Array, reference: Array, routes: tuple[str, str]) -> Agreement:
+def agreement(candidate: Array, reference: Array, routes: tuple[str, str], required: float | None = None) -> Agreement:
     """Digits to which a gradient (3N,) agrees with a reference, relative to its largest component."""
     with mpmath.workdps(80):
         scale = max(abs(v) for v in reference) or mpmath.mpf(1)
         errors = [abs(mpmath.mpf(a) - b) for a, b in zip(candidate, reference, strict=True)]
         worst = max(range(len(errors)), key=errors.__getitem__)
         digits = 50.0 if errors[worst] == 0 else float(-mpmath.log10(errors[worst] / scale))
-    return Agreement(routes, min(digits, 50.0), worst)
+    return Agreement(routes, min(digits, 50.0), worst, required)
 
 
 def pattern_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array | None:
