@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, overload
 from .choices import Rule
 from .errors import InputError
 from .statement.network import ShallowNetwork
+from .statement.plane import PlaneProblem
+from .statement.plane_network import PlaneNetwork
 from .statement.problem import RitzProblem
 from .systems.findings import Audit
 from .systems.method import Method
+from .systems.plane_findings import PlaneAudit
+from .systems.plane_refinement import PLANE_POINTS, audit_plane
 from .systems.refinement import POINTS, audit_systems
 
 if TYPE_CHECKING:
@@ -26,6 +30,16 @@ def audit(
     rule: Rule = "midpoint",
     progress: Callable[[str], None] = ...,
 ) -> Audit: ...
+
+
+@overload
+def audit(
+    problem: PlaneProblem,
+    network: PlaneNetwork | None = None,
+    methods: Iterable[Method] | None = None,
+    points: tuple[int, ...] = PLANE_POINTS,
+    progress: Callable[[str], None] = ...,
+) -> PlaneAudit: ...
 
 
 @overload
@@ -46,15 +60,15 @@ def audit(
 ) -> ModelAudit: ...
 
 
-def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
+def audit(*subject: Any, **options: Any) -> Audit | PlaneAudit | ModelAudit:
     """Is autodiff's gradient that of the integral? Asked of AD systems for a problem of ours, or of a user's own model.
 
-    `audit(problem, network, …)` judges AD systems, see `audit_systems`; `audit(model, density, domain, …)` judges a
-    model in torch, see `models.model_audit.audit_model`.
+    `audit(problem, network, …)` judges AD systems, see `audit_systems`, and `audit_plane` for a `PlaneProblem`;
+    `audit(model, density, domain, …)` judges a model in torch, see `models.model_audit.audit_model`.
 
     Args:
-        subject: a `RitzProblem` and what goes with it, or a `torch.nn.Module` (or a function of parameters and x) and
-            its density.
+        subject: a `RitzProblem` or a `PlaneProblem` and what goes with it, or a `torch.nn.Module` (or a function of
+            parameters and x) and its density.
         options: see there.
 
     Raises:
@@ -64,6 +78,8 @@ def audit(*subject: Any, **options: Any) -> Audit | ModelAudit:
     first = subject[0] if subject else options.get("problem", options.get("model"))
     if isinstance(first, RitzProblem):
         return audit_systems(*subject, **options)
+    if isinstance(first, PlaneProblem):
+        return audit_plane(*subject, **options)
     if not callable(first):
         raise InputError(
             f"audit: it was given {type(first).__name__}; a RitzProblem, or a torch model and its density, is right"

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 from .errors import InputError
 
 Rule = Literal["midpoint", "endpoint-mean", "trapezoid", "gauss-legendre"]
+PlaneRule = Literal["midpoint", "random", "quasi-random"]
 Delta = Literal["nearest", "mean"]
 
 Problem = TypeVar("Problem")

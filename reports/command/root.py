@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -81,6 +82,9 @@ def audit(
     backend: Annotated[
         list[str] | None, typer.Option(help="An AD system to audit, such as torch; may be repeated. By default all.")
     ] = None,
+    plane: Annotated[
+        str, typer.Option(help="The named plane problem at which two inputs are asked too; none leaves them out.")
+    ] = "plane-sine",
     save: Annotated[
         Path | None, typer.Option(help="Folder for audit.json, discrepancy.pdf and discrepancy.html.")
     ] = None,
@@ -110,6 +114,7 @@ def audit(
         return
     from ...verify.auditing import audit as run_audit
     from ...verify.errors import InputError
+    from ...verify.statement.named_plane import plane_problems
     from ...verify.statement.network import ShallowNetwork
     from ...verify.systems.discovery import discover
     from .tables import AUDIT_STEPS, audit_tables, nothing_judged
@@ -129,9 +134,12 @@ def audit(
         raise InputError(f"{save} is a file; a folder would be right")
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
+    beside = None if plane == "none" else plane_problems[plane]
     methods, network = discover(backend), ShallowNetwork.random(width, seed)
     with steps(AUDIT_STEPS) as progress:
         result = run_audit(problem, network, methods, rule=cast(Rule, rule), progress=progress)
+        if beside is not None and result.routes_agree:
+            result = replace(result, plane=run_audit(beside, methods=discover(backend, inputs=2), progress=progress))
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
             from ...verify.files import write_whole

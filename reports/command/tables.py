@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from ...verify.line.crosscheck import Agreement
 from ...verify.statement.blocks import BLOCKS
 from ...verify.statement.problem import RitzProblem
-from ...verify.systems.findings import Audit, Row
+from ...verify.systems.findings import Audit
+from ...verify.systems.plane_findings import PlaneAudit
+from ...verify.systems.row import Row
 from ..data.autodiff_end import autodiff_end
 from .terminal import Column, show_table, terminal
 
 _COLOURS = {"exact": "green", "consistent": "cyan", "inconsistent": "red"}
 _MARKS = {"exact": "=", "consistent": "✓", "inconsistent": "✗"}
-# Steps of a full audit: two preparations, fourteen ways in two precisions each, three of our own, the report.
-AUDIT_STEPS = 34
+# Steps of a full audit: two preparations, fourteen ways in two precisions each, three of our own; in the plane five
+# preparations and five ways; the report.
+AUDIT_STEPS = 44
 # The table of every row needs this much; on a narrower terminal rows are folded first, then columns left out.
 _WHOLE_WIDTH = 138
 # How a system of ours that is not installed says so.
@@ -30,15 +34,12 @@ _BLOCKS_HEAD, _MISSING_HEAD = "w b c", "missing"
 def audit_tables(audit: Audit, saved: Path | None) -> None:
     """The verdict table, the cross-checks before it and what it means after it."""
     console = terminal()
-    for a in audit.agreements:
-        console.print(
-            f"cross-check {a.routes[0]} / {a.routes[1]}: {a.digits:.0f} digits"
-            + ("" if a.passed else f" [red]disagree, worst at parameter {a.parameter}[/red]")
-        )
+    _routes(console, audit.agreements)
     if not audit.routes_agree:
         console.print("[red]The independent derivations disagree: nothing was judged.[/red]")
         return
-    left_out = _verdicts(console, audit)
+    title = f"Gradient of the energy of “{escape(audit.problem.name)}”, {audit.network.width} neurons"
+    left_out = _verdicts(console, title, audit.rows, audit.points)
     marks = "" if _BLOCKS_HEAD in left_out else f" {_BLOCKS_HEAD}: = exact, ✓ consistent, ✗ inconsistent."
     console.print(f"Largest relative error over grids of n to 1.3 n points.{marks}")
     if _MISSING_HEAD not in left_out:
@@ -51,20 +52,48 @@ def audit_tables(audit: Audit, saved: Path | None) -> None:
     limit = autodiff_end(audit.problem)
     if limit is not None:
         console.print(f"Training one hidden ReLU layer: {limit.sentence}.")
-    for row in audit.rows:
-        if row.unavailable:
-            console.print(f"[yellow]not run:[/yellow] {escape(f'{row.label}: {row.unavailable}')}", soft_wrap=True)
-        if row.failed:
-            console.print(f"[red]failed:[/red] {escape(f'{row.label}: {row.failed}')}", soft_wrap=True)
-    surprises = [r for r in audit.rows if r.total is not None and not r.as_expected]
-    for row in surprises:
-        blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
-        whole = "" if row.total is None else f"all {row.total.verdict} (expected {row.expected})"
-        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {whole}, {blocks}")
+    _said_of(console, audit.rows)
+    if audit.plane is not None:
+        _plane_tables(console, audit.plane)
     if audit.passed and audit.judged_systems:
         console.print("All verdicts are the expected ones.")
     if saved is not None:
         console.print(f"Written: {saved / 'audit.json'}, {saved / 'discrepancy.pdf'} and .html", soft_wrap=True)
+
+
+def _routes(console: Console, agreements: Iterable[Agreement], where: str = "") -> None:
+    for a in agreements:
+        said = "" if a.passed else f" [red]disagree, worst at parameter {a.parameter}[/red]"
+        console.print(f"cross-check{where} {a.routes[0]} / {a.routes[1]}: {a.digits:.0f} digits{said}")
+
+
+def _plane_tables(console: Console, audit: PlaneAudit) -> None:
+    """The same in two inputs: cross-checks, rows of AD systems and of rules with each discrete delta."""
+    console.print()
+    _routes(console, audit.agreements, " in the plane,")
+    if not audit.routes_agree:
+        console.print("[red]The independent derivations in the plane disagree: nothing was judged there.[/red]")
+        return
+    title = f"In the plane: “{escape(audit.problem.name)}”, {audit.network.width} neurons"
+    _verdicts(console, title, audit.rows, audit.points)
+    console.print(f"Dirac part / whole gradient, in the plane: {audit.dirac_share:.3g}")
+    for row in audit.rows:
+        if row.delta == "nearest" and row.total is not None and row.total.verdict == "inconsistent":
+            console.print(f"{escape(row.method)}: {row.reason}.")
+    _said_of(console, audit.rows)
+
+
+def _said_of(console: Console, rows: Sequence[Row]) -> None:
+    """What did not run, failed, or came out otherwise than theory has it."""
+    for row in rows:
+        if row.unavailable:
+            console.print(f"[yellow]not run:[/yellow] {escape(f'{row.label}: {row.unavailable}')}", soft_wrap=True)
+        if row.failed:
+            console.print(f"[red]failed:[/red] {escape(f'{row.label}: {row.failed}')}", soft_wrap=True)
+    for row in (r for r in rows if r.total is not None and not r.as_expected):
+        blocks = ", ".join(f"{n} {s.verdict} (expected {row.expected_blocks[n]})" for n, s in row.blocks.items())
+        whole = "" if row.total is None else f"all {row.total.verdict} (expected {row.expected})"
+        console.print(f"[red]unexpected:[/red] {escape(row.label)}: {whole}, {blocks}")
 
 
 def nothing_judged(audit: Audit) -> str:
@@ -80,44 +109,40 @@ def nothing_judged(audit: Audit) -> str:
     return f"audit: no AD system was judged, only kinkproof's own quadratures{why}"
 
 
-def _verdicts(console: Console, audit: Audit) -> list[str]:
+def _verdicts(console: Console, title: str, rows: Sequence[Row], points: Sequence[int]) -> list[str]:
     """The table: every row where there is room, else one row for both precisions where their verdicts are the same.
 
     Returns:
         The heads of the columns for which there was no room.
     """
-    title = f"Gradient of the energy of “{escape(audit.problem.name)}”, {audit.network.width} neurons"
     whole = console.width >= _WHOLE_WIDTH
-    grids = len(audit.points)
+    grids = len(points)
     heads = [
         *([Column("system", "left")] if whole else []),
         Column("way of asking", "left"),
         *([Column("type", "left")] if whole else []),
         # The finest grid says most, then the coarsest.
-        *(
-            Column(_points(n), dispensable=0 if k + 1 == grids else 2 if k == 0 else 5)
-            for k, n in enumerate(audit.points)
-        ),
+        *(Column(_points(n), dispensable=0 if k + 1 == grids else 2 if k == 0 else 5) for k, n in enumerate(points)),
         Column("order", dispensable=3),
         Column(_BLOCKS_HEAD, "left", dispensable=1),
         Column("verdict", "left"),
         Column(_MISSING_HEAD, dispensable=4),
     ]
-    rows, ends = [], []
-    for system, of_system in groupby(audit.rows, key=lambda r: r.system):
+    lines, ends = [], []
+    for system, of_system in groupby(rows, key=lambda r: r.system):
         members = list(of_system)
         if whole:
             for k, row in enumerate(members):
                 name, *others = _cells(row, grids)
-                rows.append([system if k == 0 else "", name, row.precision, *others])
+                lines.append([system if k == 0 else "", name, row.precision, *others])
         else:
-            rows.append([f"[bold]{escape(system)}[/bold]", *[""] * (len(heads) - 1)])
+            lines.append([f"[bold]{escape(system)}[/bold]", *[""] * (len(heads) - 1)])
             for row, note in _folded(members):
                 name, *others = _cells(row, grids)
-                rows.append([name + note, *others])
-        ends.append(len(rows) - 1)
-    left_out = show_table(console, heads, rows, title, ends)
-    if not whole and any(r.precision == "float32" for r in audit.rows):
+                lines.append([name + note, *others])
+        ends.append(len(lines) - 1)
+    left_out = show_table(console, heads, lines, title, ends)
+    if not whole and any(r.precision == "float32" for r in rows):
         console.print("Numbers are float64's; float32 has a row of its own where a verdict is another.")
     return left_out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...verify.choices import Rule
@@ -12,8 +13,10 @@ from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem
 from ...verify.systems.audit_record import read_audit
 from ...verify.systems.discovery import backends, discover
-from ...verify.systems.findings import OWN, Audit
+from ...verify.systems.findings import Audit
+from ...verify.systems.plane_refinement import audit_plane
 from ...verify.systems.refinement import POINTS, audit_systems
+from ...verify.systems.row import OWN
 from .cache import Cache, read_sealed, write_sealed
 
 
@@ -25,6 +28,7 @@ def audit_study(
     systems: Sequence[str] | None = None,
     *,
     quick: bool = False,
+    plane: bool = True,
     cache: Cache | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Audit:
@@ -37,6 +41,7 @@ def audit_study(
         rule: of the fixed grids.
         systems: AD systems to judge; None: all that are installed.
         quick: grids up to 10,000 points only, and nothing that is compiled first.
+        plane: in the plane, too.
         cache: where it is kept; None keeps nothing. An audit of backends that are not this project's, or one in which
             some failed, is not kept.
         progress: called with the name of each step before it starts.
@@ -55,11 +60,16 @@ def audit_study(
         if quick:
             methods = tuple(m for m in methods if "compile" not in m.name)
         points = POINTS[:-1] if quick else POINTS
-        return audit_systems(problem, ShallowNetwork.random(width, seed), methods, points, rule, progress)
+        found = audit_systems(problem, ShallowNetwork.random(width, seed), methods, points, rule, progress)
+        # Where nobody is judged in one input, nobody is in two.
+        if not (plane and found.routes_agree):
+            return found
+        in_plane = discover(None if systems is None else list(systems), inputs=2)
+        return replace(found, plane=audit_plane(methods=in_plane, progress=progress))
 
     def save(made: Audit, path: Path) -> None:
         # What failed may work next time: memory was short, or somebody is mending it.
-        if not any(row.failed for row in made.rows):
+        if not any(row.failed for row in (*made.rows, *(made.plane.rows if made.plane else ()))):
             write_sealed(path, (json.dumps(made.as_dict(), ensure_ascii=False, allow_nan=False) + "\n").encode())
 
     def load(path: Path) -> Audit:
@@ -72,5 +82,5 @@ def audit_study(
 
     statement = {n: str(getattr(problem, n)) for n in ("name", *problem.__dataclass_fields__)}
     settings = {"problem": statement, "width": width, "seed": seed, "rule": rule, "systems": systems}
-    settings["quick"] = quick
+    settings |= {"quick": quick, "plane": plane}
     return cache.recall("audit", settings, make, load, save)

@@ -87,7 +87,7 @@ def paper_study(
     """
     cache = cache or Cache(None)
     progress("audit of autodiff")
-    audit = audit_study(problems[PROBLEM], WIDTH, quick=quick, cache=cache, progress=progress)
+    audit = audit_study(problems[PROBLEM], WIDTH, quick=quick, plane=False, cache=cache, progress=progress)
 
     def recall(settings: Mapping[str, Any], make: Callable[[], Run]) -> Run:
         progress(f"{settings['problem']}: {settings['label']}")

@@ -18,8 +18,9 @@ from ...verify.errors import InputError
 from ...verify.files import write_whole
 from ...verify.line.derivation import derive
 from ...verify.statement.blocks import BLOCKS
-from ...verify.systems.findings import OWN, Audit, Row
+from ...verify.systems.findings import Audit
 from ...verify.systems.method import PRECISIONS
+from ...verify.systems.row import OWN, Row
 from ..data.autodiff_end import autodiff_end
 from ..layout.blocks import Text
 from ..layout.finding import FIGURE_BOX, finding_page
@@ -29,6 +30,7 @@ from ..layout.style import BLACK, BLUE, FAINT, GREEN, LEAST, ORANGE, QUIET, RED,
 from ..layout.verdicts import verdict_table
 from ..layout.writing import require_report_path, write_report
 from .neuron_page import compare_neuron, neuron_page
+from .plane_page import plane_page
 
 _LABELS = {"hidden_weights": "hidden weights $w$", "hidden_biases": "hidden biases $b$", "output_weights": "output $c$"}
 # Lines about what did not run, for which the table leaves room.
@@ -61,7 +63,7 @@ def discrepancy_report(audit: Audit, path: str | Path) -> Path:
     with look():
         neuron = neuron_page(compare_neuron(audit.problem, audit.judged_systems))
         pages = [_finding(audit), *_verdicts(audit), neuron, errors_page(audit), _missing(audit), *_differences(audit)]
-        pages += [_equations(audit), _settings(audit)]
+        pages += [*([] if audit.plane is None else [plane_page(audit.plane)]), _equations(audit), _settings(audit)]
     title = f"Autodiff discrepancy: {audit.problem.name}"
     subject = "Gradients of a Ritz energy on a ReLU network, as autodiff has them and as they are"
     about = (

@@ -12,7 +12,8 @@ from ...solver.landscapes.surfaces import Landscape
 from ...solver.training.runs import Run
 from ...verify.errors import InputError
 from ...verify.models.telling.model_findings import ModelAudit
-from ...verify.systems.findings import OWN, Audit
+from ...verify.systems.findings import Audit
+from ...verify.systems.row import OWN
 from ..layout.style import BLACK, BLUE, FAINT, GREEN, ORANGE, RED
 
 # Below this a relative error is rounding, and a logarithm of nought is nothing to draw.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -59,10 +60,11 @@ class StrongSolution:
         out = []
         zero = np.zeros(1)
         for before, after in zip(self.halves[1:-1:2], self.halves[2::2], strict=True):
-            jumps = np.abs(before.data(zero) - after.data(zero))[[0, 2, 3]]
-            size = np.abs(before.data(zero)) + np.abs(after.data(zero))
+            # Not of f, which may be infinite.
+            left, right = (half.data(zero)[[0, 2, 3]] for half in (before, after))
+            jumps, size = np.abs(left - right), np.abs(left) + np.abs(right)
             # Both sides come from exact expressions: a difference of more than some roundings is a jump.
-            if (jumps > 1e-13 * size[[0, 2, 3]]).any() or after.origin in loads:
+            if (jumps > 1e-13 * size).any() or after.origin in loads:
                 out.append(after.origin)
         return np.array(out)
 
@@ -115,6 +117,7 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
         InputError: there is no minimum, because the solution has no finite energy, or because both ends are natural
             and source and fluxes do not balance.
     """
+    refuse_infinite_coefficient(problem)
     _check_growth(problem)
     with np.errstate(over="ignore", under="ignore"):
         halves = [h for piece in problem.pieces for h in halves_of(piece)]
@@ -124,6 +127,21 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
     held = tuple(_held(problem, which) for which in (0, 1))
     springs = tuple(_spring(problem, halves, which) for which in (0, 1))
     return StrongSolution(problem, tuple(halves), (held[0], held[1]), (springs[0], springs[1]), scale)
+
+
+def refuse_infinite_coefficient(problem: RitzProblem) -> None:
+    """Refuse what solving and tables of integrals in x have no digits for.
+
+    Raises:
+        InputError: κ grows beyond all bounds inside the domain.
+    """
+    for before, after in pairwise(problem.pieces):
+        place = after.left
+        if any(place in piecewise.singular_points(p.coefficient, p.left, p.right) for p in (before, after)):
+            raise InputError(
+                f"coefficient: it is infinite at x = {place} inside the domain, where places in float64 have no digits "
+                "left for what the solver needs; exact_energy and exact_gradient would be right"
+            )
 
 
 def _check_growth(problem: RitzProblem) -> None:

@@ -25,6 +25,7 @@ from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
 from ..data.statement import Mesh, PointTerms, data, point_terms
+from ..data.strong_solution import refuse_infinite_coefficient
 from ..networks.architecture import Architecture
 from ..networks.centring import moved_biases
 
@@ -246,6 +247,7 @@ def _required_degree(architecture: Architecture) -> int:
 @lru_cache(maxsize=64)
 def _table(problem: RitzProblem, highest: int) -> Table:
     """Running integrals of the moments, that of the constant last."""
+    refuse_infinite_coefficient(problem)
     pieces = [(float(p.left), float(p.right), vectorised(_rows(p, highest))) for p in problem.pieces]
     rows = len(quadratic_rows(highest)) + highest + 2
     return table(pieces, rows, problem.name)

@@ -22,6 +22,7 @@ from ...verify.statement.expressions import X
 from ...verify.statement.problem import Piece, RitzProblem
 from ..data.antiderivatives import Table, table, vectorised
 from ..data.statement import PointTerms, point_terms
+from ..data.strong_solution import refuse_infinite_coefficient
 from . import sums
 from .architecture import Architecture
 from .centring import moved_biases
@@ -52,6 +53,7 @@ def _rows(piece: Piece) -> list[sympy.Expr]:
 
 @lru_cache(maxsize=64)
 def _table(problem: RitzProblem) -> Table:
+    refuse_infinite_coefficient(problem)
     pieces = []
     for piece in problem.pieces:
         pieces.append((float(piece.left), float(piece.right), vectorised(_rows(piece))))

@@ -59,7 +59,7 @@ def oracle_stationarity(problem: RitzProblem, network: ShallowNetwork) -> float:
     """
     digits = 25 if problem in (ROOT, ROOT_RIGHT) else None
     whole = exact_gradient(problem, network, digits)
-    without: dict[str, Any] = {"source": 0, "solution": None, "fluxes": dict.fromkeys(problem.fluxes, 0)}
+    without: dict[str, Any] = {"source": 0, "solution": None, "fluxes": dict.fromkeys(problem.fluxes, 0), "loads": {}}
     stiffness = exact_gradient(replace(problem, **without), network, digits)
     bulk, dirac = (np.array(p.ravel(), dtype=float) for p in (stiffness.bulk, whole.dirac))
     total = np.array(whole.total.ravel(), dtype=float)

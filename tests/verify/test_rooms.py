@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,12 @@ def test_a_room_has_a_duty_and_few_files() -> None:
         file = FILES[door]
         assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), door
         assert len(list(file.parent.glob("*.py"))) <= MOST_FILES + 1, door
+
+
+def test_every_room_is_in_the_wheel() -> None:
+    stated = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = set(stated["tool"]["setuptools"]["packages"])
+    assert {f"kinkproof.{door}" for door in DOORS} == packages - {"kinkproof"}
 
 
 @pytest.mark.parametrize("wing", WINGS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..choices import Delta, Rule, unknown
+from ..choices import Delta, PlaneRule, Rule, unknown
 from ..errors import InputError
 from ..line.energy import Sweep, point_terms, single, sweep, working_digits
 from ..line.gradient import Gradient, dirac_terms, refuse_degenerate
@@ -19,9 +19,14 @@ from ..line.moments import moments
 from ..statement.blocks import Blocks
 from ..statement.expressions import parse_number, to_mpf
 from ..statement.network import ShallowNetwork, require_shallow
+from ..statement.plane import PlaneProblem
+from ..statement.plane_network import PlaneNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
 from .nodewise import nodewise_gradient
+
+if TYPE_CHECKING:
+    from ..plane.gradient import PlaneGradient
 
 Array = NDArray[Any]
 
@@ -111,29 +116,60 @@ def exact_nodes(rule: str, points: int, domain: tuple[Any, Any] = (0, 1)) -> tup
     return nodes, [step / 2, *[step] * (points - 2), step / 2]
 
 
+@overload
+def quadrature_gradient(
+    problem: PlaneProblem,
+    network: PlaneNetwork,
+    rule: PlaneRule = ...,
+    points: int = ...,
+    delta: Delta | None = ...,
+    digits: None = ...,
+    seed: int = ...,
+) -> PlaneGradient: ...
+
+
+@overload
 def quadrature_gradient(
     problem: RitzProblem,
     network: ShallowNetwork,
-    rule: Rule = "midpoint",
+    rule: Rule = ...,
+    points: int = ...,
+    delta: Delta | None = ...,
+    digits: int | None = ...,
+) -> Gradient: ...
+
+
+def quadrature_gradient(
+    problem: RitzProblem | PlaneProblem,
+    network: ShallowNetwork | PlaneNetwork,
+    rule: Rule | PlaneRule = "midpoint",
     points: int = 200,
     delta: Delta | None = None,
     digits: int | None = None,
-) -> Gradient:
+    seed: int = 0,
+) -> Gradient | PlaneGradient:
     """The gradient of the energy as integrated on a fixed grid, with a discrete delta for the Dirac terms.
 
     Costs O(n + N log n) for `None` and `"mean"`: running sums over the nodes take the place of the antiderivatives
     (MATH 4). At a node that is a kink, max(0, z) counts with derivative 0, as in torch. Terms at ends and of point
     loads are no integrals: −P·u(a) is taken at the load's own place, whatever the nodes, not shared among near ones.
+    In the plane it costs O(nN).
 
     Args:
-        problem: gives κ, f, D, lift and ends.
-        network: of any width N and batch shape (...).
-        rule: see `grid`.
-        points: see `grid`.
+        problem: gives κ, f, D, lift and ends; or a `PlaneProblem`.
+        network: of any width N and batch shape (...); a `PlaneNetwork` for a `PlaneProblem`.
+        rule: see `grid`; in the plane see `discrete.plane_points.plane_points`.
+        points: see there.
         delta: `None`: the derivative of the sum, what autodiff gives. `"nearest"`: Eq. (10), 1/weight at the node
             nearest to the kink, everything else taken at that node. `"mean"`: the derived term with the mean of the
-            one-sided limits of û′ at the kink.
-        digits: None for float64, else the number of digits of mpmath numbers, node by node, O(nN) (no batch).
+            one-sided limits of û′ at the kink. In the plane both once for each row (or column) of cells that a kink
+            line crosses, see `discrete.plane_quadrature`.
+        digits: None for float64, else the number of digits of mpmath numbers, node by node, O(nN) (no batch); in one
+            input.
+        seed: of random and quasi-random points, in the plane.
+
+    Returns:
+        A `Gradient`, or a `PlaneGradient`, whose `bulk` is the derivative of the sum and whose `dirac` the delta's.
 
     Raises:
         InputError: unknown rule or delta.
@@ -141,7 +177,18 @@ def quadrature_gradient(
     """
     if delta not in DELTAS:
         raise InputError(f"delta: {delta!r} is unknown; one of None, 'nearest', 'mean' would be right")
+    if isinstance(problem, PlaneProblem):
+        if digits is not None:
+            raise InputError("digits: points in the plane are summed up in float64; leaving it out would be right")
+        # One input needs none of it.
+        from .plane_quadrature import plane_quadrature_gradient
+
+        return plane_quadrature_gradient(problem, cast(PlaneNetwork, network), rule, points, delta, seed)
+    if seed:
+        raise InputError(f"seed: nothing is random in one input, and {seed} would change nothing; a PlaneProblem has "
+                         "random points")  # fmt: skip
     require_shallow(network)
+    network = cast(ShallowNetwork, network)
     mesh = grid(rule, points, problem.domain)
     if digits is not None:
         return _exact_gradient_on_grid(problem, single(network), rule, points, delta, digits)

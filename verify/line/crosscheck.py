@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from ..statement.blocks import BLOCKS
 from ..statement.expressions import X
 from ..statement.network import ShallowNetwork
-from ..statement.piecewise import singular_points
 from ..statement.problem import Piece, RitzProblem
 from .gradient import line_gradient
 
@@ -43,16 +42,20 @@ REQUIRED_DIGITS = 40
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two routes agree: digits of the largest component, and where they differ most."""
+    """How far two routes agree: digits of the largest component, where they differ most, and how far they must.
+
+    Without `required` that is `REQUIRED_DIGITS`.
+    """
 
     routes: tuple[str, str]
     digits: float
     parameter: int
+    required: float | None = None
 
     @property
     def passed(self) -> bool:
-        """Do they agree to `REQUIRED_DIGITS`?"""
-        return self.digits >= REQUIRED_DIGITS
+        """Do they agree as far as they must?"""
+        return self.digits >= (REQUIRED_DIGITS if self.required is None else self.required)
 
 
 def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | None = None) -> tuple[Agreement, ...]:
@@ -73,14 +76,14 @@ def crosscheck(problem: RitzProblem, network: ShallowNetwork, gradient: Array | 
     return tuple(out)
 
 
-def agreement(candidate: Array, reference: Array, routes: tuple[str, str]) -> Agreement:
+def agreement(candidate: Array, reference: Array, routes: tuple[str, str], required: float | None = None) -> Agreement:
     """Digits to which a gradient (3N,) agrees with a reference, relative to its largest component."""
     with mpmath.workdps(80):
         scale = max(abs(v) for v in reference) or mpmath.mpf(1)
         errors = [abs(mpmath.mpf(a) - b) for a, b in zip(candidate, reference, strict=True)]
         worst = max(range(len(errors)), key=errors.__getitem__)
         digits = 50.0 if errors[worst] == 0 else float(-mpmath.log10(errors[worst] / scale))
-    return Agreement(routes, min(digits, 50.0), worst)
+    return Agreement(routes, min(digits, 50.0), worst, required)
 
 
 def pattern_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array | None:
@@ -179,9 +182,8 @@ def difference_gradient(
         network: where.
         parameters: which of the 3N; by default all.
     """
-    singular = _singular_ends(problem)
-    with mpmath.workdps(_SINGULAR_DIGITS if any(singular) else _DIFFERENCE_DIGITS):
-        energy = _PiecewiseEnergy(problem, network, singular)
+    with mpmath.workdps(_SINGULAR_DIGITS if problem.poles else _DIFFERENCE_DIGITS):
+        energy = _PiecewiseEnergy(problem, network)
         step = mpmath.mpf(10) ** -_STEP_EXPONENT
         out = []
         for k in range(3 * network.width) if parameters is None else parameters:
@@ -191,24 +193,15 @@ def difference_gradient(
 
 def piecewise_energy(problem: RitzProblem, network: ShallowNetwork) -> Any:
     """The energy as route 3 integrates it, an mpmath number of 50 digits and more."""
-    singular = _singular_ends(problem)
-    with mpmath.workdps(_SINGULAR_DIGITS if any(singular) else _DIFFERENCE_DIGITS):
-        return _PiecewiseEnergy(problem, network, singular).whole()
-
-
-def _singular_ends(problem: RitzProblem) -> tuple[bool, bool]:
-    left, right = (
-        end in singular_points(piece.source, piece.left, piece.right)
-        for piece, end in zip((problem.pieces[0], problem.pieces[-1]), problem.domain, strict=True)
-    )
-    return left, right
+    with mpmath.workdps(_SINGULAR_DIGITS if problem.poles else _DIFFERENCE_DIGITS):
+        return _PiecewiseEnergy(problem, network).whole()
 
 
 class _PiecewiseEnergy:
     """Data of one problem at fixed nodes, and the energy of a network with one parameter moved."""
 
-    def __init__(self, problem: RitzProblem, network: ShallowNetwork, singular: tuple[bool, bool]) -> None:
-        self.problem, self.singular = problem, singular
+    def __init__(self, problem: RitzProblem, network: ShallowNetwork) -> None:
+        self.problem, self.poles = problem, {_mp(p) for p in problem.poles}
         self.parameters = [_mp(v) for n in BLOCKS for v in network.rational(n)]
         self.width = network.width
         self.functions = [_data(p) for p in problem.pieces]
@@ -226,7 +219,7 @@ class _PiecewiseEnergy:
                 break
 
     def _place(self, marks: list[Any], points: int) -> None:
-        self.x, self.weight = _nodes(marks, points, self.singular)
+        self.x, self.weight = _nodes(marks, points, self.poles)
         which = [sum(bool(v > p) for p in self.interfaces) for v in self.x]
         rows = [self.functions[k](v) for k, v in zip(which, self.x, strict=True)]
         self.data = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
@@ -343,13 +336,11 @@ def _data(piece: Piece) -> Callable[[Any], Any]:
 _POINTS = (40, 80, 160, 320)
 
 
-def _nodes(marks: list[Any], points: int, singular: tuple[bool, bool]) -> tuple[Array, Array]:
-    """Nodes and weights between the marks: Gauss–Legendre, or tanh–sinh next to an end where the source is singular."""
+def _nodes(marks: list[Any], points: int, poles: set[Any]) -> tuple[Array, Array]:
+    """Nodes and weights between the marks: Gauss–Legendre, or tanh–sinh next to a place where the data are singular."""
     x, weight = [], []
-    last = len(marks) - 2
-    for k, (a, b) in enumerate(pairwise(marks)):
-        rough = (k == 0 and singular[0]) or (k == last and singular[1])
-        shares, weights = (_tanh_sinh if rough else gauss)(points, mpmath.mp.dps)
+    for a, b in pairwise(marks):
+        shares, weights = (_tanh_sinh if poles & {a, b} else gauss)(points, mpmath.mp.dps)
         x += [a + (b - a) * t for t in shares]
         weight += [(b - a) * v for v in weights]
     return np.array(x, dtype=object), np.array(weight, dtype=object)

@@ -117,7 +117,10 @@ def refuse_degenerate(
     message = f"the energy has no {what} here ({listed})"
     if derivative == 2 or network.batch:
         raise NondifferentiableError(f"{message}; move the named neurons apart", found)
-    left, right = one_sided_gradients(problem, network, found)
+    try:
+        left, right = one_sided_gradients(problem, network, found)
+    except ZeroDivisionError:
+        raise NondifferentiableError(f"{message}; κ is infinite there, and so are one-sided ones", found) from None
     message += "; the one-sided ones are .left and .right of this error"
     raise NondifferentiableError(message, found, left, right)
 

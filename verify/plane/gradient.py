@@ -35,7 +35,7 @@ class PlaneGradient(Value):
         dirac: what the motion of the lines adds, Σ ∫ ⟦L⟧ ∂z/∂θ ÷ |w| ds over them (MATH 10).
         total: the derivative of the energy.
         energy: the energy itself.
-        route: "polynomial": exact but for rounding, or "quadrature".
+        route: "polynomial": exact but for rounding, or "quadrature"; "points" for what a program gets on points.
         error_estimate: absolute error of the integrals; 0 for polynomials.
         distance: to the nearest place where the energy has no derivative: how far two lines are from coinciding in the
             polygon, or a line from an edge on which D does not vanish, and √(w² + b²) of a neuron.

@@ -118,7 +118,7 @@ def parse(
     else:
         expression = sympy.Rational(str(value)) if _finite(value) else sympy.nan
     # On one line, whatever was typed.
-    shown = repr(value) if isinstance(value, str) else value
+    shown = _short(repr(value)) if isinstance(value, str) else value
     if not isinstance(expression, sympy.Expr):
         raise InputError(f"{what}: {shown} is a condition; an expression in x would be right")
     if expression.has(*_INFINITE):
@@ -216,12 +216,16 @@ def _read(text: str, words: _Words) -> Any:
             tree = ast.parse(text.strip(), mode="eval")
         return _Reader(text.strip(), words).read(tree.body)
     except (SyntaxError, RecursionError, MemoryError, UnicodeError):
-        raise InputError(f"{what}: {text!r} is not an expression; something like 2*sin(pi*x) would be right") from None
+        raise InputError(
+            f"{what}: {_short(repr(text))} is not an expression; something like 2*sin(pi*x) would be right"
+        ) from None
     except InputError:
         raise
     except (ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError):
         # What is known to be wrong is refused by name below; SymPy may stumble over more.
-        raise InputError(f"{what}: SymPy makes nothing of {text!r}; something simpler would be right") from None
+        raise InputError(
+            f"{what}: SymPy makes nothing of {_short(repr(text))}; something simpler would be right"
+        ) from None
 
 
 class _Reader:
@@ -241,7 +245,9 @@ class _Reader:
             case ast.Name(id=name) if name in self.names:
                 return self.names[name]
             case ast.Name(id=name):
-                raise InputError(f"{self.what}: unknown symbol {name}; {', '.join(self.variables)}, pi and E are known")
+                raise InputError(
+                    f"{self.what}: unknown symbol {_short(name)}; {', '.join(self.variables)}, pi and E are known"
+                )
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self._number(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
@@ -303,7 +309,9 @@ class _Reader:
 
     def _binary(self, op: type[ast.operator], left: Any, right: Any) -> Any:
         if op is ast.Div and right == 0:
-            raise InputError(f"{self.what}: {self.text!r} divides by zero; a finite expression in x would be right")
+            raise InputError(
+                f"{self.what}: {_short(repr(self.text))} divides by zero; a finite expression in x would be right"
+            )
         if op is ast.Pow and right.is_number:
             if right.is_extended_real is False:
                 raise InputError(f"{self.what}: the exponent {right} is not real; a real number would be right")
@@ -315,14 +323,14 @@ class _Reader:
                 left.is_number and left != 0 and abs(_logarithm(left) * right.evalf(5)) > _LARGEST_LOGARITHM
             ):
                 raise InputError(
-                    f"{self.what}: a power in {self.text!r} is too large or too long; a float64 is shorter"
+                    f"{self.what}: a power in {_short(repr(self.text))} is too large or too long; a float64 is shorter"
                 )
         return _BINARY[op](left, right)
 
     def _call(self, name: str, arguments: list[ast.expr]) -> Any:
         if name not in self.functions:
             known = ", ".join(sorted([*self.functions, "Piecewise"]))
-            raise InputError(f"{self.what}: {name} is not a known function; known are {known}")
+            raise InputError(f"{self.what}: {_short(name)} is not a known function; known are {known}")
         if name in ("Max", "Min"):
             fits, wanted = len(arguments) > 0, "one and more"
         elif name in ("log", "ln"):
@@ -331,7 +339,7 @@ class _Reader:
             fits, wanted = len(arguments) == 1, "one"
         if not fits:
             raise InputError(
-                f"{self.what}: {name} does not take {len(arguments)} arguments as in {self.text!r}; "
+                f"{self.what}: {name} does not take {len(arguments)} arguments as in {_short(repr(self.text))}; "
                 f"{wanted} would be right"
             )
         # The size of exp(exp(30)) alone has more digits than fit into the memory once a sign is asked for.

@@ -68,7 +68,7 @@ class RitzProblem:
     (named in `essential`). In the energy s is α at a Robin end and the penalty at an essential one.
 
     Args:
-        coefficient: κ(x) > 0.
+        coefficient: κ(x) > 0. It and the source may grow towards single places, more slowly than 1/distance.
         source: f(x), the paper's b(x). A term ``P*DiracDelta(x - a)`` is a point load, and is kept in `loads`.
         distance: D(x). If absent, the product of the distances to the built-in ends.
         lift: added to D·network; carries inhomogeneous built-in values.
@@ -202,7 +202,23 @@ class RitzProblem:
         data = [self.coefficient, self.source, self.distance, self.lift]
         data += [] if self.solution is None else [self.solution]
         places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)} | set(self.loads)
+        ends = (self.domain[0], *sorted(places, key=float), self.domain[1])
+        for a, b in pairwise(ends):
+            for e in (self.coefficient, self.source):
+                # A pole between breakpoints, as that of ((x − 1/2)²)^(−1/6), splits its piece.
+                places |= {p for p in piecewise.singular_points(piecewise.branch(e, a, b), a, b) if a < p < b}
         return tuple(sorted(places, key=float))
+
+    @cached_property
+    def poles(self) -> tuple[sympy.Expr, ...]:
+        """Places, ends included, towards which κ or the source grows beyond all bounds, ascending."""
+        found = {
+            p
+            for piece in self.pieces
+            for e in (piece.coefficient, piece.source)
+            for p in piecewise.singular_points(e, piece.left, piece.right)
+        }
+        return tuple(sorted(found, key=float))
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -249,6 +265,12 @@ class RitzProblem:
         for piece in self.pieces:
             u = piece.solution
             density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u
+            if piece.left in self.poles or piece.right in self.poles:
+                # In the distance to either end: (1/3 − x)^(−1/3) is not real where x is rounded beyond 1/3.
+                half = to_mpf(piece.right - piece.left) / 2
+                for place in (piece.left + X, piece.right - X):
+                    total += mpmath.quad(sympy.lambdify(X, density.subs(X, place), "mpmath"), [0, half])
+                continue
             total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
         for free in self.point_terms:
             # At an essential end the solution leaves nothing.
@@ -361,13 +383,20 @@ class RitzProblem:
             raise InputError(f"coefficient: {piece.coefficient} is 0 at x = {zeros[0]}; it must be positive")
 
     def _check_pole(self, key: str, smooth: sympy.Expr, pole: sympy.Expr, piece: Piece) -> None:
-        """A source may grow at an end where the boundary condition tames it: f·D and f·lift stay integrable."""
-        if key == "source" and pole in self.domain:
-            inward = 1 if pole == self.domain[0] else -1
-            products = [smooth * piece.distance] + ([smooth * piece.lift] if piece.lift != 0 else [])
+        """A source or κ may grow as long as the energy stays integrable: f·D and f·lift, or κ itself.
+
+        At an end with a built-in condition D tames the source.
+        """
+        if key in ("source", "coefficient") and pole in (piece.left, piece.right):
+            inward = 1 if pole == piece.left else -1
+            products = [smooth] if key == "coefficient" else [smooth * piece.distance]
+            products += [smooth * piece.lift] if key == "source" and piece.lift != 0 else []
             if all(piecewise.growth_exponent(p, pole, inward) > -1 + 1e-9 for p in products):
                 return
-        raise InputError(f"{key}: {smooth} has a pole at x = {pole}; a function finite on the domain would be right")
+        right = "a function finite on the domain" + (
+            ", or one that grows more slowly than 1/distance," if key in ("source", "coefficient") else ""
+        )
+        raise InputError(f"{key}: {smooth} has a pole at x = {pole}; {right} would be right")
 
     def _check_ends(self) -> None:
         for end in self.domain:

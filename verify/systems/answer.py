@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..errors import InputError
+from ..statement.plane import PlaneProblem
 from ..statement.problem import RitzProblem
 from .method import Array, Method
 
 
-def answer(method: Method, problem: RitzProblem, parameters: Array, grid: Grid, precision: str) -> Array:
-    """The gradient (3N,) that a method gives on one grid, as float64.
+def answer(
+    method: Method, problem: RitzProblem | PlaneProblem, parameters: Array, grid: Grid | PlanePoints, precision: str
+) -> Array:
+    """The gradient (3N,), in the plane (4N,), that a method gives on one grid, as float64.
 
     Raises:
         InputError: it gives no pair of a finite number and a finite real vector of the right shape; the message says
@@ -19,7 +25,8 @@ def answer(method: Method, problem: RitzProblem, parameters: Array, grid: Grid, 
     """
     assert method.gradient is not None
     # A copy: a program that changes its parameters in place must not change those of the next grid.
-    pair: object = method.gradient(problem, parameters.copy(), grid, precision)
+    ask: Callable[..., object] = method.gradient
+    pair = ask(problem, parameters.copy(), grid, precision)
     on = f"on {len(grid.nodes)} points"
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         what = f"{len(pair)} values" if isinstance(pair, tuple | list) else type(pair).__name__

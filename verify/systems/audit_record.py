@@ -13,9 +13,15 @@ from ..exact import exact_gradient
 from ..line.crosscheck import Agreement
 from ..statement.blocks import BLOCKS
 from ..statement.network import ShallowNetwork
+from ..statement.plane import PlaneProblem
+from ..statement.plane_network import PlaneNetwork
 from ..statement.problem import RitzProblem
-from .findings import SCHEMA_VERSION, Audit, Row
+from .findings import SCHEMA_VERSION, Audit
+from .plane_findings import PlaneAudit
+from .row import Row
 from .study import Study
+
+_AGREED = ("digits", "parameter", "required")
 
 
 def read_audit(text: str) -> Audit:
@@ -37,10 +43,26 @@ def read_audit(text: str) -> Audit:
         rows = [_row(r) for r in data["methods"]]
         return Audit(
             problem, network, data["rule"], tuple(data["points"]), exact_gradient(problem, network),
-            tuple(agreements), tuple(rows), data["dirac_shares"],
+            tuple(agreements), tuple(rows), data["dirac_shares"], _plane(data.get("plane")),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"audit: this is no audit ({error}); the JSON of `kinkproof audit` would be right") from None
+
+
+def _plane(data: Mapping[str, Any] | None) -> PlaneAudit | None:
+    """The part in the plane; older audits have none."""
+    if data is None:
+        return None
+    statement = data["problem"]
+    edges = {kind: {int(k): v for k, v in statement[kind].items()} for kind in ("fluxes", "essential")}
+    problem = PlaneProblem(**{**statement, **edges})
+    network, beside = (None if data[n] is None else PlaneNetwork(**data[n]) for n in ("network", "along_rows"))
+    assert network is not None
+    agreements = [Agreement(tuple(r["routes"]), *(r[n] for n in _AGREED)) for r in data["crosscheck"]]
+    return PlaneAudit(
+        problem, network, beside, tuple(data["points"]), exact_gradient(problem, network), tuple(agreements),
+        tuple(map(_row, data["methods"])), data["dirac_share"],
+    )  # fmt: skip
 
 
 def _row(data: Mapping[str, Any]) -> Row:

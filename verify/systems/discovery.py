@@ -16,13 +16,14 @@ GROUP = "kinkproof.backends"
 _WANTED = "a gradient function, a Method or a function that returns Methods would be right"
 
 
-def discover(names: Iterable[str] | None = None) -> tuple[Method, ...]:
+def discover(names: Iterable[str] | None = None, inputs: int = 1) -> tuple[Method, ...]:
     """The methods of the chosen AD systems, or of all; only these are imported.
 
-    A system that is not installed, or fails to load, is a method that says so.
+    A system that is not installed, or fails to load, is a method of one input that says so.
 
     Args:
         names: of entry points; `None` for all.
+        inputs: of the problems that the methods take: 1, or 2 for those in the plane.
 
     Raises:
         InputError: a name that is not there.
@@ -38,7 +39,7 @@ def discover(names: Iterable[str] | None = None) -> tuple[Method, ...]:
     for entry in found:
         if entry.name in chosen:
             owner = f" ({_distribution(entry)})" if several[entry.name] > 1 else ""
-            out += [replace(m, system=entry.name + owner) for m in load(entry)]
+            out += [replace(m, system=entry.name + owner) for m in load(entry) if m.inputs == inputs]
     return tuple(out)
 
 

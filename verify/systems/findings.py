@@ -18,66 +18,15 @@ from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
 from ..values import Value
 from .discovery import backends
-from .study import Study
+from .plane_findings import PlaneAudit
+from .row import OWN, Row, row_dict, row_table
 
 SCHEMA_VERSION = 1
-# The system's name of our own quadratures.
-OWN = "kinkproof"
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the audit found for one method in one precision.
-
-    Attributes:
-        system: the AD system, "kinkproof" for our own quadratures.
-        method: its name, "" for a system that could not be asked at all.
-        precision: "float64" or "float32", "" where nothing was run.
-        total: the study over all parameters, `None` where there is none.
-        blocks: the same for each block.
-        expected: verdict over all parameters that theory predicts for this problem and network.
-        expected_blocks: likewise by block.
-        reason: why.
-        attribution: `|missing − Dirac part| / |Dirac part|` at the finest grid, for an inconsistent method.
-        unavailable: why the method could not be run here, else "".
-        failed: what went wrong when it was run, else "".
-        conforming: does its quadrature follow the kinks?
-        delta: the discrete delta it uses, if any.
-    """
-
-    system: str
-    method: str
-    precision: str
-    total: Study | None
-    blocks: dict[str, Study]
-    expected: str
-    expected_blocks: dict[str, str]
-    reason: str
-    attribution: float | None
-    unavailable: str = ""
-    failed: str = ""
-    conforming: bool = False
-    delta: str | None = None
-
-    @property
-    def label(self) -> str:
-        """System, method and precision, for messages."""
-        return ", ".join(p for p in (": ".join(q for q in (self.system, self.method) if q), self.precision) if p)
-
-    @property
-    def as_expected(self) -> bool:
-        """Do all verdicts equal the expected ones? What is not installed is held against nobody, a failure is."""
-        if self.total is None:
-            return not self.failed
-        pairs = [(self.total.verdict, self.expected)]
-        pairs += [(s.verdict, self.expected_blocks[n]) for n, s in self.blocks.items()]
-        # Rounding on every grid, where a vanishing error was expected, is no surprise but a coarse precision.
-        return all(found == wanted or (found, wanted) == ("exact", "consistent") for found, wanted in pairs)
 
 
 @dataclass(frozen=True, eq=False)
 class Audit(Value, Shown):
-    """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected."""
+    """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected, in the plane too."""
 
     problem: RitzProblem
     network: ShallowNetwork
@@ -87,6 +36,7 @@ class Audit(Value, Shown):
     agreements: tuple[Agreement, ...]
     rows: tuple[Row, ...]
     dirac_shares: dict[str, float]
+    plane: PlaneAudit | None = None
 
     def __repr__(self) -> str:
         judged = [r.total.verdict for r in self.rows if r.total is not None]
@@ -95,16 +45,7 @@ class Audit(Value, Shown):
         return f"<Audit of {self.problem.name}, {self.network.width} neurons: {counts}; {said}>"
 
     def _repr_html_(self) -> str:
-        heads = ["system", "way of asking", "type", *(f"n = {n:,}" for n in self.points), "order", "verdict"]
-        rows: list[list[Any]] = []
-        for row in self.rows:
-            asked = [row.system, row.method or row.unavailable, row.precision]
-            if row.total is None:
-                said = "failed" if row.failed else "not run"
-                rows.append([*asked, *[None] * len(self.points), None, said])
-            else:
-                rows.append([*asked, *row.total.errors, row.total.order, row.total.verdict])
-        return html_table(repr(self)[1:-1], heads, rows)
+        return html_table(repr(self)[1:-1], *row_table(self.rows, self.points))
 
     @property
     def routes_agree(self) -> bool:
@@ -119,7 +60,8 @@ class Audit(Value, Shown):
     @property
     def passed(self) -> bool:
         """Routes agree and every verdict is as expected."""
-        return self.routes_agree and all(r.as_expected for r in self.rows)
+        here = self.routes_agree and all(r.as_expected for r in self.rows)
+        return here and (self.plane is None or self.plane.passed)
 
     def as_dict(self) -> dict[str, Any]:
         """Every number of the audit, ready for JSON."""
@@ -151,32 +93,10 @@ class Audit(Value, Shown):
                 **{part: getattr(g, part).ravel().tolist() for part in ("bulk", "dirac", "total")},
             },
             "dirac_shares": self.dirac_shares,
-            "methods": [_row_dict(r) for r in self.rows],
+            "methods": [row_dict(r) for r in self.rows],
+            "plane": None if self.plane is None else self.plane.as_dict(),
             "passed": self.passed,
         }
-
-
-def _row_dict(row: Row) -> dict[str, Any]:
-    def numbers(s: Study) -> dict[str, Any]:
-        errors = [e if np.isfinite(e) else None for e in s.errors]
-        return {"errors": errors, "order": s.order, "verdict": s.verdict}
-
-    return {
-        "system": row.system,
-        "method": row.method,
-        "precision": row.precision,
-        "unavailable": row.unavailable,
-        "failed": row.failed,
-        "conforming": row.conforming,
-        "delta": row.delta,
-        "total": numbers(row.total) if row.total else None,
-        "blocks": {n: numbers(s) for n, s in row.blocks.items()},
-        "expected": row.expected,
-        "expected_blocks": row.expected_blocks,
-        "reason": row.reason,
-        "attribution": row.attribution,
-        "as_expected": row.as_expected,
-    }
 
 
 def versions() -> dict[str, str]:

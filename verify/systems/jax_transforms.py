@@ -1,4 +1,4 @@
-"""Five ways of asking JAX for the parameter gradient of a Ritz energy.
+"""Ways of asking JAX for the parameter gradient of a Ritz energy: five in one input, one in the plane.
 
 Float64 is switched on by the context manager `jax.enable_x64`, for the length of one call and this thread only: the
 user's own setting is left as it was.
@@ -15,9 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf
 
+from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
+from ..statement.plane import PlaneProblem
 from ..statement.problem import RitzProblem
 from .method import Array, GradientFunction, Method
+from .plane_summation import edge_data, edge_integral, plane_field_integral
 from .summation import (
     Library,
     blocks,
@@ -51,6 +54,7 @@ def methods() -> tuple[Method, ...]:
         Method("jit, u′ by hand", _asking(_jit, _by_hand)),
         Method("jacfwd, u′ by hand", _asking(_jit_forward, _by_hand, tangent_block)),
         Method("jit, kink-split quadrature", _split, conforming=True),
+        Method("jit, ∇u by grad", _in_the_plane, inputs=2),
     )
 
 
@@ -67,13 +71,22 @@ def _asking(
             asked = ask(prepare(problem))
             size = block(len(parameters))
             arrays = (grid.nodes, grid.weights, *node_data(problem, grid.nodes))
-            parts = [asked(theta, *(_array(a, precision) for a in part)) for part in blocks(arrays, size)]
-            parts.append(_ends(problem, theta, precision))
-            # The derivative of a sum is the sum of its terms' derivatives; added in the precision of the study.
-            energies, gradients = zip(*parts, strict=True)
-            return _numbers(sum(energies), sum(gradients))
+            return _added([*_by_blocks(asked, theta, arrays, size, precision), _ends(problem, theta, precision)])
 
     return gradient
+
+
+def _by_blocks(
+    asked: Callable[..., tuple[Any, Any]], theta: Any, arrays: Any, size: int, precision: str
+) -> list[tuple[Any, Any]]:
+    """Energy and gradient of each block of nodes."""
+    return [asked(theta, *(_array(a, precision) for a in part)) for part in blocks(arrays, size)]
+
+
+def _added(parts: list[tuple[Any, Any]]) -> tuple[float, Array]:
+    # The derivative of a sum is the sum of its terms' derivatives; added in the precision of the study.
+    energies, gradients = zip(*parts, strict=True)
+    return _numbers(sum(energies), sum(gradients))
 
 
 def _numbers(energy: Any, gradient: Any) -> tuple[float, Array]:
@@ -101,6 +114,7 @@ def _jit_forward(function: Integral) -> Callable[..., tuple[Any, Any]]:
 
 
 _INTEGRAL = partial(integral, relu=jax.nn.relu)
+_EDGES = partial(edge_integral, relu=jax.nn.relu)
 
 
 def _by_hand(problem: RitzProblem) -> Integral:
@@ -125,6 +139,27 @@ def _split(problem: RitzProblem, parameters: Array, grid: Grid, precision: str) 
     del grid
     with jax.enable_x64(precision == "float64"):
         return _numbers(*_split_asked(problem, tuple(parameters), precision)(_array(parameters, precision)))
+
+
+def _in_the_plane(problem: PlaneProblem, parameters: Array, points: PlanePoints, precision: str) -> tuple[float, Array]:
+    """With ∇û by `grad` at each node."""
+    with jax.enable_x64(precision == "float64"):
+        theta = _array(parameters, precision)
+        parts = _by_blocks(_jit(_plane_by_grad(problem)), theta, (points.nodes, points.weights), _BLOCK, precision)
+        if points.edges:
+            parts += _by_blocks(_jit(_EDGES), theta, edge_data(problem, points), _BLOCK, precision)
+        return _added(parts)
+
+
+@cache
+def _plane_by_grad(problem: PlaneProblem) -> Integral:
+    def slopes(u: Callable[[Any], Any], place: Any) -> tuple[Any, Any]:
+        return jax.vmap(jax.value_and_grad(u))(place)
+
+    def total(theta: Any, nodes: Any, weights: Any) -> Any:
+        return plane_field_integral(problem, LIBRARY, theta, nodes, weights, slopes)
+
+    return total
 
 
 @lru_cache(maxsize=4)

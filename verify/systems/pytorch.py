@@ -1,4 +1,4 @@
-"""Six ways of asking torch for the parameter gradient of a Ritz energy."""
+"""Ways of asking torch for the parameter gradient of a Ritz energy: six in one input, two in the plane."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
+from ..statement.plane import PlaneProblem
 from ..statement.problem import RitzProblem
-from .method import Array, GradientFunction, Method, Unavailable
+from .method import Array, GradientFunction, Method, PlaneGradientFunction, Unavailable
+from .plane_summation import edge_energy, plane_field_integral, plane_grid_energy
 from .summation import (
     Library,
     field,
@@ -45,6 +48,8 @@ def methods() -> tuple[Method, ...]:
         Method("forward mode (jacfwd)", _forward),
         Method("torch.compile", None if compiler else _asking(_autograd, _compiled), unavailable=compiler),
         Method("autograd, kink-split quadrature", _split, conforming=True),
+        Method("autograd, ∇u by autograd", _in_the_plane(_plane_by_autograd), inputs=2),
+        Method("autograd, ∇u by hand", _in_the_plane(_plane_by_hand), inputs=2),
     )
 
 
@@ -138,6 +143,32 @@ def _forward(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
         torch.set_num_threads(threads)
     gradients, energies = zip(*pairs, strict=True)
     return _numbers(torch.stack(energies).sum(), torch.stack(gradients).sum(0))
+
+
+def _in_the_plane(energy: Callable[[PlaneProblem, PlanePoints, str], Energy]) -> PlaneGradientFunction:
+    def gradient(problem: PlaneProblem, parameters: Array, points: PlanePoints, precision: str) -> tuple[float, Array]:
+        return _numbers(*_autograd(energy(problem, points, precision), _array(parameters, precision)))
+
+    return gradient
+
+
+def _plane_by_hand(problem: PlaneProblem, points: PlanePoints, precision: str) -> Energy:
+    return plane_grid_energy(problem, points, torch.relu, partial(_array, precision=precision))
+
+
+def _plane_by_autograd(problem: PlaneProblem, points: PlanePoints, precision: str) -> Energy:
+    array = partial(_array, precision=precision)
+    nodes, weights = array(points.nodes).requires_grad_(), array(points.weights)
+
+    def slopes(u: Energy, place: Tensor) -> tuple[Tensor, Tensor]:
+        values = u(place)
+        return values, torch.autograd.grad(values.sum(), place, create_graph=True)[0]
+
+    def energy(theta: Tensor) -> Tensor:
+        total = plane_field_integral(problem, LIBRARY, theta, nodes, weights, slopes)
+        return total + edge_energy(problem, points, theta, torch.relu, array)  # type: ignore[no-any-return]
+
+    return energy
 
 
 @cache

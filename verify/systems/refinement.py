@@ -22,11 +22,12 @@ from ..statement.blocks import BLOCKS
 from ..statement.expressions import NUMPY_MODULES, X
 from ..statement.network import ShallowNetwork, require_shallow
 from ..statement.problem import RitzProblem
-from .answer import answer
-from .discovery import describe, discover
-from .findings import OWN, Audit, Row
-from .method import Method, Unavailable
-from .study import ROUNDING, family, study
+from .discovery import discover
+from .examination import blank_row, examined
+from .findings import Audit
+from .method import Method, require_inputs
+from .row import OWN, Row
+from .study import ROUNDING, family
 
 Array = NDArray[Any]
 
@@ -63,7 +64,7 @@ def audit_systems(
     require_shallow(network)
     if network.batch:
         raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
-    chosen = discover() if methods is None else tuple(methods)
+    chosen = discover() if methods is None else require_inputs(methods, 1)
     grids = [family(rule, n, problem.domain) for n in points]
     progress("exact gradient")
     exact = exact_gradient(problem, network)
@@ -122,48 +123,9 @@ def judge(
         InputError: our own quadrature refuses the request, a rule with a node on a pole of the source for instance.
     """
     expected, expected_blocks, reason = _expectation(exact, method, precision)
-    blank = Row(
-        method.system, method.name, precision, None, {}, expected, expected_blocks, reason, None,
-        method.unavailable, method.failed, method.conforming, method.delta,
-    )  # fmt: skip
-    if method.gradient is None:
-        return blank
-    vector = network.ravel()
-    try:
-        found = _gradients(problem, vector, method, precision, grids)
-    except Unavailable as why:
-        return replace(blank, unavailable=str(why))
-    except Exception as error:
-        if method.system == OWN:
-            raise
-        if isinstance(error, InputError):
-            return replace(blank, failed=str(error))
-        # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
-        return replace(blank, failed=describe(error))
+    blank = replace(blank_row(method, precision), expected=expected, expected_blocks=expected_blocks, reason=reason)
     sizes = [len(of_n[0].nodes) for of_n in grids]
-    target = exact.total.ravel()
-    n = network.width
-    blocks = {}
-    for k, name in enumerate(BLOCKS):
-        part = slice(k * n, (k + 1) * n)
-        blocks[name] = study([[f[part] for f in of_n] for of_n in found], target[part], sizes, precision)
-    total = study(found, target, sizes, precision)
-    attribution = None
-    dirac = exact.dirac.ravel()
-    if total.verdict == "inconsistent" and np.any(dirac):
-        attribution = float(np.linalg.norm(target - found[-1][0] - dirac) / np.linalg.norm(dirac))
-    return replace(blank, total=total, blocks=blocks, attribution=attribution)
-
-
-def _gradients(
-    problem: RitzProblem, vector: Array, method: Method, precision: str, grids: list[list[Grid]]
-) -> list[list[Array]]:
-    found: list[list[Array]] = []
-    for of_n in grids:
-        # A conforming rule makes its own nodes: one grid of each family says it all.
-        chosen = of_n[:1] if method.conforming else of_n
-        found.append([answer(method, problem, vector, g, precision) for g in chosen])
-    return found
+    return examined(blank, method, problem, network, exact, grids, sizes)
 
 
 def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, dict[str, str], str]:

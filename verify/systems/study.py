@@ -18,9 +18,26 @@ ROUNDING = {"float64": 1e-10, "float32": 1e-4}
 # A kink lies luckily in its cell on one grid and unluckily on the next. The largest error over four neighbouring
 # grids takes that luck out, so that one neuron suffices for a verdict.
 _FAMILY = (1.0, 1.1, 1.2, 1.3)
-# Error × n keeps its size where the error has order 1 (kinks anywhere in their cells) and grows tenfold from decade to
-# decade where it stands still: the geometric mean of the two decides.
+# Error × n^p keeps its size where the error has order p (1 on a line: kinks anywhere in their cells) and grows by 10^p
+# from decade to decade where it stands still: the geometric mean of the two decides.
 _MOST_GROWTH = 10**0.5
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How slowly errors may fall that vanish.
+
+    Attributes:
+        order: p in n, of the slowest.
+        since: the grid since which the last error has to have fallen by n^(−p/4): what stands still does so steadily,
+            what falls does so with luck. None for any grid, a decade apart, and n^(−p/2).
+    """
+
+    order: float
+    since: int | None = None
+
+
+ON_A_LINE = Bound(1.0)
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,7 @@ def study(
     sizes: list[int],
     precision: str,
     scale: float | None = None,
+    bound: Bound = ON_A_LINE,
 ) -> Study:
     """Relative errors over the grids → order and verdict.
 
@@ -68,12 +86,18 @@ def study(
         sizes: n, ascending.
         precision: in which the gradients were computed.
         scale: what errors are measured by, by default the norm of the target.
+        bound: for the verdict.
     """
     scale = scale or float(np.linalg.norm(target)) or 1.0
     errors = [max(float(np.linalg.norm(f - target)) for f in of_n) / scale for of_n in found]
-    rounding = ROUNDING[precision]
     if not np.isfinite(np.concatenate([f for of_n in found for f in of_n])).all():
         return Study(tuple(errors), None, "inconsistent")
+    return judged(errors, sizes, precision, bound)
+
+
+def judged(errors: list[float], sizes: list[int], precision: str, bound: Bound) -> Study:
+    """Order and verdict of errors at sizes; see `study`."""
+    rounding = ROUNDING[precision]
     if max(errors) <= rounding:
         return Study(tuple(errors), None, "exact")
     # Errors that have reached rounding fall no further and would bend the fit.
@@ -82,6 +106,14 @@ def study(
     if len(above) > 1:
         logarithms = np.log(np.array(above))
         order = float(-np.polyfit(logarithms[:, 0], logarithms[:, 1], 1)[0])
-    scaled = [n * e for n, e in zip(sizes, errors, strict=True)]
-    vanishes = errors[-1] <= rounding or scaled[-1] <= _MOST_GROWTH * max(scaled[:-1])
+    vanishes = errors[-1] <= rounding or growth(errors, sizes, bound) <= 1
     return Study(tuple(errors), order, "consistent" if vanishes else "inconsistent")
+
+
+def growth(errors: list[float], sizes: list[int], bound: Bound) -> float:
+    """By how much error × n^p has grown at last, in units of the most that it may grow where the error vanishes."""
+    scaled = [float(n**bound.order * e) for n, e in zip(sizes, errors, strict=True)]
+    before, most = max(scaled[:-1]), _MOST_GROWTH**bound.order
+    if bound.since is not None:
+        before, most = scaled[bound.since], (sizes[-1] / sizes[bound.since]) ** (0.75 * bound.order)
+    return scaled[-1] / before / most if before else float("inf")

@@ -183,11 +183,12 @@ def data_functions(problem: RitzProblem, library: Library) -> dict[str, Callable
 def _function(expression: Any, library: Library, domain: tuple[Any, Any]) -> Callable[[Any], Any]:
     """A SymPy expression as a function; a piecewise one by selection among its branches."""
     if not isinstance(expression, sympy.Piecewise):
-        smooth = _smooth(expression, library)
+        smooth = smooth_function(expression, library)
         return lambda x: smooth(x) + 0 * x
     # Canonical pieces are x < number (see `piecewise.canonical`).
     limits = [float(e) for e in (domain[0], *(c.rhs for _, c in expression.args[:-1]), domain[1])]
-    parts = [(_smooth(e, library), a, b) for (e, _), (a, b) in zip(expression.args, pairwise(limits), strict=True)]
+    branches = [smooth_function(e, library) for e, _ in expression.args]
+    parts = [(function, a, b) for function, (a, b) in zip(branches, pairwise(limits), strict=True)]
 
     def evaluate(x: Any) -> Any:
         out = 0 * x
@@ -200,11 +201,12 @@ def _function(expression: Any, library: Library, domain: tuple[Any, Any]) -> Cal
     return evaluate
 
 
-def _smooth(expression: Any, library: Library) -> Callable[[Any], Any]:
+def smooth_function(expression: Any, library: Library, symbols: tuple[Any, ...] = (X,)) -> Callable[..., Any]:
+    """A SymPy expression without pieces as a function of the library's arrays, one for each symbol."""
     for reciprocal, known in _RECIPROCALS.items():
         expression = expression.replace(reciprocal, lambda z, known=known: 1 / known(z))
     # As floats: the torch printer would hand torch.pow and torch.sqrt constants such as π², which they refuse.
-    function: Callable[[Any], Any] = sympy.lambdify(X, sympy.N(expression, 17), library.modules)
+    function: Callable[..., Any] = sympy.lambdify(symbols, sympy.N(expression, 17), library.modules)
     return function
 
 
@@ -214,7 +216,7 @@ def tangent_block(parameters: int) -> int:
 
 
 def blocks(arrays: Iterable[Array], size: int) -> list[list[Array]]:
-    """Nodes, weights and data (n,) cut into blocks of one size for systems that compile for each size anew.
+    """Nodes (n,) or (n, 2), weights and data (n,) cut into blocks of one size, for systems that compile for each size.
 
     The last block is filled up with copies of its last node at weight 0, which add nothing to the sum.
     """
@@ -223,7 +225,7 @@ def blocks(arrays: Iterable[Array], size: int) -> list[list[Array]]:
 
     def cut(values: Array, start: int, filling: str) -> Array:
         part = values[start : start + size]
-        missing = (0, size - len(part))
+        missing = ((0, size - len(part)), *[(0, 0)] * (part.ndim - 1))
         return np.pad(part, missing) if filling == "zero" else np.pad(part, missing, mode="edge")
 
     return [[cut(nodes, s, "edge"), cut(weights, s, "zero"), *(cut(d, s, "edge") for d in data)] for s in cuts]

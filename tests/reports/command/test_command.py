@@ -60,8 +60,8 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two ways of asking torch, so that a run takes seconds; the table itself is that of the full audit."""
-    first, *_, last = pytorch.methods()
-    monkeypatch.setattr(pytorch, "methods", lambda: (first, last))
+    first, *_, split, plane, _ = pytorch.methods()
+    monkeypatch.setattr(pytorch, "methods", lambda: (first, split, plane))
     everyone = discovery.backends()
     monkeypatch.setattr(discovery, "backends", lambda: tuple(e for e in everyone if e.name == "torch"))
 
@@ -74,7 +74,14 @@ def test_an_audit_prints_its_table_and_writes_both_files(tmp_path: Path) -> None
     for text in ("inconsistent", "exact", "50 digits", "All verdicts are the expected ones"):
         assert text in done.output
     assert sorted(p.name for p in out.iterdir()) == ["audit.json", "discrepancy.html", "discrepancy.pdf"]
-    assert json.loads((out / "audit.json").read_text(encoding="utf-8"))["passed"] is True
+    found = json.loads((out / "audit.json").read_text(encoding="utf-8"))
+    assert found["passed"] is True
+    assert [r["verdict"] for r in (m["total"] for m in found["plane"]["methods"][:3])] == [
+        "inconsistent",
+        "inconsistent",
+        "consistent",
+    ]
+    assert "In the plane: “plane-sine”" in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -88,6 +95,16 @@ def test_json_goes_to_stdout_alone_for_a_users_own_problem() -> None:
     assert found["problem"]["coefficient"] == "x + 1"
     assert found["problem"]["fluxes"] == {"1": "1/2"}
     assert found["problem"]["loads"] == {"1/3": "2"}
+    assert found["plane"]["passed"] is True
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_plane_problem_is_chosen_or_left_out() -> None:
+    done = RUNNER.invoke(app, ["audit", "--width", "3", "--json", "--plane", "none"])
+    assert json.loads(done.stdout)["plane"] is None
+    other = RUNNER.invoke(app, ["audit", "--width", "3", "--plane", "plane-triangel"])
+    assert other.exit_code == 2
+    assert "did you mean 'plane-triangle'?" in other.output
 
 
 @pytest.mark.usefixtures("quick")
@@ -115,7 +132,8 @@ def test_an_audit_that_judged_nobody_ends_with_code_2_and_says_so(
     def absent(name: str) -> Method:
         return Method("", None, system=name, unavailable=f"not installed: pip install 'kinkproof[{name}]'")
 
-    monkeypatch.setattr(discovery, "discover", lambda names: (absent("torch"), absent("jax")))
+    absentees = (absent("torch"), absent("jax"))
+    monkeypatch.setattr(discovery, "discover", lambda names, inputs=1: absentees if inputs == 1 else ())
     for command in (["audit", "--save", str(tmp_path)], ["audit", "--json"]):
         done = RUNNER.invoke(app, [*command, "--width", "3"])
         assert done.exit_code == 2, done.output

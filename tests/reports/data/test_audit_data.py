@@ -22,7 +22,7 @@ def study(
     def run(audit: Audit = paper_audit) -> tuple[Audit, list[Audit]]:
         made: list[Audit] = []
         monkeypatch.setattr(audit_data, "audit_systems", lambda *_: made.append(audit) or audit)
-        return audit_study(problems["sine-2"], cache=Cache(tmp_path)), made
+        return audit_study(problems["sine-2"], plane=False, cache=Cache(tmp_path)), made
 
     return run
 
@@ -34,6 +34,16 @@ def test_an_audit_is_computed_once_and_read_back(
     again, made = study()
     assert not made
     assert again.as_dict() == paper_audit.as_dict()
+
+
+def test_the_part_in_the_plane_is_kept_with_it(
+    paper_audit: Audit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(audit_data, "audit_systems", lambda *_: paper_audit)
+    first, again = (audit_study(problems["sine-2"], systems=["autograd"], cache=Cache(tmp_path)) for _ in range(2))
+    assert first.plane is not None
+    assert first.plane.judged_systems == ("autograd",)
+    assert again.as_dict() == first.as_dict()
 
 
 def test_a_damaged_audit_is_computed_anew(study: Callable[..., tuple[Audit, list[Audit]]], tmp_path: Path) -> None:

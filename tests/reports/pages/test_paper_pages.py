@@ -19,7 +19,8 @@ from kinkproof.reports.pages.training_figures import training_page
 from kinkproof.solver.studies.experiments import CONVERGED
 from kinkproof.solver.training.checks import verdict
 from kinkproof.verify import InputError, problems
-from kinkproof.verify.systems.findings import OWN, Audit
+from kinkproof.verify.systems.findings import Audit
+from kinkproof.verify.systems.row import OWN
 
 from ..pdf import assert_pages_are_full_and_readable, assert_whole_report, lowest_label, report_of
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from kinkproof.verify import (
     exact_hessian,
     problems,
 )
-from kinkproof.verify.line.crosscheck import difference_gradient, pattern_gradient
+from kinkproof.verify.line.crosscheck import agreement, difference_gradient, pattern_gradient
 from kinkproof.verify.line.gradient import Blocks
 from kinkproof.verify.statement.blocks import BLOCKS
 
@@ -146,6 +148,33 @@ def test_degenerate_places_are_refused_with_both_one_sided_derivatives(case: str
             side.ravel(), one_sided_differences(problems[name], network, sign), rtol=1e-12, atol=1e-12
         )
     assert not np.allclose(error.left.ravel(), error.right.ravel())
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"coefficient": "1/sqrt(x)", "source": "1"},
+        pytest.param({"source": "Abs(x - 1/3)**(-1/3)"}, marks=pytest.mark.long),
+        pytest.param(
+            {"source": "1/sqrt(Abs(x - 1/3))", "distance": "1", "robin": {0: (1, 0), 1: (2, 1)}}, marks=pytest.mark.long
+        ),
+        pytest.param({"coefficient": "Abs(x - 1/3)**(-1/3)", "source": "x"}, marks=pytest.mark.long),
+    ],
+    ids=["coefficient at an end", "source inside", "stronger source inside", "coefficient inside"],
+)
+def test_data_that_grow_without_bound_keep_the_digits(stated: dict[str, Any]) -> None:
+    problem = RitzProblem(**stated)
+    network = ShallowNetwork([1, -2], ["-0.27", "0.91"], [1, "1/3"])
+    digits = exact_gradient(problem, network, digits=50).total.ravel()
+    assert agreement(digits, difference_gradient(problem, network), ("exact", "differences")).passed
+    # Some roundings more than for bounded data: antiderivatives are differences of roots.
+    assert relative_error(exact_gradient(problem, network).total.ravel(), digits.astype(float)) < 1e-13
+
+
+def test_where_the_coefficient_is_infinite_one_sided_derivatives_are_not_given() -> None:
+    with pytest.raises(NondifferentiableError, match="κ is infinite there") as caught:
+        exact_gradient(RitzProblem(coefficient="Abs(x - 1/3)**(-1/3)", source="x"), ShallowNetwork([3], [-1], [1]))
+    assert caught.value.left is None
 
 
 def test_degenerate_looks_that_are_not_have_a_gradient() -> None:

@@ -137,6 +137,28 @@ def test_what_does_not_fit_is_refused_in_one_sentence(change: dict[str, Any], na
     assert "\n" not in str(caught.value)
 
 
+def test_data_may_grow_towards_any_place_as_long_as_the_energy_is_finite() -> None:
+    # −u″ = |x − ⅓|^(−1/3): u is −(9/10)|x − ⅓|^(5/3) and a line.
+    line = "9*((1/3)**(5/3)*(1 - x) + (2/3)**(5/3)*x)/10"
+    inside = RitzProblem(source="Abs(x - 1/3)**(-1/3)", solution=f"{line} - 9*Abs(x - 1/3)**(5/3)/10")
+    third = sympy.Rational(1, 3)
+    assert inside.poles == inside.interfaces == (third,)
+    # −½∫f u, with ∫|t|^(4/3) = (3/7)(a^(7/3) + b^(7/3)) and so on, by hand.
+    a, b = mpmath.mpf(1) / 3, mpmath.mpf(2) / 3
+    ends = (a ** (mpmath.mpf(5) / 3), b ** (mpmath.mpf(5) / 3))
+    power = mpmath.mpf(3) / 7 * (a ** (mpmath.mpf(7) / 3) + b ** (mpmath.mpf(7) / 3))
+    zeroth = mpmath.mpf(3) / 2 * (a ** (mpmath.mpf(2) / 3) + b ** (mpmath.mpf(2) / 3))
+    first = mpmath.mpf(3) / 5 * (ends[1] - ends[0])
+    load = (ends[0] + (ends[1] - ends[0]) * a) * zeroth + (ends[1] - ends[0]) * first - power
+    assert inside.minimum_energy() == pytest.approx(float(-load * 9 / 20), rel=1e-14)
+    # A pole between breakpoints makes one.
+    assert RitzProblem(source="((x - 1/2)**2)**(-1/6)").interfaces == (sympy.Rational(1, 2),)
+    assert RitzProblem(coefficient="1/sqrt(x)", source="1").poles == (0,)
+    for refused in ({"source": "1/Abs(x - 1/3)"}, {"coefficient": "1/x"}, {"coefficient": "Abs(x - 1/3)**(-1)"}):
+        with pytest.raises(InputError, match="more slowly than 1/distance"):
+            RitzProblem(**refused)
+
+
 def test_a_source_may_grow_at_an_end_that_the_distance_tames() -> None:
     problem = RitzProblem(source="0.21*x**(-1.3)", distance="x*(1-x)", lift="x", solution="x**0.7")
     assert problem.solution == X ** sympy.Rational(7, 10)

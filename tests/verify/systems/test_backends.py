@@ -6,8 +6,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from kinkproof.verify import RitzProblem, ShallowNetwork, exact_gradient, problems, quadrature_gradient
+from kinkproof.verify import (
+    PlaneNetwork,
+    RitzProblem,
+    ShallowNetwork,
+    exact_gradient,
+    plane_problems,
+    problems,
+    quadrature_gradient,
+)
 from kinkproof.verify.discrete.neuron import neuron_fields as derived_fields
+from kinkproof.verify.discrete.plane_points import plane_points
 from kinkproof.verify.discrete.quadrature import grid
 from kinkproof.verify.statement.blocks import BLOCKS
 from kinkproof.verify.systems import hips_autograd, jax_transforms, pytorch
@@ -81,13 +90,17 @@ def test_jax_leaves_the_users_precision_alone() -> None:
     import jax
     import jax.numpy as jnp
 
-    problem, network = problems["polynomial"], ShallowNetwork.random(3, seed=0)
+    line = (problems["polynomial"], ShallowNetwork.random(3, seed=0).ravel(), grid("midpoint", 10))
+    square = plane_problems["plane-polynomial"]
+    plane = (square, PlaneNetwork.random(3, seed=0).ravel(), plane_points(square, "midpoint", 9))
     for method in jax_transforms.methods():
         assert method.gradient is not None
-        method.gradient(problem, network.ravel(), grid("midpoint", 10), "float64")
+        asked: Callable[..., object] = method.gradient
+        arguments = line if method.inputs == 1 else plane
+        asked(*arguments, "float64")
         assert jnp.ones(1).dtype == "float32"
         with jax.enable_x64(True):
-            method.gradient(problem, network.ravel(), grid("midpoint", 10), "float32")
+            asked(*arguments, "float32")
             assert jnp.ones(1).dtype == "float64"
 
 

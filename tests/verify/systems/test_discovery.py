@@ -12,8 +12,9 @@ import pytest
 from kinkproof.reports.command.root import app
 from kinkproof.reports.command.tables import audit_tables, nothing_judged
 from kinkproof.reports.pages.discrepancy import discrepancy_report
-from kinkproof.verify import InputError, ShallowNetwork, audit, problems
+from kinkproof.verify import InputError, ShallowNetwork, audit, plane_problems, problems
 from kinkproof.verify.systems.discovery import discover
+from kinkproof.verify.systems.plane_refinement import near_minimum
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
@@ -194,3 +195,42 @@ def test_without_any_backend_at_all_the_audit_says_so(
     assert "no AD system was judged" in nothing_judged(result)
     with pytest.raises(InputError, match="there are none"):
         discover(["torch"])
+
+
+IN_THE_PLANE = """
+from autograd import value_and_grad
+from autograd.numpy import maximum
+from kinkproof.verify.backends import Method
+from kinkproof.verify.backends.summation import grid_energy, plane_grid_energy
+
+def relu(z):
+    return maximum(z, 0)
+
+def line(problem, parameters, grid, precision):
+    return value_and_grad(grid_energy(problem, grid, relu))(parameters)
+
+def plane(problem, parameters, points, precision):
+    return value_and_grad(plane_grid_energy(problem, points, relu))(parameters)
+
+def methods():
+    return Method("line", line, precisions=("float64",)), Method("plane", plane, precisions=("float64",), inputs=2)
+"""
+
+
+def test_a_backend_is_asked_in_the_plane_if_it_says_so(install: Install) -> None:
+    install(IN_THE_PLANE, "both = {module}:methods")
+    assert [m.name for m in discover(["both"])] == ["line"]
+    (method,) = discover(["both"], inputs=2)
+    problem = plane_problems["plane-triangle"]
+    found = audit(problem, near_minimum(problem, 3, seed=1), [method])
+    assert found.rows[0].label == "both: plane, float64"
+    assert found.rows[0].total is not None
+    assert found.rows[0].total.verdict == "inconsistent"
+    assert found.judged_systems == ("both",)
+    assert found.passed
+
+
+def test_a_backend_of_one_input_keeps_working_and_is_not_asked_in_the_plane(install: Install) -> None:
+    install("def gradient(problem, parameters, grid):\n    raise AssertionError", "old = {module}:gradient")
+    assert discover(["old"], inputs=2) == ()
+    assert [m.inputs for m in discover(["old"])] == [1]

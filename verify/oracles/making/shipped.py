@@ -141,6 +141,7 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "(6 - 5*x, True))",
         "source": "cos(3*x)",
     },
+    "singular-coefficient": {"coefficient": "1/sqrt(x)", "source": "1"},
 }
 
 
@@ -153,6 +154,9 @@ def _statements() -> Iterator[Record]:
     on_a_load = ShallowNetwork([3, -2], [-1, "1/2"], [1, "1/2"])
     about = "a kink on a point load; one-sided derivatives"
     yield case_record("kink-on-point-load", about, problems["point-load"], on_a_load)
+    inside = RitzProblem(source="Abs(x - 1/3)**(-1/3)", name="singular-inside")
+    about = "2 random neurons; a source that is infinite inside the domain"
+    yield case_record("singular-inside-width-2", about, inside, random_network(2, 40))
 
 
 def _wide() -> Iterator[Record]:

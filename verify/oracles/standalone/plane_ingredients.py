@@ -110,7 +110,7 @@ def _settled(problem: PlaneProblem, found: PlaneFormulas) -> PlaneFormulas:
             return tried
         previous = values
     raise InputError(
-        f"{problem.name}: {points} Gauss points each way do not integrate its data; smoother ones would do"
+        f"{problem.name}: {_POINTS[-1]} Gauss points each way do not integrate its data; smoother ones would do"
     )
 
 
