@@ -125,9 +125,11 @@ def test_a_room_has_a_duty_and_few_files() -> None:
 
 
 def test_every_room_is_in_the_wheel() -> None:
-    stated = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
-    packages = set(stated["tool"]["setuptools"]["packages"])
-    assert {f"kinkproof.{door}" for door in DOORS} == packages - {"kinkproof"}
+    # Of the checkout: what is installed lacks a room that was forgotten.
+    root = Path(__file__).parents[2]
+    folders = [door.parent.relative_to(root).parts for wing in WINGS for door in (root / wing).rglob("__init__.py")]
+    stated = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert {".".join(["kinkproof", *parts]) for parts in folders} == set(stated) - {"kinkproof"}
 
 
 @pytest.mark.parametrize("wing", WINGS)
