@@ -169,7 +169,7 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-_WIDER = ("robin", "two-robin-ends", "robin-and-flux", "robin-and-penalty", "point-load")
+_WIDER = ("robin", "two-robin-ends", "robin-and-flux", "robin-and-penalty", "point-load", "reaction", "ring")
 
 
 def _statements() -> Iterator[Record]:
