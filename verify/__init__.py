@@ -10,6 +10,10 @@ from .first_use import first_use
 
 if TYPE_CHECKING:
     from .auditing import audit as audit
+    from .bending.derivation import derive_beam as derive_beam
+    from .bending.statement import BeamProblem as BeamProblem
+    from .bending.statement import PowerNetwork as PowerNetwork
+    from .bending.statement import beams as beams
     from .discrete.quadrature import quadrature_gradient as quadrature_gradient
     from .errors import InputError as InputError
     from .errors import NondifferentiableError as NondifferentiableError
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from .tables import tabulated as tabulated
 
 _HOME = {
+    "BeamProblem": "bending.statement",
     "BoxProblem": "statement.box",
     "DeepNetwork": "statement.deep_network",
     "Density": "statement.density",
@@ -40,14 +45,17 @@ _HOME = {
     "NondifferentiableError": "errors",
     "PlaneNetwork": "statement.plane_network",
     "PlaneProblem": "statement.plane",
+    "PowerNetwork": "bending.statement",
     "Polygon": "models.space.domains",
     "Segment": "models.space.faces",
     "Region": "models.space.domains",
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
     "audit": "auditing",
+    "beams": "bending.statement",
     "box_problems": "statement.box",
     "derive": "line.derivation",
+    "derive_beam": "bending.derivation",
     "exact_energy": "exact",
     "exact_gradient": "exact",
     "exact_hessian": "exact",

@@ -1,4 +1,4 @@
-"""The exact energy, gradient and Hessian of any network: `line`, `plane` for two inputs, or `deep` answers."""
+"""The exact energy, gradient and Hessian of any network: `line`, `plane`, `deep` or `bending` answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from .bending.statement import BeamProblem, PowerNetwork
 from .errors import InputError, NondifferentiableError
 from .line.energy import line_energy
 from .line.gradient import Gradient, line_gradient
@@ -30,15 +31,15 @@ Array = NDArray[Any]
 
 
 def exact_energy(
-    problem: RitzProblem | Density | PlaneProblem,
-    network: ShallowNetwork | DeepNetwork | PlaneNetwork,
+    problem: RitzProblem | Density | PlaneProblem | BeamProblem,
+    network: ShallowNetwork | DeepNetwork | PlaneNetwork | PowerNetwork,
     digits: int | None = None,
     density: Any = None,
 ) -> Any:
     """Π(û) = ∫ ½κû′² − f û dx, with flux and penalty terms, exactly integrated; or ∫ L(x, û, û′) dx.
 
     On a polygon ∫ ½∇û·κ∇û − f û, or ∫ L(x, y, û, û_x, û_y): rational data exactly, other data by product rules refined
-    until they agree.
+    until they agree. For a `BeamProblem` and a `PowerNetwork` ∫ ½EI û″² − f û dx.
 
     Args:
         problem: gives κ, f, D, lift and ends; a `Density` that is a statement of its own; or a `PlaneProblem`.
@@ -57,6 +58,10 @@ def exact_energy(
         >>> float(exact_energy(problems["sine-2"], ShallowNetwork([1.0], [-0.5], [0.0])))
         0.0
     """
+    if isinstance(problem, BeamProblem):
+        from .bending.gradient import beam_energy
+
+        return beam_energy(problem, _of_a_beam(network, density), digits)
     if isinstance(problem, PlaneProblem):
         if _of_several_layers(network, density):
             from .plane.deep.energy import deep_plane_energy
@@ -82,6 +87,12 @@ def exact_energy(
 def exact_gradient(
     problem: PlaneProblem, network: PlaneNetwork, digits: int | None = None, density: None = None
 ) -> PlaneGradient: ...
+
+
+@overload
+def exact_gradient(
+    problem: BeamProblem, network: PowerNetwork, digits: int | None = None, density: None = None
+) -> Gradient: ...
 
 
 @overload
@@ -115,14 +126,15 @@ def exact_gradient(
 
 
 def exact_gradient(
-    problem: RitzProblem | Density | PlaneProblem,
-    network: ShallowNetwork | DeepNetwork | PlaneNetwork,
+    problem: RitzProblem | Density | PlaneProblem | BeamProblem,
+    network: ShallowNetwork | DeepNetwork | PlaneNetwork | PowerNetwork,
     digits: int | None = None,
     density: Any = None,
 ) -> Gradient | DeepGradient | PlaneGradient | DeepPlaneGradient:
     """The exact gradient of `exact_energy` in all parameters; Eqs. (5)–(9) with the Dirac terms sifted.
 
-    For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1; in the plane Dirac terms sit on lines.
+    For a `DeepNetwork`, or with `density=`, by the jump formula of MATH 1; in the plane Dirac terms sit on lines; of a
+    `BeamProblem` û″ jumps for ReLU², as û′ does for ReLU in the others.
 
     Args:
         problem: gives κ, f, D, lift and ends; a `Density` that is a statement of its own; or a `PlaneProblem`.
@@ -144,6 +156,10 @@ def exact_gradient(
         >>> bool(np.allclose(g.total.ravel(), (g.bulk.ravel() + g.dirac.ravel())))
         True
     """
+    if isinstance(problem, BeamProblem):
+        from .bending.gradient import beam_gradient
+
+        return beam_gradient(problem, _of_a_beam(network, density), digits)
     if isinstance(problem, PlaneProblem):
         if _of_several_layers(network, density):
             from .plane.deep.gradient import deep_plane_gradient
@@ -201,6 +217,8 @@ def hessian_parts(
     density: Any = None,
 ) -> HessianParts:
     """`exact_hessian`, split; the same arguments and refusals."""
+    if isinstance(problem, BeamProblem):
+        raise InputError("problem: of a beam first derivatives are derived, no second ones; exact_gradient is right")
     if isinstance(problem, PlaneProblem):
         from .plane.hessian import plane_hessian_parts
 
@@ -278,6 +296,17 @@ def _about_centre(problem: Any, network: Any, density: Any, digits: int | None) 
     asked = None if density is None else centred_density(density, problem.domain)
     near = centred(problem) if isinstance(problem, RitzProblem) else centred_statement(problem)
     return _Far((near, centred_network(network, place), None, asked), place)
+
+
+def _of_a_beam(network: Any, density: Any) -> PowerNetwork:
+    if density is not None:
+        raise InputError("density: it holds u and u′, but a beam bends; a BeamProblem without it would be right")
+    if not isinstance(network, PowerNetwork):
+        raise InputError(
+            f"network: the second derivative of a {type(network).__name__} is no function; a PowerNetwork, of ReLU² or "
+            "ReLU³, would be right"
+        )
+    return network
 
 
 def _of_several_layers(network: Any, density: Any) -> bool:

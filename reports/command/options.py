@@ -257,6 +257,7 @@ def _stated(
     problem: Name = None,
     source: Data = None,
     coefficient: Data = None,
+    reaction: Text = None,
     distance: Text = None,
     lift: Text = None,
     solution: Text = None,
@@ -264,6 +265,7 @@ def _stated(
     essential: Pairs = None,
     robin: RobinPairs = None,
     load: LoadPairs = None,
+    periodic: Annotated[bool, typer.Option("--periodic", help="Both ends are one place.")] = False,
     penalty: Number = None,
     domain: Interval = None,
 ) -> RitzProblem:
@@ -273,7 +275,7 @@ def _stated(
 
     given = {
         "source": source, "coefficient": coefficient, "distance": distance, "lift": lift, "solution": solution,
-        "penalty": penalty, "domain": domain,
+        "penalty": penalty, "domain": domain, "reaction": reaction,
     }  # fmt: skip
     statement: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     for key in ("source", "coefficient"):
@@ -296,7 +298,9 @@ def _stated(
         if not (equals and comma):
             raise InputError(f"robin: {pair!r} is not END=ALPHA,VALUE; something like 1=2,0 would be right")
         statement.setdefault("robin", {})[end] = (alpha, outside)
-    if penalty is not None and not essential:
+    if periodic:
+        statement["periodic"] = True
+    if penalty is not None and not essential and not periodic:
         raise InputError("penalty: it holds essential values, and there are none; --essential END=VALUE is right")
     if not statement:
         found: RitzProblem = _named(DEFAULT_PROBLEM if problem is None else problem)

@@ -32,7 +32,9 @@ def case_values(case: Case) -> None:
     stated = {k: v for k, v in case.problem.items() if v not in ({}, "0")}
     if "density" in case.record:
         # The problem's integrand is not what is integrated.
-        stated = {"density": case.density} | {k: v for k, v in stated.items() if k not in ("coefficient", "source")}
+        stated = {"density": case.density} | {
+            k: v for k, v in stated.items() if k not in ("coefficient", "source", "reaction")
+        }
     # Formulas are broken by the terminal alone, so that they can be copied whole.
     console.print(escape("; ".join(f"{k} = {v}" for k, v in stated.items())), highlight=False, soft_wrap=True)
     console.print(f"energy {case.energy!r}, nearest place without a derivative {case.distance:.3g} away")

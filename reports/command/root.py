@@ -200,7 +200,8 @@ def problems(
         from .tables import problem_table
 
         if as_json:
-            rows = {n: {k: str(getattr(p, k)) for k in ("coefficient", "source", "distance")} for n, p in named.items()}
+            names = ("coefficient", "reaction", "source", "distance")
+            rows = {n: {k: str(getattr(p, k)) for k in names} for n, p in named.items()}
             typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         else:
             problem_table(named)

@@ -185,10 +185,12 @@ def _cells(row: Row, grids: int) -> list[str]:
 
 
 def problem_table(problems: Mapping[str, RitzProblem]) -> None:
-    """Name, κ, f, D and ends of each."""
+    """Name, κ, ρ, f, D and ends of each."""
     rows = []
     for name, p in problems.items():
         ends = [f"κu′({e}) = {v}" for e, v in p.fluxes.items()] + [f"u({e}) = {v}" for e, v in p.essential.items()]
         ends += [f"outward flux({e}) = {alpha}·({g} − u)" for e, (alpha, g) in p.robin.items()]
-        rows.append([name, str(p.coefficient), str(p.stated_source), str(p.distance), "; ".join(ends) or "built in"])
-    show_table(terminal(), [Column(head, "left") for head in ("name", "κ", "f", "D", "ends")], rows)
+        ends += ["periodic"] if p.periodic else []
+        data = (p.coefficient, p.reaction, p.stated_source, p.distance)
+        rows.append([name, *map(str, data), "; ".join(ends) or "built in"])
+    show_table(terminal(), [Column(head, "left") for head in ("name", "κ", "ρ", "f", "D", "ends")], rows)

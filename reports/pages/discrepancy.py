@@ -342,10 +342,11 @@ def _equations(audit: Audit) -> Page:
         figure.text(0.13, y, f"${text}$", fontsize=size, va="center")
         y -= step
     data = audit.problem
+    reaction = "" if data.reaction == 0 else f"ρ = {data.reaction}, "
     caption = (
         "As SymPy derives them from the ansatz û = ℓ + D (rᵢ + cᵢ σ(zᵢ)), zᵢ = wᵢ x + bᵢ, rᵢ the other neurons; "
         "numbers as in the paper.\nDirac lines: at x = −bᵢ/wᵢ. "
-        f"Here κ = {data.coefficient}, f = {data.stated_source}, D = {data.distance}, ℓ = {data.lift}."
+        f"Here κ = {data.coefficient}, {reaction}f = {data.stated_source}, D = {data.distance}, ℓ = {data.lift}."
     )
     return Page("The derived equations", caption, figure)
 

@@ -1,13 +1,13 @@
 """The data of a problem on panels, in the distance to the nearer end of each smooth piece.
 
-On a panel κ, D, D′, lift′ and f are polynomials to rounding. Towards a singular end the panels halve until nothing of
-the energy is left, and the distance keeps the digits that x itself has lost.
+On a panel κ, D, D′, lift′, f and ρ are polynomials to rounding. Towards a singular end the panels halve until nothing
+of the energy is left, and the distance keeps the digits that x itself has lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -41,12 +41,16 @@ class Data:
         distance: D.
         distance_slope: D′.
         flux: κ(u′ − lift′), u the solution.
+        reaction: ρ, and 0 where a problem has none.
+        value: u − lift, and 0 where a problem has no ρ.
     """
 
     coefficient: Array
     distance: Array
     distance_slope: Array
     flux: Array
+    reaction: Array
+    value: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +72,11 @@ class Half:
         data: s → κ, D, D′, lift′, f, (5, ...).
         slopes: s → κ′, D″, lift″, (3, ...).
         edges: limits of the panels on which the data are polynomials to rounding, ascending in s, (M + 1,).
-        source_integral: ∫ f from s to the far end, Chebyshev series on each panel, (degree + 2, M).
+        source_integral: ∫ f − ρu from s to the far end, Chebyshev series on each panel, (degree + 2, M).
         far_flux: κu′ at the far end, s = length.
         rise: ∫ u′ − lift′ from 0 to s, likewise.
         origin_value: u − lift at s = 0.
+        reaction: s → ρ, lift, (2, ...), where the problem has a reaction.
     """
 
     origin: float
@@ -84,16 +89,23 @@ class Half:
     far_flux: float = 0.0
     rise: Array | None = None
     origin_value: float = 0.0
+    reaction: Function | None = None
 
     def evaluate(self, s: Array, panel: Indices) -> Data:
         """Data at distances s (M, G), the rows of which lie in the panels (M,)."""
         coefficient, distance, distance_slope, lift_slope, _ = self.data(s)
         flux = self.solution_flux(s, panel) - coefficient * lift_slope
-        return Data(coefficient, distance, distance_slope, flux)
+        if self.reaction is None or self.rise is None:
+            nothing = np.zeros_like(flux)
+            return Data(coefficient, distance, distance_slope, flux, nothing, nothing)
+        return Data(coefficient, distance, distance_slope, flux, self.reaction(s)[0], self.value(s, panel))
 
     def evaluate_slopes(self, s: Array, panel: Indices) -> DataSlopes:
         """Derivatives of the data, like `evaluate`."""
         coefficient, _, _, _, source = self.data(s)
+        if self.reaction is not None:
+            rho, lift = self.reaction(s)
+            source = source - rho * (self.value(s, panel) + lift)
         change, bend, lift_bend = self.slopes(s)
         solution_slope = self.solution_flux(s, panel) / coefficient
         return DataSlopes(change, bend, (-source - change * solution_slope) / coefficient - lift_bend)
@@ -124,19 +136,26 @@ class Half:
         return float(((integrand(s, np.arange(len(width))) @ weights) * width / 2).sum())
 
 
-def halves_of(piece: Piece) -> tuple[Half, Half]:
-    """Both halves of a smooth piece, their panels and ∫f; the constants of integration are not set."""
+def halves_of(piece: Piece, reacts: bool = False) -> tuple[Half, Half]:
+    """Both halves of a smooth piece, their panels and ∫f; the constants of integration are not set.
+
+    Args:
+        piece: of a problem's data.
+        reacts: the problem has a reaction, if not on this piece.
+    """
     data = (piece.coefficient, piece.distance, sympy.diff(piece.distance, X), sympy.diff(piece.lift, X), piece.source)
     slopes = tuple(sympy.diff(data[k], X) for k in (0, 2, 3))
     length = float(piece.right - piece.left) / 2
     out = []
     for end, sign in ((piece.left, 1), (piece.right, -1)):
         evaluate = _compiled(data, end, sign)
-        edges = _panels(evaluate, length)
+        reaction = _compiled((piece.reaction, piece.lift), end, sign) if reacts else None
+        edges = _panels(evaluate, length, reaction)
         source, _ = interpolate(lambda s, e=evaluate: e(s)[4], edges[:-1], edges[1:], DEGREE)  # type: ignore[misc]
         # From the far end inwards, so that a growing integral keeps its relative accuracy.
         integral = integrate(source, np.diff(edges), backwards=True)
-        out.append(Half(float(end), sign, length, evaluate, _compiled(slopes, end, sign), edges, integral))
+        half = Half(float(end), sign, length, evaluate, _compiled(slopes, end, sign), edges, integral)
+        out.append(replace(half, reaction=reaction))
     return out[0], out[1]
 
 
@@ -156,13 +175,14 @@ def _compiled(expressions: tuple[sympy.Expr, ...], end: sympy.Expr, sign: int) -
     return evaluate
 
 
-def _panels(data: Function, length: float) -> Array:
-    """Bisect until κ, D, D′, lift′, f, 1/κ are polynomials to rounding on each panel, or the panel does not matter."""
+def _panels(data: Function, length: float, reaction: Function | None) -> Array:
+    """Bisect until κ, D, D′, lift′, f, 1/κ, ρ, lift are polynomials to rounding, or the panel does not matter."""
 
     def with_reciprocal(s: Array) -> Array:
         # u′ = flux/κ: a κ that is a polynomial but nearly vanishes somewhere is not enough.
         values = data(s)
-        return np.concatenate([values, 1 / values[:1]])
+        rows = [values, 1 / values[:1], *([] if reaction is None else [reaction(s)])]
+        return np.concatenate(rows)
 
     left, right = np.array([0.0]), np.array([length])
     edges = [0.0, length]

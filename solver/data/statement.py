@@ -17,21 +17,24 @@ from ...verify.errors import InputError
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import RitzProblem
 
-# What may be asked for, as functions of (κ, f, D, ℓ, u).
+# What may be asked for, as functions of (κ, f, ρ, D, ℓ, u).
 _DATA: dict[str, Callable[..., Any]] = {
-    "coefficient": lambda k, f, d, lift, u: k,
-    "coefficient_slope": lambda k, f, d, lift, u: sympy.diff(k, X),
-    "source": lambda k, f, d, lift, u: f,
-    "distance": lambda k, f, d, lift, u: d,
-    "distance_slope": lambda k, f, d, lift, u: sympy.diff(d, X),
-    "distance_curvature": lambda k, f, d, lift, u: sympy.diff(d, X, 2),
-    "lift": lambda k, f, d, lift, u: lift,
-    "lift_slope": lambda k, f, d, lift, u: sympy.diff(lift, X),
-    "lift_curvature": lambda k, f, d, lift, u: sympy.diff(lift, X, 2),
-    "solution": lambda k, f, d, lift, u: u,
-    # As products: a source that is infinite at an end is finite, or integrable, times D or ℓ.
-    "source_distance": lambda k, f, d, lift, u: f * d,
-    "source_lift": lambda k, f, d, lift, u: f * lift,
+    "coefficient": lambda k, f, r, d, lift, u: k,
+    "coefficient_slope": lambda k, f, r, d, lift, u: sympy.diff(k, X),
+    "source": lambda k, f, r, d, lift, u: f,
+    "distance": lambda k, f, r, d, lift, u: d,
+    "distance_slope": lambda k, f, r, d, lift, u: sympy.diff(d, X),
+    "distance_curvature": lambda k, f, r, d, lift, u: sympy.diff(d, X, 2),
+    "lift": lambda k, f, r, d, lift, u: lift,
+    "lift_slope": lambda k, f, r, d, lift, u: sympy.diff(lift, X),
+    "lift_curvature": lambda k, f, r, d, lift, u: sympy.diff(lift, X, 2),
+    "solution": lambda k, f, r, d, lift, u: u,
+    "reaction": lambda k, f, r, d, lift, u: r,
+    # f u − ½ρu² of u = ℓ + D v is constant + load·v − mass·v². As products: a source that is infinite at an end is
+    # finite, or integrable, times D or ℓ.
+    "load": lambda k, f, r, d, lift, u: f * d - r * d * lift,
+    "constant": lambda k, f, r, d, lift, u: f * lift - r * lift**2 / 2,
+    "mass": lambda k, f, r, d, lift, u: r * d**2 / 2,
 }
 
 
@@ -45,7 +48,8 @@ def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
     if name == "solution" and problem.solution is None:
         raise InputError(f"{problem.name}: no known solution; pass solution= to have something to fit to")
     branches = [
-        _torch_function(_DATA[name](p.coefficient, p.source, p.distance, p.lift, p.solution)) for p in problem.pieces
+        _torch_function(_DATA[name](p.coefficient, p.source, p.reaction, p.distance, p.lift, p.solution))
+        for p in problem.pieces
     ]
     edges = [float(problem.pieces[0].left), *(float(p.right) for p in problem.pieces)]
     # The outer branches go on beyond the domain.
@@ -105,7 +109,10 @@ def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: tor
 
 @dataclass(frozen=True)
 class PointTerms:
-    """What the energy has at free ends and point loads: pull·u + ½ stiffness·(u − wanted)², all (K,)."""
+    """What the energy has at free ends and point loads: pull·u + ½ stiffness·(u − wanted)², all (K,).
+
+    Periodic ends, both among the places, have ½(Σ tie·u)² besides, the tie ±√penalty at the ends and 0 elsewhere.
+    """
 
     places: Tensor
     distance: Tensor
@@ -113,6 +120,7 @@ class PointTerms:
     pull: Tensor
     stiffness: Tensor
     wanted: Tensor
+    tie: Tensor | None = None
 
     def __bool__(self) -> bool:
         return len(self.places) > 0
@@ -120,18 +128,29 @@ class PointTerms:
     def energy(self, network: Tensor) -> Tensor:
         """From the network's values at the places (..., K) → (...)."""
         u = self.lift + self.distance * network
-        return (self.pull * u + self.stiffness / 2 * (u - self.wanted) ** 2).sum(-1)
+        total = (self.pull * u + self.stiffness / 2 * (u - self.wanted) ** 2).sum(-1)
+        return total if self.tie is None else total + (u @ self.tie) ** 2 / 2
 
     def force(self, network: Tensor) -> Tensor:
         """Derivative of the energy in the network's values, (..., K)."""
         u = self.lift + self.distance * network
-        return self.distance * (self.pull + self.stiffness * (u - self.wanted))
+        pull = self.pull + self.stiffness * (u - self.wanted)
+        if self.tie is not None:
+            pull = pull + (u @ self.tie)[..., None] * self.tie
+        return self.distance * pull
 
 
 def point_terms(problem: RitzProblem, dtype: torch.dtype, device: torch.device) -> PointTerms:
     """The terms of a problem; with no places where both ends are built in and no load acts at a point."""
     rows = []
     for term in problem.point_terms:
-        inner = [e.subs(X, term.place) for e in (problem.distance, problem.lift)]
-        rows.append([float(v) for v in (term.place, *inner, term.pull, term.stiffness, term.wanted)])
-    return PointTerms(*torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 6).T)
+        for sign, place in term.places[::-1]:
+            inner = [e.subs(X, place) for e in (problem.distance, problem.lift)]
+            terms = (term.pull, term.stiffness, term.wanted, 0)
+            if term.opposite is not None:
+                terms = (0, 0, 0, sign * sympy.sqrt(term.stiffness))
+            rows.append([float(v) for v in (place, *inner, *terms)])
+    places, distance, lift, pull, stiffness, wanted, tie = (
+        torch.tensor(rows, dtype=dtype, device=device).reshape(-1, 7).T
+    )
+    return PointTerms(places, distance, lift, pull, stiffness, wanted, tie if problem.periodic else None)

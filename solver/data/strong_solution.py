@@ -1,8 +1,8 @@
-"""The solution of (κu′)′ + f = 0 by two integrations.
+"""The solution of (κu′)′ + f = 0 by two integrations, or of (κu′)′ − ρu + f = 0 by collocation.
 
-In one dimension κu′ = C − ∫f, so the energy gap of any û that keeps the essential values is ½∫κ(û′ − u′)² dx, an
-integral without cancellation. Everything `solve` minimises is built on this; no antiderivative and no energy of the
-`verify` room is used.
+In one dimension κu′ = C − ∫f, so the energy gap of any û that keeps the essential values is ½∫κ(û′ − u′)² dx, and with
+a reaction ½∫ρ(û − u)² dx more: integrals without cancellation. Everything `solve` minimises is built on this; no
+antiderivative and no energy of the `verify` room is used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ...verify.errors import InputError
 from ...verify.statement import piecewise
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import RitzProblem
+from .boundary_value import with_solution
 from .panels import DEGREE, Data, DataSlopes, Half, Indices, halves_of
 from .polynomials import integrate, interpolate
 
@@ -36,7 +37,8 @@ class StrongSolution:
     Attributes:
         problem: whose solution it is.
         halves: two for each smooth piece, from left to right.
-        held: the nodal values that essential conditions fix at the left and at the right end, or None.
+        held: the nodal values that essential conditions fix at the left and at the right end, or None; of periodic
+            ends those of the solution.
         springs: what Robin ends add to the gap, left and right: stiffness αD², 0 where there is none, and the
             solution's v.
         energy_scale: ½∫κu′² dx, what relative gaps are relative to.
@@ -87,10 +89,11 @@ class StrongSolution:
 
     def at(self, x: Array, side: int = 1) -> Data:
         """Data at places x (K,); on an interface from the left (side −1) or from the right."""
-        out = np.empty((4, len(x)))
+        out = np.empty((6, len(x)))
         for half, index, s, panel in self.locate(x, side):
             d = half.evaluate(s[:, None], panel)
-            out[:, index] = np.stack([d.coefficient, d.distance, d.distance_slope, d.flux])[..., 0]
+            rows = (d.coefficient, d.distance, d.distance_slope, d.flux, d.reaction, d.value)
+            out[:, index] = np.stack(rows)[..., 0]
         return Data(*out)
 
     def slopes_at(self, x: Array, side: int = 1) -> DataSlopes:
@@ -114,17 +117,25 @@ def strong_solution(problem: RitzProblem) -> StrongSolution:
     """Solve the strong form by quadrature; once per problem, then from memory.
 
     Raises:
-        InputError: there is no minimum, because the solution has no finite energy, or because both ends are natural
-            and source and fluxes do not balance.
+        InputError: there is no minimum, because the solution has no finite energy, because both ends are natural, or
+            periodic, and source and fluxes do not balance, or because a reaction is too negative.
     """
+    problem.require_bounded()
+    if problem.periodic and problem.reaction == 0 and X in problem.distance.free_symbols:
+        raise InputError(
+            f"distance: with {problem.distance} and periodic ends the best constant to add to u is not known; a "
+            "constant D or a reaction would be right"
+        )
     refuse_infinite_coefficient(problem)
     _check_growth(problem)
     with np.errstate(over="ignore", under="ignore"):
-        halves = [h for piece in problem.pieces for h in halves_of(piece)]
-        halves = _with_flux(problem, halves)
-        halves = _with_values(problem, halves)
+        halves = [h for piece in problem.pieces for h in halves_of(piece, problem.reaction != 0)]
+        if problem.reaction == 0:
+            halves = _with_values(problem, _risen(_with_flux(problem, halves)))
+        else:
+            halves = _risen(with_solution(problem, halves))
         scale = sum(h.integral(lambda s, p, h=h: h.solution_flux(s, p) ** 2 / h.data(s)[0]) for h in halves) / 2  # type: ignore[misc]
-    held = tuple(_held(problem, which) for which in (0, 1))
+    held = tuple(_held(problem, halves, which) for which in (0, 1))
     springs = tuple(_spring(problem, halves, which) for which in (0, 1))
     return StrongSolution(problem, tuple(halves), (held[0], held[1]), (springs[0], springs[1]), scale)
 
@@ -156,12 +167,16 @@ def _check_growth(problem: RitzProblem) -> None:
             )
 
 
-def _held(problem: RitzProblem, which: int) -> float | None:
+def _held(problem: RitzProblem, halves: list[Half], which: int) -> float | None:
     end = problem.domain[which]
     distance = problem.distance.subs(X, end)
+    if problem.periodic:
+        # Both outermost halves have the end as their origin.
+        return halves[-which].origin_value / float(distance)
     if end in problem.essential:
         return float((problem.essential[end] - problem.lift.subs(X, end)) / distance)
-    if len(problem.fluxes) == 2 and which == 0 and X not in problem.distance.free_symbols:
+    alone = len(problem.fluxes) == 2 and problem.reaction == 0
+    if alone and which == 0 and X not in problem.distance.free_symbols:
         # Without any Dirichlet end the energy fixes u up to a constant only; this is the one with v = 0 on the left.
         return 0.0
     return None
@@ -179,6 +194,11 @@ def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
         out.append(replace(half, far_flux=-passed))
     left, right = problem.domain
     at_left, at_right = out[0].far_flux + total[0], out[-1].far_flux - total[-1]
+    if problem.periodic and abs(at_left - at_right) > 1e-12 * sum(map(abs, (*total, *loads.values()))):
+        raise InputError(
+            f"source: between periodic ends it must balance itself, but ∫f dx is {at_left - at_right:.6g}, so that the "
+            "energy has no minimum; 0, or a reaction, would be right"
+        )
     if left in problem.fluxes:
         constant = float(problem.fluxes[left]) - at_left
         if right in problem.fluxes:
@@ -201,8 +221,11 @@ def _with_flux(problem: RitzProblem, halves: list[Half]) -> list[Half]:
 
 
 def _wanted(problem: RitzProblem, which: int) -> float:
-    """u at a Dirichlet end, g at a Robin end."""
+    """u at a Dirichlet end, g at a Robin end; of periodic ends, where any constant is right, the known solution's."""
     end = problem.domain[which]
+    if problem.periodic:
+        left = problem.domain[0]
+        return float((problem.lift if problem.solution is None else problem.solution).subs(X, left))
     if end in problem.robin:
         return float(problem.robin[end][1])
     return float(problem.essential[end] if end in problem.essential else problem.lift.subs(X, end))
@@ -211,6 +234,8 @@ def _wanted(problem: RitzProblem, which: int) -> float:
 def _end_value(problem: RitzProblem, halves: list[Half], which: int) -> float:
     """u − lift at an end that is not natural."""
     end = problem.domain[which]
+    if problem.periodic:
+        return _wanted(problem, which) - float(problem.lift.subs(X, end))
     if end not in problem.robin:
         return float(problem.essential[end] - problem.lift.subs(X, end)) if end in problem.essential else 0.0
     alpha, outside = problem.robin[end]
@@ -228,8 +253,8 @@ def _spring(problem: RitzProblem, halves: list[Half], which: int) -> tuple[float
     return float(problem.robin[end][0]) * distance**2, _end_value(problem, halves, which) / distance
 
 
-def _with_values(problem: RitzProblem, halves: list[Half]) -> list[Half]:
-    """Integrate u′ − lift′, from a Dirichlet end onwards."""
+def _risen(halves: list[Half]) -> list[Half]:
+    """Integrate u′ − lift′ over each half."""
     risen = []
     for half in halves:
 
@@ -240,12 +265,17 @@ def _with_values(problem: RitzProblem, halves: list[Half]) -> list[Half]:
         slope, _ = interpolate(target, half.edges[:-1], half.edges[1:], DEGREE)
         # From the origin outwards, so that a value that vanishes there keeps its relative accuracy.
         risen.append(replace(half, rise=integrate(slope, np.diff(half.edges))))
+    return risen
+
+
+def _with_values(problem: RitzProblem, risen: list[Half]) -> list[Half]:
+    """Add the rises up, from a Dirichlet end onwards."""
     rises = [float(chebyshev.chebval(1.0, h.rise[:, -1])) for h in risen if h.rise is not None]
     left_free, right_free = problem.domain[0] in problem.fluxes, problem.domain[1] in problem.fluxes
     # Values at the limits of the halves, from the left end, or from the right one where only that is given.
     values = np.concatenate([[0.0], np.cumsum(rises)])
     from_right = left_free and not right_free
-    values += _end_value(problem, halves, int(from_right)) - values[-int(from_right)]
+    values += _end_value(problem, risen, int(from_right)) - values[-int(from_right)]
     if not left_free and not right_free:
-        values[-1] = _end_value(problem, halves, 1)
+        values[-1] = _end_value(problem, risen, 1)
     return [replace(h, origin_value=float(values[k if h.sign > 0 else k + 1])) for k, h in enumerate(risen)]

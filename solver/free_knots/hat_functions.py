@@ -1,6 +1,7 @@
 """Piecewise linear v on given knots, in hat functions: integrals per element, best nodal values.
 
-û = lift + D·v. With T[φ] = (Dφ)′ the energy gap is ½∫κ(T[v] − (u′ − lift′))² dx, a least-squares fit of one function.
+û = lift + D·v. With T[φ] = (Dφ)′ the energy gap is ½∫κ(T[v] − (u′ − lift′))² dx, a least-squares fit of one function;
+with a reaction ρ it has ½∫ρ(Dv − (u − lift))² dx besides.
 The hat basis makes its normal matrix tridiagonal and well conditioned up to the square of the number of knots; the
 ReLU basis, whose Gram matrix has the fourth power, is returned to only at the end.
 """
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from ...verify.errors import InputError
+from ..data.panels import Data
 from ..data.polynomials import gauss
 from ..data.strong_solution import StrongSolution
 
@@ -34,6 +36,7 @@ class ElementNodes:
         weights: Gauss weights times κ, (Q, G).
         target: u′ − lift′, (Q, G).
         left, right: T[φ] of the hat functions of the element's two knots, (Q, G).
+        zeroth: the same for the reaction's term, or None: Gauss weights times ρ, u − lift, and Dφ of both.
         springs: of the domain's two ends, (2, 2): stiffness and the nodal value at rest.
     """
 
@@ -42,12 +45,24 @@ class ElementNodes:
     target: Array
     left: Array
     right: Array
+    zeroth: ElementNodes | None
     springs: Array
+
+    @property
+    def terms(self) -> tuple[ElementNodes, ...]:
+        """The squares that the gap is a sum of."""
+        return (self,) if self.zeroth is None else (self, self.zeroth)
 
     def sums(self, integrand: Array, elements: int) -> Array:
         """∫ κ·integrand over each element, (elements,)."""
         rows = np.einsum("qg,qg->q", self.weights, integrand)
         return np.bincount(self.element, rows, minlength=elements).astype(np.float64, copy=False)
+
+    def misfit(self, values: Array) -> Array:
+        """T[v] less the target for nodal values, (Q, G)."""
+        out = self.left * values[self.element][:, None] + self.right * values[self.element + 1][:, None]
+        out -= self.target
+        return np.asarray(out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +72,7 @@ class Fit:
     Attributes:
         knots, values: t and v(t), (n + 1,).
         slopes: v′.
-        stiffness: ∫κT[φₗ]², ∫κT[φₗ]T[φᵣ], ∫κT[φᵣ]², (3, n).
+        stiffness: ∫κT[φₗ]², ∫κT[φₗ]T[φᵣ], ∫κT[φᵣ]², (3, n), a reaction's ∫ρDφDφ added here and below.
         residuals: ∫κ s T[φₗ] and ∫κ s T[φᵣ], s = û′ − u′, (2, n), those at Robin ends with the pull of the end.
         magnitudes: the same with the absolute value of the integrand.
         gaps: ½∫κs², at Robin ends with ½α(û − u)²; their sum is the energy gap.
@@ -77,14 +92,14 @@ class Fit:
 
     @property
     def energy_gap(self) -> float:
-        """½∫κ(û′ − u′)² dx, and ½α(û − u)² at Robin ends."""
+        """½∫κ(û′ − u′)² + ρ(û − u)² dx, and ½α(û − u)² at Robin ends."""
         return float(self.gaps.sum())
 
 
 def element_nodes(solution: StrongSolution, knots: Array) -> ElementNodes:
     """Gauss nodes between neighbouring knots and panel limits, O(number of both)."""
     nodes, gauss_weights = gauss(GAUSS_POINTS)
-    lengths = np.diff(knots)
+    lengths, reacts = np.diff(knots), solution.problem.reaction != 0
     columns = []
     for half in solution.halves:
         distances = half.sign * (knots - half.origin)
@@ -113,11 +128,20 @@ def element_nodes(solution: StrongSolution, knots: Array) -> ElementNodes:
                 data.flux / data.coefficient,
                 data.distance_slope * left - rise,
                 data.distance_slope * right + rise,
+                *(_zeroth(data, left, right, gauss_weights * width[:, None] / 2) if reacts else ()),
             )
         )
     element, *rows = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    weights, target, left, right = rows
-    return ElementNodes(element, weights, target, left, right, np.array(solution.springs))
+    springs, zeroth = np.array(solution.springs), None
+    if reacts:
+        weights, target, left, right = rows[4:]
+        zeroth = ElementNodes(element, weights, target, left, right, None, 0 * springs)
+    weights, target, left, right = rows[:4]
+    return ElementNodes(element, weights, target, left, right, zeroth, springs)
+
+
+def _zeroth(data: Data, left: Array, right: Array, weights: Array) -> tuple[Array, ...]:
+    return weights * data.reaction, data.value, data.distance * left, data.distance * right
 
 
 def fit(solution: StrongSolution, knots: Array) -> Fit:
@@ -138,7 +162,7 @@ def fit(solution: StrongSolution, knots: Array) -> Fit:
             values[end], held[end] = value, True
     # Three passes: the solve itself, then its own residual, integrated anew, away. What is left is the rounding of s.
     for _ in range(3):
-        _, left, right = _residuals(nodes, values)
+        left, right = _residuals(nodes, values)
         values = values - solve_tridiagonal(stiffness, on_knots(left, right), held)
     return _assessed(nodes, stiffness, knots, values, held)
 
@@ -153,13 +177,16 @@ def assess(solution: StrongSolution, knots: Array, values: Array) -> Fit:
 
 def _assessed(nodes: ElementNodes, stiffness: Array, knots: Array, values: Array, held: NDArray[np.bool_]) -> Fit:
     n = len(knots) - 1
-    misfit, left, right = _residuals(nodes, values)
-    size = np.abs(nodes.left * values[nodes.element][:, None])
-    size += np.abs(nodes.right * values[nodes.element + 1][:, None])
-    absolute = np.abs(misfit)
-    magnitudes = np.stack([nodes.sums(absolute * np.abs(t), n) for t in (nodes.left, nodes.right)])
-    terms = nodes.sums(absolute * (size + np.abs(nodes.target)), n).sum()
-    gaps = nodes.sums(misfit * misfit, n) / 2
+    left, right = _residuals(nodes, values)
+    gaps, magnitudes, terms = np.zeros(n), np.zeros((2, n)), 0.0
+    for term in nodes.terms:
+        misfit = term.misfit(values)
+        size = np.abs(term.left * values[term.element][:, None])
+        size += np.abs(term.right * values[term.element + 1][:, None])
+        absolute = np.abs(misfit)
+        magnitudes += np.abs([term.sums(absolute * np.abs(t), n) for t in (term.left, term.right)])
+        terms += np.abs(term.sums(absolute * (size + np.abs(term.target)), n)).sum()
+        gaps += term.sums(misfit * misfit, n) / 2
     spring, rest = nodes.springs.T
     stretch = values[[0, -1]] - rest
     # A Robin end counts with the element next to it; its value is none of the kinks', so their derivatives see nothing.
@@ -184,20 +211,24 @@ def _assessed(nodes: ElementNodes, stiffness: Array, knots: Array, values: Array
 def _stiffness(nodes: ElementNodes, n: int) -> Array:
     pairs = ((nodes.left, nodes.left), (nodes.left, nodes.right), (nodes.right, nodes.right))
     out = np.stack([nodes.sums(a * b, n) for a, b in pairs])
+    if nodes.zeroth is not None:
+        out += _stiffness(nodes.zeroth, n)
     out[0, 0] += nodes.springs[0, 0]
     out[2, -1] += nodes.springs[1, 0]
     return out
 
 
-def _residuals(nodes: ElementNodes, values: Array) -> tuple[Array, Array, Array]:
+def _residuals(nodes: ElementNodes, values: Array) -> tuple[Array, Array]:
     n = len(values) - 1
-    misfit = nodes.left * values[nodes.element][:, None] + nodes.right * values[nodes.element + 1][:, None]
-    misfit -= nodes.target
+    misfit = nodes.misfit(values)
     left, right = nodes.sums(misfit * nodes.left, n), nodes.sums(misfit * nodes.right, n)
+    if nodes.zeroth is not None:
+        more = _residuals(nodes.zeroth, values)
+        left, right = left + more[0], right + more[1]
     spring, rest = nodes.springs.T
     left[0] += spring[0] * (values[0] - rest[0])
     right[-1] += spring[1] * (values[-1] - rest[1])
-    return misfit, left, right
+    return left, right
 
 
 def on_knots(left: Array, right: Array) -> Array:

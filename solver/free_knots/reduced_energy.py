@@ -83,7 +83,9 @@ class ReducedEnergy:
         nearer = np.minimum(lengths[:-1], lengths[1:])
         bending = np.abs(data.coefficient) * data.distance**2 * self.jumps**2 * (1 / lengths[:-1] + 1 / lengths[1:]) / 4
         floor = np.finfo(np.float64).eps * self.energy_gap / nearer**2
-        return np.asarray(bending + (fit.gaps[:-1] + fit.gaps[1:]) / nearer**2 + floor + np.finfo(np.float64).tiny)
+        return np.asarray(
+            bending + np.abs(fit.gaps[:-1] + fit.gaps[1:]) / nearer**2 + floor + np.finfo(np.float64).tiny
+        )
 
     def hessian(self, fixed: NDArray[np.bool_]) -> Array:
         """Second derivatives in (t₀, v₀, t₁, v₁, …), lower banded, (4, 2n + 2).
@@ -150,18 +152,28 @@ class ReducedEnergy:
         kappa, distance, slope = data.coefficient, data.distance, data.distance_slope
         # At a left end T[φₗ] = D′ − D/h and T[φᵣ] = D/h; at a right end −D/h and D′ + D/h. Ends of the domain stay.
         rise = distance / lengths[1:]
+        # A reaction pulls at the knot itself, by ρ(û − u) times D.
+        held = data.reaction * self._excess * distance
         at_left = _EndPulls(
-            np.concatenate([[0.0], kappa * after * (slope - rise)]), np.concatenate([[0.0], kappa * after * rise])
+            np.concatenate([[0.0], kappa * after * (slope - rise) + held]),
+            np.concatenate([[0.0], kappa * after * rise]),
         )
         rise = distance / lengths[:-1]
         at_right = _EndPulls(
-            np.concatenate([-kappa * before * rise, [0.0]]), np.concatenate([kappa * before * (slope + rise), [0.0]])
+            np.concatenate([-kappa * before * rise, [0.0]]),
+            np.concatenate([kappa * before * (slope + rise) + held, [0.0]]),
         )
         return at_left, at_right
 
+    @property
+    def _excess(self) -> Array:
+        """û − u at each kink where there is a reaction, (K,)."""
+        data = self._data[1]
+        return np.asarray(data.distance * self.fit.values[1:-1] - data.value)
+
     @cached_property
     def _density_slope_drop(self) -> Array:
-        """∂/∂x of ½κs² left of each kink minus right of it, at fixed v, (K,)."""
+        """∂/∂x of ½κs² and of a reaction's ½ρ(û − u)² left of each kink minus right of it, at fixed v, (K,)."""
         data, slopes, fit = self._data[1], self._slopes, self.fit
         before, after = self._misfits(1)
         known = slopes.distance_slope * fit.values[1:-1] - slopes.target
@@ -170,12 +182,13 @@ class ReducedEnergy:
         return np.asarray(
             slopes.coefficient * (before**2 - after**2) / 2
             + data.coefficient * (before * change_before - after * change_after)
+            + data.reaction * self._excess * (before - after)
         )
 
 
 @dataclass(frozen=True, eq=False)
 class _EndPulls:
-    """κ s T[φₗ] and κ s T[φᵣ] at one end of each element, (n,)."""
+    """κ s T[φₗ] and κ s T[φᵣ], a reaction's ρ(û − u)Dφ added, at one end of each element, (n,)."""
 
     pull_left: Array
     pull_right: Array

@@ -199,11 +199,14 @@ def grid_sums(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> R
     place = float(centre(problem.domain))
     near = centred(problem) if place else problem
     x, weights = mesh.nodes - place, mesh.weights
-    names = ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
-    kappa, distance, distance_slope, lift_slope, load, constant = (data(near, n)(x) for n in names)
+    names = ("coefficient", "distance", "distance_slope", "lift_slope", "load", "constant", "mass")
+    kappa, distance, distance_slope, lift_slope, load, constant, mass = (data(near, n)(x) for n in names)
     # (D xᵏ)′ for every power.
     slopes = [distance_slope * x**k + (distance * k * x ** (k - 1) if k else 0) for k in range(highest + 1)]
-    rows = [(1.0 if j != k else 0.5) * kappa * slopes[j] * slopes[k] for j, k in quadratic_rows(highest)]
+    rows = [
+        (1.0 if j != k else 0.5) * (kappa * slopes[j] * slopes[k] + 2 * mass * x ** (j + k))
+        for j, k in quadratic_rows(highest)
+    ]
     rows += [kappa * lift_slope * slope - load * x**k for k, slope in enumerate(slopes)]
     moments = (weights * torch.stack(rows)).T
     before = torch.cat([torch.zeros_like(moments[:1]), moments.cumsum(0)])
@@ -254,8 +257,11 @@ def _table(problem: RitzProblem, highest: int) -> Table:
 
 
 def _rows(piece: Piece, highest: int) -> list[sympy.Expr]:
-    k, f, d, rest = piece.coefficient, piece.source, piece.distance, sympy.diff(piece.lift, X)
+    k, r, d, lift = piece.coefficient, piece.reaction, piece.distance, piece.lift
+    f, rest = piece.source - r * lift, sympy.diff(lift, X)
     slopes = [sympy.diff(d * X**power, X) for power in range(highest + 1)]
-    rows = [k * slopes[i] * slopes[j] / (1 if i != j else 2) for i, j in quadratic_rows(highest)]
+    rows = [
+        (k * slopes[i] * slopes[j] + r * d**2 * X ** (i + j)) / (1 if i != j else 2) for i, j in quadratic_rows(highest)
+    ]
     rows += [k * rest * slope - f * d * X**power for power, slope in enumerate(slopes)]
-    return [*rows, k * rest**2 / 2 - f * piece.lift]
+    return [*rows, k * rest**2 / 2 + r * lift**2 / 2 - piece.source * lift]

@@ -135,7 +135,7 @@ def autodiff_limit(problem: RitzProblem) -> AutodiffLimit:
         problem: the statement; essential values are held by its penalty, as in training.
 
     Raises:
-        InputError: the energy has no minimum that could be computed, or loads act at points.
+        InputError: the energy has no minimum that could be computed, loads act at points, or the ends are periodic.
 
     Examples:
         >>> from kinkproof.verify import problems
@@ -144,6 +144,11 @@ def autodiff_limit(problem: RitzProblem) -> AutodiffLimit:
         (array([0.2524, 0.7476]), 0.1968)
     """
     require_problem(problem)
+    if problem.periodic:
+        raise InputError(
+            "periodic: the equations of autodiff's states do not know that the pieces at both ends are tied; a problem "
+            "whose ends are apart would be right"
+        )
     if problem.loads:
         raise InputError(
             f"autodiff_limit: kinks may come to rest on the point load at x = {next(iter(problem.loads))}, where the "

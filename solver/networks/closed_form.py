@@ -36,15 +36,15 @@ INTEGRATED = 6
 
 
 def _rows(piece: Piece) -> list[sympy.Expr]:
-    k, f, d, lift = piece.coefficient, piece.source, piece.distance, piece.lift
+    k, f, d, lift, r = piece.coefficient, piece.source, piece.distance, piece.lift, piece.reaction
     by_slope, by_intercept, rest = X * sympy.diff(d, X) + d, sympy.diff(d, X), sympy.diff(lift, X)
     return [
-        k * by_slope**2 / 2,
-        k * by_slope * by_intercept,
-        k * by_intercept**2 / 2,
-        k * by_slope * rest - f * d * X,
-        k * by_intercept * rest - f * d,
-        k * rest**2 / 2 - f * lift,
+        k * by_slope**2 / 2 + r * (d * X) ** 2 / 2,
+        k * by_slope * by_intercept + r * d**2 * X,
+        k * by_intercept**2 / 2 + r * d**2 / 2,
+        k * by_slope * rest - (f - r * lift) * d * X,
+        k * by_intercept * rest - (f - r * lift) * d,
+        k * rest**2 / 2 + r * lift**2 / 2 - f * lift,
         k * d * rest,
         k * d * by_intercept,
         k * d * d,
@@ -119,7 +119,8 @@ class ClosedForm:
     @cached_property
     def _arrays(self) -> tuple[Array, Array, Array, Array]:
         t, e = self.table, self.ends
-        ends = torch.stack([e.places, e.distance, e.lift, e.pull, e.stiffness, e.wanted], -1)
+        tie = torch.zeros_like(e.places) if e.tie is None else e.tie
+        ends = torch.stack([e.places, e.distance, e.lift, e.pull, e.stiffness, e.wanted, tie], -1)
         return *arranged(t.inner, t.centre, t.scale, t.coefficients), self.whole.ravel().numpy(), ends.numpy().copy()
 
 

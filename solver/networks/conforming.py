@@ -28,7 +28,7 @@ def conforming_energy(
     """The Ritz energy by Gauss points between the kinks, (B, P) → (B,); exact up to the order.
 
     Args:
-        problem: gives κ, f, D, lift, ends and interfaces, which the pieces respect too.
+        problem: gives κ, ρ, f, D, lift, ends and interfaces, which the pieces respect too.
         architecture: with kinks at the zeros of its pre-activations, each piecewise linear in x.
         order: Gauss points a piece.
         moving: let gradients flow through the kinks; without, autograd gives the bulk alone (MATH 1).
@@ -45,8 +45,8 @@ def conforming_energy(
             f"rule: behind a first layer of {architecture.activation.name} the breaks of the network do not lie where "
             "straight lines cross zero; one hidden layer, or 'gauss-legendre', would be right"
         )
-    names = ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
-    coefficient, distance, distance_slope, lift_slope, load, constant = (data(problem, n) for n in names)
+    names = ("coefficient", "distance", "distance_slope", "lift_slope", "load", "constant", "mass")
+    coefficient, distance, distance_slope, lift_slope, load, constant, mass = (data(problem, n) for n in names)
 
     def energy(theta: Tensor) -> Tensor:
         if architecture.activation.kinked:
@@ -59,6 +59,8 @@ def conforming_energy(
             value, slope = architecture.value_and_slope(theta, x)
         gradient = lift_slope(x) + distance_slope(x) * value + distance(x) * slope
         density = coefficient(x) * gradient**2 / 2 - load(x) * value - constant(x)
+        if problem.reaction != 0:
+            density = density + mass(x) * value**2
         ends = point_terms(problem, theta.dtype, theta.device)
         total = (weights * density).sum(-1)
         return total + ends.energy(architecture.value_and_slope(theta, ends.places)[0]) if ends else total

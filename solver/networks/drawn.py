@@ -27,10 +27,10 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class _PointEnergy:
-    """Σ weight·(½κû′² − f û) over points that a network's own parameters decide.
+    """Σ weight·(½κû′² + ½ρû² − f û) over points that a network's own parameters decide.
 
     Attributes:
-        problem: gives κ, f, D, lift and ends.
+        problem: gives κ, ρ, f, D, lift and ends.
         architecture: of the networks.
         rule: see the subclasses.
         points: n.
@@ -50,14 +50,15 @@ class _PointEnergy:
         raise NotImplementedError
 
     def density(self, theta: Tensor, x: Tensor) -> Tensor:
-        """½κû′² − f û at each network's own points, (B, n)."""
-        kappa, distance, distance_slope, lift_slope, load, lift_load = (
+        """½κû′² + ½ρû² − f û at each network's own points, (B, n)."""
+        kappa, distance, distance_slope, lift_slope, load, constant = (
             data(self.problem, n)(x)
-            for n in ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
+            for n in ("coefficient", "distance", "distance_slope", "lift_slope", "load", "constant")
         )
         value, slope = self.architecture.value_and_slope(theta, x)
         gradient = lift_slope + distance_slope * value + distance * slope
-        return kappa * gradient * gradient / 2 - load * value - lift_load
+        density = kappa * gradient * gradient / 2 - load * value - constant
+        return density if self.problem.reaction == 0 else density + data(self.problem, "mass")(x) * value * value
 
     def __call__(self, theta: Tensor) -> Tensor:
         """(B, P) → (B,)."""

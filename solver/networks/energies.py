@@ -26,10 +26,10 @@ ENERGIES: tuple[str, ...] = get_args(EnergyForm)
 
 @dataclass(frozen=True)
 class GridEnergy:
-    """Σ weight·(½κû′² − f û) over fixed nodes, with the terms at the ends.
+    """Σ weight·(½κû′² + ½ρû² − f û) over fixed nodes, with the terms at the ends.
 
     With v the network and s its slope, û′ = ℓ′ + D′v + D s. What depends on the nodes alone is multiplied out once:
-    the energy is Σ (r + p v + q s)² − Σ load·v − constant.
+    the energy is Σ (r + p v + q s)² − Σ load·v − constant, and Σ mass·v² more where there is a reaction.
     """
 
     architecture: Architecture
@@ -40,6 +40,7 @@ class GridEnergy:
     slope_part: Tensor
     load: Tensor
     constant: Tensor
+    mass: Tensor | None
 
     def __call__(self, theta: Tensor) -> Tensor:
         """(B, P) → (B,)."""
@@ -51,7 +52,8 @@ class GridEnergy:
     def integral(self, value: Tensor, slope: Tensor) -> Tensor:
         """From the network's values and slopes at the nodes, (..., n) → (...)."""
         root = torch.addcmul(self.lift_part, self.value_part, value).addcmul(self.slope_part, slope)
-        return (root * root).sum(-1) - value @ self.load - self.constant
+        total = (root * root).sum(-1) - value @ self.load - self.constant
+        return total if self.mass is None else total + (value * value) @ self.mass
 
 
 def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> GridEnergy:
@@ -65,8 +67,9 @@ def grid_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) ->
         root * data(problem, "lift_slope")(x),
         root * data(problem, "distance_slope")(x),
         root * data(problem, "distance")(x),
-        weights * data(problem, "source_distance")(x),
-        weights @ data(problem, "source_lift")(x),
+        weights * data(problem, "load")(x),
+        weights @ data(problem, "constant")(x),
+        None if problem.reaction == 0 else weights * data(problem, "mass")(x),
     )
 
 
@@ -84,15 +87,15 @@ def node_sums(problem: RitzProblem, architecture: Architecture, rule: str, point
     near = centred(problem) if form.place else problem
     grid = mesh(near, rule, points, torch.float64, torch.device("cpu"))
     nodes, order = grid.nodes.sort()
-    names = ("coefficient", "distance", "distance_slope", "lift_slope", "source_distance", "source_lift")
-    kappa, distance, by_intercept, rest, load, constant = (data(near, n)(nodes) for n in names)
+    names = ("coefficient", "distance", "distance_slope", "lift_slope", "load", "constant", "mass")
+    kappa, distance, by_intercept, rest, load, constant, mass = (data(near, n)(nodes) for n in names)
     # û′ = a·by_slope + g·by_intercept + rest where the network is a·x + g; the order is that of `ClosedForm`.
     by_slope = nodes * by_intercept + distance
     rows = torch.stack(
         [
-            kappa * by_slope**2 / 2,
-            kappa * by_slope * by_intercept,
-            kappa * by_intercept**2 / 2,
+            kappa * by_slope**2 / 2 + mass * nodes**2,
+            kappa * by_slope * by_intercept + 2 * mass * nodes,
+            kappa * by_intercept**2 / 2 + mass,
             kappa * by_slope * rest - load * nodes,
             kappa * by_intercept * rest - load,
             kappa * rest**2 / 2 - constant,
@@ -107,7 +110,7 @@ def node_sums(problem: RitzProblem, architecture: Architecture, rule: str, point
 
 
 def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) -> Energy:
-    """Σ weight·((κû′)′ + f)², plus ½ penalty·(misfit)² at free ends.
+    """Σ weight·((κû′)′ − ρû + f)², plus ½ penalty·(misfit)² at free ends.
 
     Warns where the activation's second derivative vanishes almost everywhere: the loss then does not see the kinks,
     which carry all of the network's own curvature (the paper's remark after Eq. 3).
@@ -136,13 +139,15 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
         )
     x, weights = mesh.nodes, mesh.weights
     kappa, kappa_slope = data(problem, "coefficient")(x), data(problem, "coefficient_slope")(x)
-    source = data(problem, "source")(x)
+    source, reaction, lift = (data(problem, n)(x) for n in ("source", "reaction", "lift"))
     factors = [data(problem, f"{n}{s}")(x) for n in ("distance", "lift") for s in ("", "_slope", "_curvature")]
     distance, distance_slope, distance_curvature, _, lift_slope, lift_curvature = factors
     ends = point_terms(problem, x.dtype, x.device)
     end_data = [data(problem, n)(ends.places) for n in ("coefficient", "distance_slope", "lift_slope")]
     sign = torch.where(ends.places == float(problem.domain[0]), 1.0, -1.0).to(x.dtype)
-    balanced = torch.tensor([float(e.place not in problem.essential) for e in problem.free_ends]).to(sign)
+    balanced = torch.tensor([float(e not in problem.essential) for f in problem.free_ends for _, e in f.places]).to(
+        sign
+    )
     penalty = float(problem.penalty)
 
     def energy(theta: Tensor) -> Tensor:
@@ -150,7 +155,8 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
         bend = architecture.curvature(theta, x)
         gradient = lift_slope + distance_slope * value + distance * slope
         second = lift_curvature + distance_curvature * value + 2 * distance_slope * slope + distance * bend
-        total = ((kappa * second + kappa_slope * gradient + source) ** 2) @ weights
+        force = source - reaction * (lift + distance * value)
+        total = ((kappa * second + kappa_slope * gradient + force) ** 2) @ weights
         if ends:
             v, s = architecture.value_and_slope(theta, ends.places)
             flux = end_data[0] * (end_data[2] + end_data[1] * v + ends.distance * s)
@@ -158,6 +164,8 @@ def strong_energy(problem: RitzProblem, architecture: Architecture, mesh: Mesh) 
             # What the Ritz energy has at such an end, differentiated by u, is the wanted flux but for its sign.
             wanted = sign * (ends.pull + ends.stiffness * (u - ends.wanted))
             misfit = balanced * (flux - wanted) + (1 - balanced) * (u - ends.wanted)
+            if problem.periodic:
+                misfit = torch.stack([flux[..., 1] - flux[..., 0], u[..., 1] - u[..., 0]], -1)
             total = total + penalty / 2 * (misfit**2).sum(-1)
         return total
 

@@ -59,7 +59,7 @@ def objective(
     """The energy of a problem on a quadrature, with one of eight gradients.
 
     Args:
-        problem: gives κ, f, D, lift and ends.
+        problem: gives κ, ρ, f, D, lift and ends.
         architecture: of the networks.
         gradient: "autodiff": of the sum over the nodes. "finite-difference": central, all 2P evaluations at once.
             "dirac-nearest", "dirac-mean": autodiff plus the derived Dirac terms, taken at the node nearest to each

@@ -65,7 +65,8 @@ def _sweep(
         cells: right edge, centre and 2 ÷ width of the table's cells, (3, M).
         coefficients: of six running integrals and three Dirac factors on each cell, highest power first, (M, 9, D + 1).
         whole: the six integrals over the domain.
-        ends: place, D, lift, pull, stiffness and wanted value of each end that has a term, (K, 6).
+        ends: place, D, lift, pull, stiffness and wanted value of each end that has a term, and what couples it to the
+            other one, (K, 7).
         energies, gradients: where the answer goes, (B,) and (B, 3N); no rows where no gradient is wanted.
     """
     left, right = domain
@@ -139,6 +140,7 @@ def _sweep(
                 a += change * w[i]
                 g += change * b[i]
         energy = energy / 2.0 + whole[5]
+        tied = 0.0
         for end in range(ends.shape[0]):
             place, distance, lift = ends[end, 0], ends[end, 1], ends[end, 2]
             pull, stiffness, wanted = ends[end, 3], ends[end, 4], ends[end, 5]
@@ -149,6 +151,10 @@ def _sweep(
             u = lift + distance * network
             energy += pull * u + stiffness / 2.0 * (u - wanted) ** 2
             forces[end] = distance * (pull + stiffness * (u - wanted))
+            tied += ends[end, 6] * u
+        energy += tied * tied / 2.0
+        for end in range(ends.shape[0]):
+            forces[end] += ends[end, 1] * ends[end, 6] * tied
         energies[n] = energy
         if not gradients.shape[0]:
             continue

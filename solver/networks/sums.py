@@ -84,7 +84,7 @@ def _block(
     # Axis by axis: a network's sum has one order, whatever else is in the batch.
     energies[:] = ((forces / 2 + integrals[3:5]) * affine).sum(0).sum(-1) + whole[5]
     forces += integrals[3:5]
-    at_ends = [_end(end, w, b, c, leak, energies) for end in ends]
+    at_ends = _at_ends(ends, w, b, c, leak, energies)
     if not len(gradients):
         return
     # From the end at which a neuron is active: a difference from the whole would cancel for short intervals.
@@ -128,11 +128,16 @@ def _looked_up(placed: Array, inside: Any, before: Any, cells: Array, by_power: 
     return out
 
 
-def _end(end: Array, w: Array, b: Array, c: Array, leak: float, energies: Array) -> tuple[float, Array]:
-    """Add an end's term to the energies (B,); its place, and its force on each neuron's z times the gate, (B, N)."""
-    place, distance, lift, pull, stiffness, wanted = end
-    z = w * place + b
-    gate = np.where(z > 0, 1, leak)
-    u = lift + distance * (c * gate * z).sum(-1)
-    energies += pull * u + stiffness / 2 * (u - wanted) ** 2
-    return place, gate * (distance * (pull + stiffness * (u - wanted)))[:, None]
+def _at_ends(ends: Array, w: Array, b: Array, c: Array, leak: float, energies: Array) -> list[tuple[float, Array]]:
+    """Add the ends' terms to the energies (B,); each place, and its force on each neuron's z times the gate, (B, N)."""
+    seen = []
+    tied = np.zeros_like(energies)
+    for place, distance, lift, pull, stiffness, wanted, tie in ends:
+        z = w * place + b
+        gate = np.where(z > 0, 1, leak)
+        u = lift + distance * (c * gate * z).sum(-1)
+        energies += pull * u + stiffness / 2 * (u - wanted) ** 2
+        tied += tie * u
+        seen.append((place, gate, distance, pull + stiffness * (u - wanted), tie))
+    energies += tied * tied / 2
+    return [(place, gate * (distance * (force + tie * tied))[:, None]) for place, gate, distance, force, tie in seen]

@@ -57,11 +57,15 @@ def tangents(problem: RitzProblem, theta: Tensor, x: Tensor) -> tuple[Tensor, Te
 
 
 def _bulk(problem: RitzProblem, theta: Tensor) -> Tensor:
-    """∫ κ v′v′ between the kinks: the part of the energy's Gram matrix that autodiff sees."""
+    """∫ κ v′v′ + ρ v v between the kinks: the part of the energy's Gram matrix that autodiff sees."""
     nodes = mesh(problem, "midpoint", _NODES, theta.dtype, theta.device)
-    slopes = tangents(problem, theta, nodes.nodes)[1]
+    values, slopes = tangents(problem, theta, nodes.nodes)
     weighted = (nodes.weights * data(problem, "coefficient")(nodes.nodes))[:, None] * slopes
-    return slopes.mT @ weighted
+    if problem.reaction == 0:
+        return slopes.mT @ weighted
+    return slopes.mT @ weighted + values.mT @ (
+        (nodes.weights * data(problem, "reaction")(nodes.nodes))[:, None] * values
+    )
 
 
 def _plain(problem: RitzProblem, theta: Tensor) -> Tensor:

@@ -34,9 +34,13 @@ def versions() -> dict[str, str]:
 
 def statement(problem: RitzProblem) -> dict[str, Any]:
     """A problem as plain data that `problem_from` reads back; numbers stay exact."""
-    texts = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift", "penalty", "name")}
+    texts = {
+        n: str(getattr(problem, n))
+        for n in ("coefficient", "source", "distance", "lift", "penalty", "name", "reaction")
+    }
     solution = None if problem.solution is None else str(problem.solution)
-    return {**texts, **problem.places_as_text, "domain": [str(e) for e in problem.domain], "solution": solution}
+    stated = {**texts, **problem.places_as_text, "domain": [str(e) for e in problem.domain], "solution": solution}
+    return stated | ({"periodic": True} if problem.periodic else {})
 
 
 def problem_from(data: Mapping[str, Any]) -> RitzProblem:

@@ -141,6 +141,7 @@ def fit(
             "are drawn and no rule of one input holds; fit_box(problem, …) would be right"
         )
     require_problem(problem)
+    problem.require_bounded()
     drawn: str = "a run" if isinstance(initial, Run) else initial
     if isinstance(initial, Run) and start is None:
         start, drawn = initial, "paper"

@@ -45,7 +45,7 @@ def names(problem: RitzProblem) -> str:
 def oracle_gap(problem: RitzProblem, network: ShallowNetwork) -> float:
     """The energy gap as `verify` has it; a difference of energies, so good to 10⁻¹⁶ times their size over the gap."""
     # At exact essential values no penalty is paid: the least energy is that of the solution itself.
-    exact = replace(problem, penalty=10**40) if problem.essential else problem
+    exact = replace(problem, penalty=10**40) if problem.essential or problem.periodic else problem
     # Slopes that grow without bound towards a singular end cancel: float64 has too few digits for their sums.
     digits = 25 if problem in (ROOT, ROOT_RIGHT) else None
     return float(exact_energy(problem, network, digits=digits) - exact.minimum_energy(digits))

@@ -109,6 +109,7 @@ def test_imports_between_rooms_run_one_way() -> None:
         "verify.errors",
         "verify.files",
         "verify.first_use",
+        "verify.quadratic_form",
         "verify.values",
     }
     assert arrows["verify.statement"] <= loose

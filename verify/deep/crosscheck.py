@@ -220,7 +220,7 @@ class _MarchedEnergy:
         return left - right
 
     def _ends(self, tensors: Tensors) -> Any:
-        total = mpmath.mpf(0)
+        total, values = mpmath.mpf(0), []
         if not isinstance(self.problem, RitzProblem):
             return total
         lift, distance = self.problem.lift, self.problem.distance
@@ -239,6 +239,9 @@ class _MarchedEnergy:
             elif end in self.problem.robin:
                 alpha, outside = map(_mp, self.problem.robin[end])
                 total += alpha * (u - outside) ** 2 / 2
+            values.append(u)
+        if self.problem.periodic:
+            total += _mp(self.problem.penalty) * (values[1] - values[0]) ** 2 / 2
         return total
 
 
@@ -274,7 +277,10 @@ class _Stretch:
 def _stretches(problem: RitzProblem | Density, density: Any) -> tuple[tuple[sympy.Expr, ...], list[_Stretch]]:
     """Interfaces, and the density on each stretch between them."""
     if isinstance(problem, RitzProblem) and density is None:
-        forms = [(p.coefficient * SLOPE**2 / 2 - p.source * VALUE, p.distance, p.lift) for p in problem.pieces]
+        forms = [
+            (p.coefficient * SLOPE**2 / 2 + p.reaction * VALUE**2 / 2 - p.source * VALUE, p.distance, p.lift)
+            for p in problem.pieces
+        ]
         return problem.interfaces, [_Stretch(*form) for form in forms]
     stated = problem
     if isinstance(problem, RitzProblem):

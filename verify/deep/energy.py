@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import mpmath
-import numpy as np
 import sympy
 from numpy.typing import NDArray
 
@@ -26,6 +25,23 @@ Array = NDArray[Any]
 # Fewer digits than float64 has would come with an error nobody asked for.
 
 
+@dataclass(frozen=True)
+class Spring:
+    """A term pull·u + ½ stiffness·(u − wanted)² of the ends.
+
+    Attributes:
+        energy: its value.
+        pull: its derivative by u.
+        stiffness: its second one.
+        directions: region, 0 or −1 → x at its end, and the derivative of u by the intercept there, which is ±D.
+    """
+
+    energy: Any
+    pull: Any
+    stiffness: Any
+    directions: dict[int, tuple[Any, Any]]
+
+
 @dataclass(frozen=True, eq=False)
 class Swept:
     """An energy and its derivatives by what the network is on each region.
@@ -36,8 +52,9 @@ class Swept:
         integrand: what was integrated.
         energy: with the terms of the ends.
         forces: ∂E/∂a and ∂E/∂g of each region, (2, R).
-        curvature: ∂²E/∂(a, g)² of each region, aa, ag and gg, (3, R), or empty.
+        curvature: ∂²E/∂(a, g)² of each region, aa, ag and gg, (3, R), or empty; without the ends.
         error_estimate: absolute, of the integrals.
+        springs: the terms of the ends.
     """
 
     regions: LinearRegions
@@ -47,6 +64,7 @@ class Swept:
     forces: Array
     curvature: Array
     error_estimate: float
+    springs: tuple[Spring, ...]
 
 
 def sweep(
@@ -59,16 +77,16 @@ def sweep(
     a, g = expansion.slope, expansion.intercept
     found, error = integrand.over(expansion.marks, a, g, 3 if order == 1 else 6)
     energy, forces, curvature = found[0].sum(), found[1:3], found[3:]
+    springs: list[Spring] = []
     if isinstance(problem, RitzProblem):
         for term in problem.point_terms:
-            which = _region_of(regions, term.place)
-            value, pull, stiffness, x, distance = _at_a_point(problem, term, a[which], g[which], exact)
-            energy = energy + value
-            forces[0, which] += pull * distance * x
-            forces[1, which] += pull * distance
-            if order == 2:
-                curvature[:, which] += stiffness * distance**2 * np.array([x * x, x, 1 + 0 * x])
-    return Swept(regions, expansion, integrand, energy, forces, curvature, error)
+            spring = _spring(problem, term, regions, a, g, exact)
+            energy = energy + spring.energy
+            for which, (x, by_intercept) in spring.directions.items():
+                forces[1, which] += spring.pull * by_intercept
+                forces[0, which] += spring.pull * by_intercept * x
+            springs.append(spring)
+    return Swept(regions, expansion, integrand, energy, forces, curvature, error, tuple(springs))
 
 
 def _region_of(regions: LinearRegions, place: sympy.Expr) -> int:
@@ -76,14 +94,17 @@ def _region_of(regions: LinearRegions, place: sympy.Expr) -> int:
     return bisect_left(regions.marks, 0, 1, regions.count, key=lambda mark: compare(mark, place)) - 1
 
 
-def _at_a_point(problem: RitzProblem, term: PointTerm, a: Any, g: Any, exact: bool) -> tuple[Any, Any, Any, Any, Any]:
-    """Energy at one place, its first and second derivative by u there, the place and D there."""
+def _spring(problem: RitzProblem, term: PointTerm, regions: LinearRegions, a: Array, g: Array, exact: bool) -> Spring:
     number = to_mpf if exact else float
-    place = term.place
-    x, distance, lift = (number(e) for e in (place, problem.distance.subs(X, place), problem.lift.subs(X, place)))
-    u = lift + distance * (a * x + g)
+    u: Any = 0
+    directions = {}
+    for sign, end in term.places:
+        which = _region_of(regions, end)
+        x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+        u += sign * (lift + distance * (a[which] * x + g[which]))
+        directions[which] = (x, sign * distance)
     pull, stiffness, off = number(term.pull), number(term.stiffness), u - number(term.wanted)
-    return pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, x, distance
+    return Spring(pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, directions)
 
 
 def deep_energy(

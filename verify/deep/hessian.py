@@ -54,6 +54,9 @@ def _split(swept: Swept) -> tuple[Array, Array]:
     by_slope, by_intercept = (expansion.rows(expansion.sensitivities, h) for h in (slopes, intercepts))
     aa, ag, gg = (row[:, None] for row in swept.curvature)
     bulk = by_slope.T @ (aa * by_slope + ag * by_intercept) + by_intercept.T @ (ag * by_slope + gg * by_intercept)
+    for spring in swept.springs:
+        along = sum(by_g * (x * by_slope[r] + by_intercept[r]) for r, (x, by_g) in spring.directions.items())
+        bulk = bulk + spring.stiffness * np.outer(along, along)
     masks = [m.T for m in swept.regions.masks]
     pulls = [swept.forces[0][:, None] * a + swept.forces[1][:, None] * b for a, b in expansion.inputs]
     bulk = bulk + _between_layers(swept, masks, pulls, expansion.sensitivities)

@@ -72,7 +72,7 @@ class Integrand(Protocol):
 
 @dataclass(frozen=True)
 class RitzIntegrand:
-    """½κu′² − f u with u = lift + D·network: a polynomial in (a, g) whose coefficients are the problem's moments."""
+    """½κu′² + ½ρu² − f u, u = lift + D·network: a polynomial in (a, g), its coefficients the problem's moments."""
 
     problem: RitzProblem
     table: Moments

@@ -39,6 +39,7 @@ class _At:
 
     x: Any
     kappa: Any
+    reaction: Any
     source: Any
     distance: Any
     distance_slope: Any
@@ -55,7 +56,7 @@ def nodewise_gradient(
     """Sum over the nodes at mpmath's working precision, O(nN).
 
     Args:
-        problem: gives κ, f, D, lift and ends.
+        problem: gives κ, ρ, f, D, lift and ends.
         network: without batch dimensions.
         nodes: ascending mpmath numbers.
         weights: of the same length.
@@ -66,19 +67,21 @@ def nodewise_gradient(
     energy, bulk, dirac = zero, np.full((3, len(w)), zero), np.full((3, len(w)), zero)
     for x, weight in zip(nodes, weights, strict=True):
         at = _look(problem, (w, b, c), x)
-        energy += weight * (at.kappa * at.gradient**2 / 2 - at.source * at.field)
+        energy += weight * (at.kappa * at.gradient**2 / 2 + at.reaction * at.field**2 / 2 - at.source * at.field)
         # Eqs. (7) and (8) without their Dirac terms, by block.
         value = at.distance * np.stack([x * one, one, at.z])
         slope = np.stack([(at.distance_slope * x + at.distance) * one, at.distance_slope * one, at.distance * w])
         slope[2] += at.distance_slope * at.z
         factors = np.stack([c, c, one]) * at.on
-        bulk += weight * factors * (at.kappa * at.gradient * slope - at.source * value)
+        bulk += weight * factors * (at.kappa * at.gradient * slope + (at.reaction * at.field - at.source) * value)
     for term in problem.point_terms:
-        at = _look(problem, (w, b, c), to_mpf(term.place))
-        excess = at.field - to_mpf(term.wanted)
-        energy += to_mpf(term.pull) * at.field + to_mpf(term.stiffness) * excess**2 / 2
+        looks = [(sign, _look(problem, (w, b, c), to_mpf(place))) for sign, place in term.places]
+        u = sum(sign * at.field for sign, at in looks)
+        excess = u - to_mpf(term.wanted)
+        energy += to_mpf(term.pull) * u + to_mpf(term.stiffness) * excess**2 / 2
         pull = to_mpf(term.pull) + to_mpf(term.stiffness) * excess
-        bulk += pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
+        for sign, at in looks:
+            bulk += sign * pull * at.distance * at.on * np.stack([c * at.x, c, at.z])
     for i in range(len(w)) if delta else ():
         kink = -b[i] / w[i] if w[i] else None
         if kink is not None and to_mpf(problem.domain[0]) < kink < to_mpf(problem.domain[1]):
@@ -109,15 +112,15 @@ def _look(problem: RitzProblem, parameters: tuple[Array, Array, Array], x: Any) 
     tiny = mpmath.mpf(10) ** (8 - mpmath.mp.dps)
     on = np.array([1 if v > tiny else 0 for v in z], dtype=object)
     piece = problem.pieces[sum(bool(x >= to_mpf(p)) for p in problem.interfaces)]
-    kappa, source, distance, distance_slope, lift, lift_slope = _data(piece)(x)
+    kappa, reaction, source, distance, distance_slope, lift, lift_slope = _data(piece)(x)
     network, slope = (c * on * z).sum(), (c * on * w).sum()
     gradient = lift_slope + distance_slope * network + distance * slope
-    return _At(x, kappa, source, distance, distance_slope, lift, z, on, gradient, lift + distance * network)
+    return _At(x, kappa, reaction, source, distance, distance_slope, lift, z, on, gradient, lift + distance * network)
 
 
 @cache
 def _data(piece: Piece) -> Callable[[Any], Any]:
-    """x → (κ, f, D, D′, lift, lift′) on one smooth piece."""
+    """x → (κ, ρ, f, D, D′, lift, lift′) on one smooth piece."""
     slopes = sympy.diff(piece.distance, X), sympy.diff(piece.lift, X)
-    rows = [piece.coefficient, piece.source, piece.distance, slopes[0], piece.lift, slopes[1]]
+    rows = [piece.coefficient, piece.reaction, piece.source, piece.distance, slopes[0], piece.lift, slopes[1]]
     return sympy.lambdify(X, rows, "mpmath")  # type: ignore[no-any-return]

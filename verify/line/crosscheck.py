@@ -136,9 +136,10 @@ def _pattern_terms(
         partials = forms[sum(bool(middle > p) for p in problem.interfaces)]
         numbers = [_mp(v.subs(value)) for v in (a, g)] + [_mp(start), _mp(stop)]
         yield value, (a, g, start_symbol, stop_symbol), partials(*numbers)
+    at_ends = {}
     for end in problem.domain:
         a, g = affine(end)
-        u = (problem.lift + problem.distance * (a * X + g)).subs(X, end)
+        at_ends[end] = u = (problem.lift + problem.distance * (a * X + g)).subs(X, end)
         if end in problem.fluxes:
             yield value, (u,), [_mp(problem.fluxes[end] * (-1 if end == right else 1))]
         elif end in problem.essential:
@@ -146,6 +147,9 @@ def _pattern_terms(
         elif end in problem.robin:
             # Minus the flux α(g − u) that the term's derivative balances.
             yield value, (u,), [-_mp(problem.robin[end][0] * (problem.robin[end][1] - u.subs(value)))]
+    if problem.periodic:
+        apart = at_ends[right] - at_ends[left]
+        yield value, (apart,), [_mp(problem.penalty * apart.subs(value))]
     for place, load in problem.loads.items():
         a, g = affine(place)
         yield value, ((problem.lift + problem.distance * (a * X + g)).subs(X, place),), [-_mp(load)]
@@ -153,12 +157,13 @@ def _pattern_terms(
 
 @lru_cache(maxsize=64)
 def _closed_form(piece: Piece) -> Any:
-    """Derivatives by A, G, p and q of ∫ₚ^q ½κu′² − f u dx, u = lift + D·(A x + G), or None without a closed form.
+    """Derivatives by A, G, p and q of ∫ₚ^q ½κu′² + ½ρu² − f u dx, u = lift + D·(A x + G), or None: no closed form.
 
     By SymPy's general `integrate` on the whole density at once, and `diff` of what it returns.
     """
     u = piece.lift + piece.distance * (_A * X + _G)
-    density = sympy.expand(piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u)
+    density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 + piece.reaction * u**2 / 2 - piece.source * u
+    density = sympy.expand(density)
     if density.has(sympy.exp, sympy.log) and not density.is_polynomial(X):
         # The general integrator may search for minutes among exponentials and logarithms; route 3 stands alone there.
         return None
@@ -284,7 +289,7 @@ class _PiecewiseEnergy:
         return (weight * (correct - counted)).sum()
 
     def _ends(self, parameters: list[Any]) -> Any:
-        total = mpmath.mpf(0)
+        total, values = mpmath.mpf(0), []
         w, b, c = self._blocks(parameters)
 
         def field(where: Any) -> Any:
@@ -303,6 +308,9 @@ class _PiecewiseEnergy:
             elif end in self.problem.robin:
                 alpha, outside = map(_mp, self.problem.robin[end])
                 total += alpha * (u - outside) ** 2 / 2
+            values.append(u)
+        if self.problem.periodic:
+            total += _mp(self.problem.penalty) * (values[1] - values[0]) ** 2 / 2
         return total
 
 
@@ -316,19 +324,18 @@ def _neuron(neuron: Sequence[Any], x: Array, pattern: Sequence[Any] | None = Non
 
 
 def _density(data: list[Array], value: Array, slope: Array) -> Array:
-    kappa, source, distance, distance_slope, lift, lift_slope = data
+    kappa, source, distance, distance_slope, lift, lift_slope, reaction = data
     u = lift + distance * value
     gradient = lift_slope + distance_slope * value + distance * slope
-    return np.asarray(kappa * gradient**2 / 2 - source * u)
+    return np.asarray(kappa * gradient**2 / 2 + reaction * u**2 / 2 - source * u)
 
 
 @lru_cache(maxsize=64)
 def _data(piece: Piece) -> Callable[[Any], Any]:
-    """x → (κ, f, D, D′, lift, lift′) on one smooth piece."""
+    """x → (κ, f, D, D′, lift, lift′, ρ) on one smooth piece."""
     d, lift = piece.distance, piece.lift
-    return sympy.lambdify(  # type: ignore[no-any-return]
-        X, [piece.coefficient, piece.source, d, sympy.diff(d, X), lift, sympy.diff(lift, X)], "mpmath"
-    )
+    rows = [piece.coefficient, piece.source, d, sympy.diff(d, X), lift, sympy.diff(lift, X), piece.reaction]
+    return sympy.lambdify(X, rows, "mpmath")  # type: ignore[no-any-return]
 
 
 # Gauss with m points leaves (e·kℓ/8m)^2m for e^{ikx} on an interval of length ℓ: 40 points give 60 digits up to

@@ -106,7 +106,7 @@ def _zero_at(distance: sympy.Expr, place: sympy.Expr) -> bool:
 @lru_cache(maxsize=256)
 def fixed_places(problem: RitzProblem, order: int) -> tuple[tuple[str, sympy.Expr], ...]:
     """Positions at which a kink has no derivative of that order: (kind, x)."""
-    ends = problem.domain if order == 2 else [free.place for free in problem.free_ends]
+    ends = problem.domain if order == 2 else [e for free in problem.free_ends for _, e in free.places]
     out = [("kink on the end of the domain", e) for e in ends]
     # u(a) itself has a kink as a kink of the network passes the load, and no second derivative even where D is 0.
     out += [("kink on a point load", a) for a in problem.loads if order == 2 or not _zero_at(problem.distance, a)]

@@ -15,7 +15,7 @@ import sympy
 from sympy.printing.latex import LatexPrinter
 
 from ..statement.expressions import X
-from ..statement.problem import Piece, RitzProblem, require_problem
+from ..statement.problem import Piece, PointTerm, RitzProblem, require_problem
 from ..values import Value
 
 # One neuron (w, b, c) is followed; all others are the function `others`, whose slope is constant near its kink.
@@ -28,10 +28,12 @@ VALUE, OTHER_SLOPE = sympy.symbols("phi s", real=True)
 # Powers of (slope, intercept) in the energy density of one piece.
 POWERS = ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0))
 
-_KAPPA, _SOURCE, _DISTANCE, _LIFT, OTHERS = (sympy.Function(n, real=True)(X) for n in ("kappa", "f", "D", "ell", "r"))
+_KAPPA, _REACTION, _SOURCE, _DISTANCE, _LIFT, OTHERS = (
+    sympy.Function(n, real=True)(X) for n in ("kappa", "rho", "f", "D", "ell", "r")
+)
 _PREACTIVATION = WEIGHT * X + BIAS
-# For printing û and û′ as one letter.
-_FIELD, _GRADIENT = sympy.Symbol(r"\hat{u}"), sympy.Symbol(r"\hat{u}'")
+# For printing û, û′ and the difference of û between periodic ends as one letter each.
+_FIELD, _GRADIENT, _APART = map(sympy.Symbol, (r"\hat{u}", r"\hat{u}'", r"[\hat{u}]"))
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Derivation(Value):
     """The derived quantities for one neuron with parameters w, b, c; all SymPy expressions in `X`.
 
     Attributes:
-        problem: whose data stand behind κ, f, D and the lift ℓ.
+        problem: whose data stand behind κ, ρ, f, D and the lift ℓ.
         field: the ansatz û, Eqs. (3), (4).
         spatial_gradient: û′, Eq. (6).
         parameter_gradients: ∂û/∂θ, Eq. (7), by block.
@@ -85,18 +87,24 @@ class Derivation(Value):
         symbol = {"hidden_weights": "w_i", "hidden_biases": "b_i", "output_weights": "c_i"}
         # Eq. (5) in the paper's form, with what the energy has at free ends and loads; `energy_gradients` holds the
         # integrand multiplied out (a test compares the two).
+        pulled = 0 if self.problem.reaction == 0 else _REACTION * _FIELD
+        left, right = (self.field.subs(X, e) for e in self.problem.domain)
         out = [
             Equation(
                 "5",
                 rf"\partial \Pi / \partial {symbol[n]}",
                 _Integral(
-                    _KAPPA * _GRADIENT * self.mixed_gradients[n] - _SOURCE * self.parameter_gradients[n],
+                    _KAPPA * _GRADIENT * self.mixed_gradients[n]
+                    + pulled * self.parameter_gradients[n]
+                    - _SOURCE * self.parameter_gradients[n],
                     self.spatial_gradient,
                     self.field,
+                    right - left,
                     *(
-                        sympy.Tuple((e.pull + e.stiffness * (_FIELD - e.wanted)) * self.parameter_gradients[n], e.place)
+                        sympy.Tuple(sign * _pull(e) * self.parameter_gradients[n], place)
                         for e in self.problem.point_terms
                         if (e.pull, e.stiffness) != (0, 0)
+                        for sign, place in e.places
                     ),
                 ),
             )
@@ -132,7 +140,8 @@ class Derivation(Value):
 
     def specialise(self, expression: Any, piece: Piece) -> Any:
         """Put one smooth piece's κ, f, D and lift into a derived expression."""
-        return _specialised(expression, piece.coefficient, piece.source, piece.distance, piece.lift)
+        data = (piece.coefficient, piece.source, piece.distance, piece.lift, piece.reaction)
+        return _specialised(expression, *data)
 
 
 def derive(problem: RitzProblem) -> Derivation:
@@ -144,12 +153,12 @@ def derive(problem: RitzProblem) -> Derivation:
         (Heaviside(b_i + w_i*x), DiracDelta(b_i + w_i*x))
     """
     require_problem(problem)
-    return Derivation(problem, **_derive())
+    return Derivation(problem, **_derive(problem.reaction != 0))
 
 
 @cache
-def _derive() -> dict[str, Any]:
-    """The same for every problem: the data enter as functions of x."""
+def _derive(reacts: bool) -> dict[str, Any]:
+    """The same for every problem with, or without, a reaction term: the data enter as functions of x."""
     activation = sympy.Max(0, _PREACTIVATION)
     field = _LIFT + _DISTANCE * (OTHERS + OUTPUT * activation)
     gradient = sympy.diff(field, X)
@@ -157,9 +166,9 @@ def _derive() -> dict[str, Any]:
     mixed = {n: sympy.diff(gradient, p) for n, p in PARAMETERS.items()}
     # σ is a function of z alone; differentiating by the bias is differentiating by z.
     first = sympy.diff(activation, BIAS)
-    energy = {n: sympy.diff(_density(field, gradient), p) for n, p in PARAMETERS.items()}
+    energy = {n: sympy.diff(_density(field, gradient, reacts), p) for n, p in PARAMETERS.items()}
     affine = _LIFT + _DISTANCE * (SLOPE * X + INTERCEPT)
-    polynomial = sympy.Poly(sympy.expand(_density(affine, sympy.diff(affine, X))), SLOPE, INTERCEPT)
+    polynomial = sympy.Poly(sympy.expand(_density(affine, sympy.diff(affine, X), reacts)), SLOPE, INTERCEPT)
     return {
         "field": field,
         "spatial_gradient": gradient,
@@ -173,14 +182,20 @@ def _derive() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=2048)
-def _specialised(expression: Any, coefficient: Any, source: Any, distance: Any, lift: Any) -> Any:
-    data = {_KAPPA: coefficient, _SOURCE: source, _DISTANCE: distance, _LIFT: lift}
-    return expression.subs(data, simultaneous=True).doit()
+def _specialised(expression: Any, *data: Any) -> Any:
+    functions = (_KAPPA, _SOURCE, _DISTANCE, _LIFT, _REACTION)
+    return expression.subs(dict(zip(functions, data, strict=True)), simultaneous=True).doit()
 
 
-def _density(field: Any, gradient: Any) -> Any:
-    """½κu′² − f u, the integrand of Eq. (2)."""
-    return _KAPPA * gradient**2 / 2 - _SOURCE * field
+def _density(field: Any, gradient: Any, reacts: bool) -> Any:
+    """½κu′² − f u, the integrand of Eq. (2), with ½ρu² if it `reacts`."""
+    density = _KAPPA * gradient**2 / 2 - _SOURCE * field
+    return density + _REACTION * field**2 / 2 if reacts else density
+
+
+def _pull(term: PointTerm) -> Any:
+    """The derivative of a term of the energy at a place by û there, or by the difference between periodic ends."""
+    return term.pull + term.stiffness * ((_FIELD if term.opposite is None else _APART) - term.wanted)
 
 
 def sift(integrand: Any) -> Any:
@@ -205,19 +220,19 @@ class _Integral(sympy.Expr):  # type: ignore[misc]  # SymPy has no type informat
     """∫ (…) dx and terms at places, for printing only, with what û′ and û in them stand for; nothing evaluates it."""
 
     def _sympystr(self, printer: Any) -> str:
-        integrand, gradient, field, *places = self.args
-        whole = sympy.Integral(integrand.subs(_GRADIENT, gradient), X)
-        at_places = [sympy.Subs(term.subs(_FIELD, field), X, place) for term, place in places]
+        integrand, gradient, field, apart, *places = self.args
+        whole = sympy.Integral(integrand.subs({_GRADIENT: gradient, _FIELD: field}), X)
+        at_places = [sympy.Subs(term.subs({_FIELD: field, _APART: apart}), X, place) for term, place in places]
         return str(printer.doprint(sympy.Add(whole, *at_places)))
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]  # SymPy has no type information
     """LaTeX as the paper writes it: σ, H and δ of zᵢ, primes for derivatives, functions without their argument."""
 
-    _names: ClassVar = {"kappa": r"\kappa", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
+    _names: ClassVar = {"kappa": r"\kappa", "rho": r"\rho", "ell": r"\ell", "r": "r_i", "f": "f", "D": "D"}
 
     def _print__Integral(self, expr: Any) -> str:
-        integrand, _, _, *places = expr.args
+        integrand, _, _, _, *places = expr.args
         at_places = [rf" + \left[ {self._print(term)} \right]_{{x = {self._print(place)}}}" for term, place in places]
         return rf"\int \left( {self._print(integrand)} \right) dx" + "".join(at_places)
 

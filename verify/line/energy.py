@@ -8,6 +8,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -161,24 +162,44 @@ def point_terms(
     sides = dict(zip(problem.domain, (arrangement.active_left, arrangement.active_right), strict=True))
     sides |= dict(zip(problem.loads, arrangement.active_loads, strict=True))
     for term in problem.point_terms:
-        place, active = term.place, sides[term.place]
-        x, distance, lift = (number(e) for e in (place, problem.distance.subs(X, place), problem.lift.subs(X, place)))
-        z = np.where(active, w * x + b, 0 * w)
-        u = lift + distance * (c * z).sum(axis=-1)
+        seen = [(sign, _at_place(problem, place, (w, b, c), sides[place])) for sign, place in term.places]
+        # Between periodic ends: the difference of both, here and in all that follows.
+        u = sum(sign * at.value for sign, at in seen)
         weight, wanted = number(term.stiffness), number(term.wanted)
         energy = energy + number(term.pull) * u + weight * (u - wanted) ** 2 / 2
         pull = number(term.pull) + weight * (u - wanted)
-        step = np.where(active, c, 0 * c)
-        directions = distance * np.stack([x * step, step, z])
+        directions = np.asarray(sum(sign * at.directions for sign, at in seen))
         forces = forces + np.asarray(pull)[..., None] * directions
         # The network is bilinear in (w, b) and c: mixed second derivatives, times the pull, on the neuron's own block.
-        on = np.where(active, 1 + 0 * c, 0 * c) * np.asarray(pull * distance)[..., None]
-        mixed = mixed + np.stack([x * on, on])
+        for sign, at in seen:
+            on = np.where(at.active, 1 + 0 * c, 0 * c) * np.asarray(sign * pull * at.distance)[..., None]
+            mixed = mixed + np.stack([at.x * on, on])
         if not second:
             continue
         vectors = np.moveaxis(directions, 0, -2).reshape(*w.shape[:-1], -1)
         curvature = curvature + weight * vectors[..., :, None] * vectors[..., None, :]
     return PointTerms(np.asarray(energy), forces, np.asarray(curvature), mixed)
+
+
+@dataclass(frozen=True)
+class _AtPlace:
+    """u at an end or a load, (...), with D, which neurons are active, (..., N), and ∂u/∂(w, b, c), (3, ..., N)."""
+
+    x: Any
+    distance: Any
+    value: Any
+    active: Array
+    directions: Array
+
+
+def _at_place(problem: RitzProblem, end: sympy.Expr, parameters: tuple[Array, Array, Array], active: Array) -> _AtPlace:
+    w, b, c = parameters
+    number = to_mpf if w.dtype == object else float
+    x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
+    z = np.where(active, w * x + b, 0 * w)
+    step = np.where(active, c, 0 * c)
+    value = lift + distance * (c * z).sum(axis=-1)
+    return _AtPlace(x, distance, value, active, distance * np.stack([x * step, step, z]))
 
 
 def single(network: ShallowNetwork) -> ShallowNetwork:

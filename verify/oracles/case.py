@@ -53,7 +53,7 @@ class Case:
 
     @property
     def problem(self) -> Mapping[str, Any]:
-        """The statement as text: coefficient, source, distance, lift and their slopes, fluxes, essential, domain."""
+        """The statement as text: coefficient, source, reaction, distance, lift, slopes, fluxes, essential, domain."""
         found: Mapping[str, Any] = self.record["problem"]
         return found
 
@@ -110,7 +110,8 @@ class Case:
     @property
     def density(self) -> str:
         """The integrand as text in x, u and du (for u′)."""
-        return f"({self.problem['coefficient']})*du**2/2 - ({self.problem['source']})*u"
+        density = f"({self.problem['coefficient']})*du**2/2 - ({self.problem['source']})*u"
+        return f"{density} + ({self.problem['reaction']})*u**2/2" if "reaction" in self.problem else density
 
     @property
     def differentiable(self) -> bool:
@@ -185,11 +186,14 @@ class Case:
     def data(self, x: Any, namespace: Any = np) -> dict[str, Any]:
         """κ, f, D, D′, lift and lift′ at x: keys coefficient, source, distance, distance_slope, lift, lift_slope.
 
+        Where the problem has a reaction term ½ρu², ρ as well: key reaction.
+
         Args:
             x: an array of the library `namespace` (NumPy, `jax.numpy`, torch, …).
             namespace: the library.
         """
-        return {name: evaluate(self.problem[name], x, namespace) for name in DATA}
+        names = (*DATA, "reaction") if "reaction" in self.problem else DATA
+        return {name: evaluate(self.problem[name], x, namespace) for name in names}
 
     def energy_density(self, x: Any, u: Any, du: Any, namespace: Any = np) -> Any:
         """`density` at x where the field and its slope are u and du, arrays of the library; see `data`."""

@@ -36,10 +36,11 @@ def centre(domain: tuple[Any, Any]) -> Fraction:
 def centred(problem: RitzProblem) -> RitzProblem:
     """The same problem in t = x − centre; without its solution."""
     place = _number(centre(problem.domain))
-    data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift")}
+    data = {n: shifted(getattr(problem, n), place) for n in ("coefficient", "source", "distance", "lift", "reaction")}
     placed = ("fluxes", "essential", "robin", "loads")
     data |= {n: {e - place: v for e, v in getattr(problem, n).items()} for n in placed}
-    return RitzProblem(**data, domain=_moved(problem.domain, place), penalty=problem.penalty, name=problem.name)
+    kept = {n: getattr(problem, n) for n in ("penalty", "periodic", "name")}
+    return RitzProblem(**data, **kept, domain=_moved(problem.domain, place))
 
 
 @lru_cache(maxsize=64)

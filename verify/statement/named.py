@@ -60,6 +60,27 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "robin": {1: (3, "2*pi/3")},
         "solution": "sin(2*pi*x)",
     },
+    # An elastic foundation that grows stiffer; and Helmholtz's −k² with k² = 8, below the least eigenvalue π² of −u″.
+    "foundation": {
+        "source": "(4*pi**2 + 25*(1 + x))*sin(2*pi*x)",
+        "distance": "x*(1-x)",
+        "reaction": "25*(1 + x)",
+        "solution": "sin(2*pi*x)",
+    },
+    "helmholtz": {
+        "source": "(4*pi**2 - 8)*sin(2*pi*x)",
+        "distance": "x*(1-x)",
+        "reaction": "-8",
+        "solution": "sin(2*pi*x)",
+    },
+    # On a ring, with a mass, without which a constant would be free.
+    "periodic": {
+        "source": "(4*pi**2 + 4)*(sin(2*pi*x) + cos(2*pi*x))",
+        "distance": "1",
+        "reaction": "4",
+        "periodic": True,
+        "solution": "sin(2*pi*x) + cos(2*pi*x)",
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""The statement of a problem: minimise ∫ ½κu′² − f u dx over u = lift + D·network, with what holds at the ends."""
+"""The statement of a problem: minimise ∫ ½κu′² + ½ρu² − f u dx over u = lift + D·network, and what the ends hold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import mpmath
 import sympy
 
 from ..errors import InputError
+from ..quadratic_form import Cell, Spring, least_eigenvalue, relief
 from . import piecewise
-from .expressions import SOURCE_FUNCTIONS, X, parse, parse_number, to_mpf
+from .expressions import NUMPY_MODULES, SOURCE_FUNCTIONS, X, parse, parse_number, to_mpf
 from .piecewise import point_loads
 
 # Our own choice: weak enough that ADAM still sees the energy, strong enough that the ends are met to about 1 %.
@@ -24,6 +25,8 @@ _EXAMPLES = {"fluxes": "{1: 0}", "essential": "{1: 0}", "robin": "{1: (1, 0)}"}
 _END_KINDS = tuple(_EXAMPLES)
 # All that is given place by place.
 _PLACED = (*_END_KINDS, "loads")
+# The functions of x.
+_DATA = ("coefficient", "source", "distance", "lift", "reaction")
 # A residual is judged against the size of its own terms at this many digits; an identity leaves rounding only.
 _CHECK_DIGITS = 40
 _CHECK_TOLERANCE = mpmath.mpf(10) ** -25
@@ -39,6 +42,7 @@ class Piece:
     source: sympy.Expr
     distance: sympy.Expr
     lift: sympy.Expr
+    reaction: sympy.Expr
     solution: sympy.Expr | None
 
 
@@ -46,22 +50,31 @@ class Piece:
 class PointTerm:
     """What the energy has at one place, a free end or that of a load: pull·u + ½ stiffness·(u − wanted)².
 
+    Of periodic ends u is the difference between both ends' values.
+
     Attributes:
         place: the end, or where a point load acts.
         pull: minus the flux κu′ that enters there, in the direction of the outward normal; minus a load.
         stiffness: α of a Robin end, the penalty of an essential one, 0 at a natural one.
         wanted: g of a Robin end, the Dirichlet value of an essential one.
+        opposite: the end whose value is taken off, where ends are periodic.
     """
 
     place: sympy.Expr
     pull: sympy.Expr
     stiffness: sympy.Expr
     wanted: sympy.Expr
+    opposite: sympy.Expr | None = None
+
+    @property
+    def places(self) -> tuple[tuple[int, sympy.Expr], ...]:
+        """Whose values are taken: (1, the end), and (−1, the opposite one)."""
+        return ((1, self.place), *(() if self.opposite is None else ((-1, self.opposite),)))
 
 
 @dataclass(frozen=True, eq=False)
 class RitzProblem:
-    """Minimise Π(u) = ∫ ½κu′² − f u dx − Σ P·u(a) − [flux·u] + ½ Σ s(u − g)² over u = lift + D·network (Eqs. 1, 2, 4).
+    """Minimise Π(u) = ∫ ½κu′² + ½ρu² − f u dx − Σ P·u(a) − [flux·u] + ½ Σ s(u − g)² (Eqs. 1, 2), u = lift + D·network.
 
     Expressions are text (parsed, never executed), numbers or SymPy in x. Each end of the domain is of one kind:
     *built in* (D vanishes there and u = lift), *natural* (named in `fluxes`), *Robin* (named in `robin`) or *essential*
@@ -81,6 +94,9 @@ class RitzProblem:
         solution: the known solution; checked against the strong form and all ends.
         name: for tables and reports.
         loads: place a inside the domain → P: a point load, across which κu′ falls by P; in the energy it is −P·u(a).
+        reaction: ρ(x), a mass, an elastic foundation or, where it is negative, Helmholtz's −k²; the strong form is
+            −(κu′)′ + ρu = f. Where ρ is too negative the energy has no minimum; see `least_eigenvalue`.
+        periodic: both ends are one place: u and κu′ are the same there. Held by ½·penalty·(u(right) − u(left))².
 
     Raises:
         InputError: anything that does not fit together, in one sentence.
@@ -103,6 +119,8 @@ class RitzProblem:
     name: str = "problem"
     robin: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
     loads: Mapping[Any, Any] = field(default_factory=dict)
+    reaction: Any = "0"
+    periodic: bool = False
 
     def __post_init__(self) -> None:
         def put(key: str, value: Any) -> None:
@@ -121,14 +139,22 @@ class RitzProblem:
             both = [e for e in self.domain if e in getattr(self, one) and e in getattr(self, other)]
             if both:
                 raise InputError(f"x = {both[0]} is named in {one} and in {other}; one of the two would be right")
+        if not isinstance(self.periodic, bool):
+            raise InputError(f"periodic: {self.periodic!r} is neither True nor False; True would be right")
+        named = [(e, kind) for kind in _END_KINDS for e in getattr(self, kind)]
+        if self.periodic and named:
+            raise InputError(
+                f"periodic: both ends are one place, but {named[0][1]} names x = {named[0][0]}; no end "
+                "named would be right"
+            )
         put("penalty", parse_number(self.penalty, "penalty"))
         if not self.penalty > 0:
             raise InputError(f"penalty: {self.penalty} does not hold the ends; a positive number would be right")
         if self.distance is None:
-            built_in = [e for e in (left, right) if not self._kind_of(e)]
+            built_in = [e for e in (left, right) if not self._kind_of(e) and not self.periodic]
             put("distance", sympy.prod([X - left if e == left else right - X for e in built_in]))
         put("loads", self._point_loads())
-        for key in ("coefficient", "source", "distance", "lift", "solution"):
+        for key in (*_DATA, "solution"):
             value = getattr(self, key)
             if value is not None:
                 put(key, piecewise.canonical(parse(value, key), left, right))
@@ -140,8 +166,8 @@ class RitzProblem:
     @property
     def _key(self) -> tuple[Any, ...]:
         ends = tuple(tuple(sorted(getattr(self, kind).items(), key=str)) for kind in _END_KINDS)
-        data = (self.coefficient, self.source, self.distance, self.lift, self.solution)
-        return (*data, *ends, self.penalty, *self.domain, *self.loads.items())
+        data = tuple(getattr(self, key) for key in (*_DATA, "solution"))
+        return (*data, *ends, self.penalty, *self.domain, *self.loads.items(), self.periodic)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RitzProblem) and self._key == other._key
@@ -171,6 +197,8 @@ class RitzProblem:
     def free_ends(self) -> tuple[PointTerm, ...]:
         """What the energy has at its free ends besides the integral, from left to right."""
         zero, out = sympy.Integer(0), []
+        if self.periodic:
+            return (PointTerm(self.domain[1], zero, self.penalty, zero, self.domain[0]),)
         for end, inward in zip(self.domain, (1, -1), strict=True):
             kind = self._kind_of(end)
             if kind == "fluxes":
@@ -199,7 +227,7 @@ class RitzProblem:
     @cached_property
     def interfaces(self) -> tuple[sympy.Expr, ...]:
         """Places inside the domain where some part of the data is not smooth, ascending."""
-        data = [self.coefficient, self.source, self.distance, self.lift]
+        data = [getattr(self, key) for key in _DATA]
         data += [] if self.solution is None else [self.solution]
         places = {p for e in data for p in piecewise.breakpoints(e, *self.domain)} | set(self.loads)
         ends = (self.domain[0], *sorted(places, key=float), self.domain[1])
@@ -224,7 +252,7 @@ class RitzProblem:
     def pieces(self) -> tuple[Piece, ...]:
         """The data between neighbouring interfaces."""
         ends = (self.domain[0], *self.interfaces, self.domain[1])
-        names = ("coefficient", "source", "distance", "lift", "solution")
+        names = (*_DATA, "solution")
         return tuple(
             Piece(a, b, *(None if (e := getattr(self, n)) is None else piecewise.branch(e, a, b) for n in names))
             for a, b in pairwise(ends)
@@ -243,14 +271,16 @@ class RitzProblem:
         """The least value of the energy, boundary terms and penalties included, from the known solution.
 
         Where essential values are held by a penalty, the minimiser of the penalised energy is the solution plus a
-        κ-harmonic function; its energy lies below that of the solution and is computed from the solution's fluxes.
+        function that solves the equation without source; its energy lies below that of the solution and is computed
+        from the solution's fluxes.
 
         Args:
             digits: None for float, else the number of significant digits of an mpmath number.
 
         Raises:
-            InputError: no solution is known.
+            InputError: no solution is known, or there is no least value, see `require_bounded`.
         """
+        self.require_bounded()
         if self.solution is None:
             raise InputError(f"{self.name}: no known solution; pass solution= to have a minimum energy")
         with mpmath.workdps((digits or 17) + 15):
@@ -264,7 +294,8 @@ class RitzProblem:
         total = mpmath.mpf(0)
         for piece in self.pieces:
             u = piece.solution
-            density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 - piece.source * u
+            quadratic = piece.coefficient * sympy.diff(u, X) ** 2 + piece.reaction * u * u
+            density = quadratic / 2 - piece.source * u
             if piece.left in self.poles or piece.right in self.poles:
                 # In the distance to either end: (1/3 − x)^(−1/3) is not real where x is rounded beyond 1/3.
                 half = to_mpf(piece.right - piece.left) / 2
@@ -273,32 +304,83 @@ class RitzProblem:
                 continue
             total += mpmath.quad(sympy.lambdify(X, density, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)])
         for free in self.point_terms:
-            # At an essential end the solution leaves nothing.
-            u = to_mpf(self._at(free.place, self.solution))
+            # At an essential end the solution leaves nothing, nor between periodic ones.
+            u = sum(sign * to_mpf(self._at(place, self.solution)) for sign, place in free.places)
             total += to_mpf(free.pull) * u + to_mpf(free.stiffness) * (u - to_mpf(free.wanted)) ** 2 / 2
         return total
 
+    @cached_property
+    def least_eigenvalue(self) -> float:
+        """min (∫ κv′² + ρv² dx + Σ s v²) ÷ ∫ v² dx over v = D·network: the energy has a minimum where it is positive.
+
+        By Rayleigh–Ritz over D times continuous piecewise polynomials of degree 18, float64: never below the true one.
+        """
+        return self._least_eigenvalue[0]
+
+    @cached_property
+    def _least_eigenvalue(self) -> tuple[float, float]:
+        return least_eigenvalue(*self._quadratic_form(float, NUMPY_MODULES))
+
+    def require_bounded(self) -> None:
+        """Refuse a reaction so negative that the energy has no minimum.
+
+        Raises:
+            InputError: the least eigenvalue is not positive.
+        """
+        if self.reaction == 0:
+            return
+        least, uncertain = self._least_eigenvalue
+        if least <= uncertain:
+            least = 0.0 if least >= -uncertain else least
+            raise InputError(
+                f"reaction: with ρ = {self.reaction} the energy is not bounded below, for the least eigenvalue of "
+                f"∫ κv′² + ρv² dx is {least:.6g}; a ρ that is larger by more than {-least:.6g} would be right"
+            )
+
+    def _quadratic_form(self, number: Any, modules: Any) -> tuple[list[Cell], list[Spring]]:
+        cells = []
+        for p in self.pieces:
+            rows = [p.coefficient, p.reaction, p.distance, sympy.diff(p.distance, X)]
+            cells.append(Cell(number(p.left), number(p.right), sympy.lambdify(X, rows, modules)))
+        springs = []
+        for free in (e for e in self.free_ends if e.stiffness != 0):
+            along = {-int(e == self.domain[1]): sign * number(self._at(e, self.distance)) for sign, e in free.places}
+            springs.append(Spring(number(free.stiffness), along))
+        return cells, springs
+
     def _penalty_relief(self) -> Any:
-        """max over κ-harmonic v of −(Σ t v + ½∫κv′² + ½ Σ s v²), t the outward flux at the essential ends."""
+        """max over v of −(Σ t v + ½∫κv′² + ρv² + ½ Σ s v²), t the outward flux at the essential ends.
+
+        Without ρ the best v is κ-harmonic. Between periodic ends v is the difference, and t the flux κu′.
+        """
+        if self.periodic:
+            flux = self._outward_flux(self.domain[1])
+            if self.reaction != 0:
+                return relief(*self._quadratic_form(to_mpf, "mpmath"), [flux])
+            return flux**2 / (2 * (to_mpf(self.penalty) + 1 / self._resistance()))
         if not self.essential:
             return mpmath.mpf(0)
         free = [e for e in self.free_ends if e.stiffness != 0]
         # At a Robin end the solution is in balance with its spring.
         flux = mpmath.matrix([self._outward_flux(e.place) if e.place in self.essential else 0 for e in free])
+        if self.reaction != 0:
+            return relief(*self._quadratic_form(to_mpf, "mpmath"), list(flux))
         # v is fixed at a built-in end and flux-free at a natural one, where it is therefore constant.
         stiffness = mpmath.mpf(0)
         if not self.fluxes:
-            resistance = mpmath.mpf(0)
-            for piece in self.pieces:
-                resistance += mpmath.quad(
-                    sympy.lambdify(X, 1 / piece.coefficient, "mpmath"), [to_mpf(piece.left), to_mpf(piece.right)]
-                )
-            stiffness = 1 / resistance
+            stiffness = 1 / self._resistance()
         matrix = mpmath.matrix(len(free), len(free))
         for i in range(len(free)):
             for j in range(len(free)):
                 matrix[i, j] = (stiffness + to_mpf(free[i].stiffness)) if i == j else -stiffness
         return (flux.T * mpmath.lu_solve(matrix, flux))[0] / 2
+
+    def _resistance(self) -> Any:
+        """∫ 1/κ dx."""
+        return sum(
+            mpmath.quad(sympy.lambdify(X, 1 / p.coefficient, "mpmath"), [to_mpf(p.left), to_mpf(p.right)])
+            for p in self.pieces
+        )
 
     def _outward_flux(self, end: sympy.Expr) -> Any:
         piece = self.pieces[0 if end == self.domain[0] else -1]
@@ -355,7 +437,7 @@ class RitzProblem:
 
     def _check_data(self) -> None:
         for piece in self.pieces:
-            for key in ("coefficient", "source", "distance", "lift"):
+            for key in _DATA:
                 smooth = getattr(piece, key)
                 for pole in piecewise.singular_points(smooth, piece.left, piece.right):
                     self._check_pole(key, smooth, pole, piece)
@@ -401,7 +483,12 @@ class RitzProblem:
     def _check_ends(self) -> None:
         for end in self.domain:
             vanishes = _zero(self._at(end, self.distance))
-            if kind := self._kind_of(end):
+            if self.periodic:
+                if vanishes:
+                    raise InputError(
+                        f"distance: {self.distance} vanishes at x = {end}, which is a periodic end; there it must not"
+                    )
+            elif kind := self._kind_of(end):
                 if vanishes:
                     raise InputError(
                         f"distance: {self.distance} vanishes at x = {end}, which {kind} names; there it must not"
@@ -409,21 +496,22 @@ class RitzProblem:
             elif not vanishes:
                 raise InputError(
                     f"distance: {self.distance} is {self._at(end, self.distance)} at x = {end}, a Dirichlet end; it "
-                    f"must vanish there, or name {end} in essential, fluxes or robin"
+                    f"must vanish there, or name {end} in essential, fluxes or robin, or say periodic=True"
                 )
 
     def _check_solution(self) -> None:
         previous = None
         for piece in self.pieces:
             u, flux = piece.solution, piece.coefficient * sympy.diff(piece.solution, X)
-            terms = sympy.lambdify(X, [sympy.diff(flux, X), piece.source], "mpmath")
+            terms = sympy.lambdify(X, [sympy.diff(flux, X), piece.source, -piece.reaction * u], "mpmath")
             with mpmath.workdps(_CHECK_DIGITS):
                 for i in range(1, 24):
                     x = to_mpf(piece.left) + (to_mpf(piece.right) - to_mpf(piece.left)) * i / mpmath.mpf("24.1")
-                    a, b = terms(x)
-                    if not abs(a + b) <= _CHECK_TOLERANCE * (1 + abs(a) + abs(b)):
+                    parts = terms(x)
+                    if not abs(sum(parts)) <= _CHECK_TOLERANCE * (1 + sum(map(abs, parts))):
+                        equation = "(κu′)′ + f = 0" if self.reaction == 0 else "(κu′)′ − ρu + f = 0"
                         raise InputError(
-                            f"solution: {u} does not solve (κu′)′ + f = 0: the residual is {float(abs(a + b)):.3g} at "
+                            f"solution: {u} does not solve {equation}: the residual is {float(abs(sum(parts))):.3g} at "
                             f"x = {float(x):.4g}"
                         )
             if previous is not None:
@@ -441,6 +529,18 @@ class RitzProblem:
                             f"solution: {what} jumps by {float(jump):.3g} at x = {piece.left}; it must be continuous"
                         )
             previous = (u, flux)
+        if self.periodic:
+            ends = [
+                (self._at(e, self.solution), self._outward_flux(e) * s)
+                for e, s in zip(self.domain, (-1, 1), strict=True)
+            ]
+            for what, before, after in zip(("u", "κu′"), *ends, strict=True):
+                if not _zero(sympy.sympify(after) - before):
+                    raise InputError(
+                        f"solution: {what} is {float(before):g} at x = {self.domain[0]} and {float(after):g} at "
+                        f"x = {self.domain[1]}; at periodic ends it must be the same"
+                    )
+            return
         for end in self.domain:
             value, wanted, what = self._at(end, self.solution), self._at(end, self.lift), "u"
             if end in self.fluxes or end in self.robin:

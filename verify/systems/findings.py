@@ -66,13 +66,15 @@ class Audit(Value, Shown):
     def as_dict(self) -> dict[str, Any]:
         """Every number of the audit, ready for JSON."""
         p, g = self.problem, self.exact
+        data = ("coefficient", "source", "distance", "lift", "solution", "reaction")
         return {
             "schema_version": SCHEMA_VERSION,
             "versions": versions(),
             "problem": {
                 "name": p.name,
-                **{n: str(getattr(p, n)) for n in ("coefficient", "source", "distance", "lift", "solution")},
+                **{n: str(getattr(p, n)) for n in data},
                 **p.places_as_text,
+                "periodic": p.periodic,
                 "penalty": str(p.penalty),
                 "domain": [str(e) for e in p.domain],
             },

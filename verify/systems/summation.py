@@ -52,10 +52,10 @@ NUMPY = Library(NUMPY_MODULES, lambda z: np.maximum(z, 0), np.where, np.concaten
 def grid_energy(
     problem: RitzProblem, grid: Grid, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
 ) -> Callable[[Any], Any]:
-    """Σ weight · (½κû′² − f û) and the end terms, as a function of the parameters (3N,) that an AD system can take.
+    """Σ weight · (½κû′² + ½ρû² − f û) and the end terms, as a function of (3N,) that an AD system can take.
 
     Args:
-        problem: gives κ, f, D, lift and ends.
+        problem: gives κ, ρ, f, D, lift and ends.
         grid: nodes and weights, constants of the sum.
         relu: the AD system's own max(0, z).
         array: NumPy values → constants that go together with the system's arrays.
@@ -78,15 +78,22 @@ def integral(
     distance_slope: Any,
     lift: Any,
     lift_slope: Any,
+    reaction: Any = None,
     *,
     relu: Callable[[Any], Any],
 ) -> Any:
-    """Σ weight · (½κû′² − f û) with û′ by Eq. (6) and H(z) as z > 0; `theta` is (3N,), the others (n,)."""
+    """Σ weight · (½κû′² + ½ρû² − f û) with û′ by Eq. (6) and H(z) as z > 0; `theta` is (3N,), the others (n,)."""
     w, b, c = theta.reshape(3, -1)
     z = nodes[:, None] * w + b
     network = relu(z) @ c
     slope = lift_slope + distance_slope * network + distance * ((z > 0) * (c * w)).sum(-1)
-    return (weights * (kappa * slope**2 / 2 - source * (lift + distance * network))).sum()
+    u = lift + distance * network
+    return (weights * _density(kappa, slope, reaction, source, u)).sum()
+
+
+def _density(kappa: Any, slope: Any, reaction: Any, source: Any, u: Any) -> Any:
+    density = kappa * slope**2 / 2 - source * u
+    return density if reaction is None else density + reaction * u**2 / 2
 
 
 def field_integral(
@@ -100,7 +107,9 @@ def field_integral(
     """The same with û and û′ at the nodes as `slope(field, nodes)` has them by automatic differentiation."""
     functions = data_functions(problem, library)
     u, gradient = slope(lambda x: field(problem, library, theta, x), nodes)
-    return (weights * (functions["coefficient"](nodes) * gradient**2 / 2 - functions["source"](nodes) * u)).sum()
+    kappa, source, *_ = (function(nodes) for function in functions.values())
+    reaction = functions["reaction"](nodes) if "reaction" in functions else None
+    return (weights * _density(kappa, gradient, reaction, source, u)).sum()
 
 
 def field(problem: RitzProblem, library: Library, theta: Any, x: Any) -> Any:
@@ -113,17 +122,19 @@ def field(problem: RitzProblem, library: Library, theta: Any, x: Any) -> Any:
 def point_energy(
     problem: RitzProblem, theta: Any, relu: Callable[[Any], Any], array: Callable[[Any], Any] = np.asarray
 ) -> Any:
-    """Point loads, flux, Robin and penalty terms of the parameters (3N,)."""
+    """Point loads, flux, Robin, penalty and periodic terms of the parameters (3N,)."""
     terms = problem.point_terms
     if not terms:
         return 0.0
-    places = np.array([float(t.place) for t in terms])
-    _, _, distance, _, lift, _ = map(array, node_data(problem, places))
+    named = [(k, sign, float(place)) for k, term in enumerate(terms) for sign, place in term.places]
+    places = np.array([place for *_, place in named])
+    _, _, distance, _, lift, *_ = map(array, node_data(problem, places))
     w, b, c = theta.reshape(3, -1)
     u = lift + distance * (relu(array(places)[:, None] * w + b) @ c)
     total = 0.0
     for k, term in enumerate(terms):
-        total = total + float(term.pull) * u[k] + float(term.stiffness) * (u[k] - float(term.wanted)) ** 2 / 2
+        value = sum(sign * u[row] for row, (which, sign, _) in enumerate(named) if which == k)
+        total = total + float(term.pull) * value + float(term.stiffness) * (value - float(term.wanted)) ** 2 / 2
     return total
 
 
@@ -161,13 +172,13 @@ def split_energy(problem: RitzProblem, library: Library, parameters: Array, prec
 
 
 def node_data(problem: RitzProblem, nodes: Array) -> tuple[Array, ...]:
-    """κ, f, D, D′, lift, lift′ at the nodes (n,), in NumPy: constants for whoever differentiates by parameters."""
+    """κ, f, D, D′, lift, lift′, and ρ if it is not 0, at nodes (n,), in NumPy: constants beside the parameters."""
     return tuple(function(nodes) for function in data_functions(problem, NUMPY).values())
 
 
 @cache
 def data_functions(problem: RitzProblem, library: Library) -> dict[str, Callable[[Any], Any]]:
-    """κ, f, D, D′, lift, lift′ as functions of the library's arrays, through which it can differentiate."""
+    """κ, f, D, D′, lift, lift′, and ρ where there is one, as functions of the library's arrays: differentiable."""
     d, lift = problem.distance, problem.lift
     expressions = {
         "coefficient": problem.coefficient,
@@ -176,7 +187,7 @@ def data_functions(problem: RitzProblem, library: Library) -> dict[str, Callable
         "distance_slope": sympy.diff(d, X),
         "lift": lift,
         "lift_slope": sympy.diff(lift, X),
-    }
+    } | ({} if problem.reaction == 0 else {"reaction": problem.reaction})
     return {n: _function(e, library, problem.domain) for n, e in expressions.items()}
 
 

@@ -8,7 +8,7 @@ import pytest
 import sympy
 from kinkproof.solver.data.strong_solution import strong_solution
 from kinkproof.solver.free_knots.density import kink_density
-from kinkproof.verify import RitzProblem, problems
+from kinkproof.verify import InputError, RitzProblem, problems
 from kinkproof.verify.statement.expressions import X
 
 from ..statements import ALL, FOUR_MATERIALS, NEARLY_VANISHING, ROOT, ROOT_RIGHT, SINE, WAVE, names
@@ -53,6 +53,90 @@ def test_robin_ends_fix_the_flux_and_the_value(ends: dict[str, Any]) -> None:
     # As above.
     assert solution.value_at(x) == pytest.approx(np.sin(np.pi * x), rel=1e-12, abs=1e-13)
     assert data.flux / data.coefficient == pytest.approx(np.pi * np.cos(np.pi * x), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        # Two layers of a fortieth of the domain.
+        {"reaction": 1600, "source": 1600, "solution": "1 - cosh(40*(x - 1/2))/cosh(20)"},
+        {"distance": "1", "fluxes": {0: 1, 1: "2*exp(1)"}},
+        {"distance": "1", "fluxes": {0: 1}, "robin": {1: (2, "2*exp(1)")}},
+        {"distance": "2 + x", "essential": {1: "exp(1)"}, "robin": {0: (1, 0)}, "lift": "x**2"},
+        # A load of 3 on a spring bed: u′ falls by 3.
+        {
+            "reaction": 4,
+            "source": "3*DiracDelta(x - 1/2)",
+            "solution": "3*sinh(2*Min(x, 1 - x))/(4*cosh(1))",
+        },
+        # A ring on which κ, D and lift are not the same where the ends meet.
+        {
+            "coefficient": "1 + x",
+            "reaction": "3 + x",
+            "source": "(3 + x + 4*pi**2*(1 + x))*cos(2*pi*x) + 2*pi*sin(2*pi*x)",
+            "distance": "1 + x",
+            "lift": "x",
+            "periodic": True,
+            "solution": "cos(2*pi*x)",
+        },
+        # ρ jumps, and u″ with it; κ does, and u′.
+        {
+            "reaction": "Piecewise((0, x < 1/2), (4, True))",
+            "source": "Piecewise((-2, x < 1/2), (4*x**2 - 2, True))",
+            "coefficient": 1,
+            "distance": "x",
+            "fluxes": {1: 2},
+            "solution": "x**2",
+        },
+        {
+            "reaction": 6,
+            "source": "Piecewise((6*x, x < 1/2), (3*x + 3/2, True))",
+            "coefficient": "Piecewise((1, x < 1/2), (2, True))",
+            "distance": "x",
+            "fluxes": {1: 1},
+            "solution": "Piecewise((x, x < 1/2), (x/2 + 1/4, True))",
+        },
+    ],
+    ids=[
+        "layers",
+        "natural ends",
+        "natural and Robin",
+        "essential and Robin",
+        "point load",
+        "ring",
+        "ρ jumps",
+        "κ jumps",
+    ],
+)
+def test_collocation_finds_the_known_solution_of_a_reaction(statement: dict[str, Any]) -> None:
+    growth = {"coefficient": "1 + x", "reaction": 3, "source": "(1 - x)*exp(x)", "solution": "exp(x)"}
+    problem = RitzProblem(**(growth | statement if "reaction" not in statement else statement))
+    solution = strong_solution(problem)
+    x = np.array([1e-9, 1e-4, 0.1, 0.3, 0.49, 0.61, 0.9, 1 - 1e-4, 1 - 1e-9])
+    expressions = (problem.solution - problem.lift, sympy.diff(problem.solution - problem.lift, X))
+    value, slope = (np.array([float(e.subs(X, sympy.Rational(v)).evalf(25)) for v in x]) for e in expressions)
+    data = solution.at(x)
+    # As above, with slopes up to 40.
+    assert solution.value_at(x) == pytest.approx(value, rel=1e-12, abs=1e-13)
+    assert data.flux / data.coefficient == pytest.approx(slope, rel=1e-12, abs=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ({"source": "x", "periodic": True}, "∫f dx is 0.5"),
+        ({"source": "x - 1/2", "distance": "1 + x", "periodic": True}, "best constant"),
+    ],
+    ids=["no balance", "D varies"],
+)
+def test_on_a_ring_without_a_mass_a_constant_is_free(statement: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        strong_solution(RitzProblem(**statement))
+
+
+def test_a_reaction_that_is_too_negative_has_no_solution_to_look_for() -> None:
+    with pytest.raises(InputError, match="not bounded below"):
+        strong_solution(RitzProblem(reaction=-40, source="x"))
 
 
 @pytest.mark.parametrize("problem", [ROOT, ROOT_RIGHT], ids=names)

@@ -15,7 +15,10 @@ Array = NDArray[np.float64]
 # The oracle integrates the front's data for a quarter of a minute; a long test of `solve` has it.
 KNOWN = [p for p in ALL if p.solution is not None and p is not FRONT]
 # No essential values: the oracle's derivatives need no multipliers then.
-PLAIN = [problems[n] for n in ("sine-2", "sine-6-sine-distance", "variable-coefficient", "natural", "two-materials")]
+PLAIN = [
+    problems[n]
+    for n in ("sine-2", "sine-6-sine-distance", "variable-coefficient", "natural", "two-materials", "foundation")
+]
 
 
 def random_kinks(seed: int, count: int = 7) -> Array:
@@ -57,7 +60,7 @@ def test_gradient_in_the_kinks_is_the_oracles_in_the_biases(problem: RitzProblem
     assert energy.gradient() == pytest.approx(-weights * by_bias, rel=1e-9, abs=1e-11 * np.abs(by_bias).max())
 
 
-@pytest.mark.parametrize("problem", [*PLAIN[:4], ROOT_RIGHT], ids=names)
+@pytest.mark.parametrize("problem", [*PLAIN[:4], PLAIN[-1], ROOT_RIGHT], ids=names)
 def test_schur_complement_is_that_of_the_oracles_hessian(problem: RitzProblem) -> None:
     energy = reduced_energy(strong_solution(problem), random_kinks(3, 5))
     network = as_network(energy)

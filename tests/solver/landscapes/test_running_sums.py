@@ -68,7 +68,7 @@ def test_a_node_on_the_wrong_side_would_be_noticed(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("activation", BROKEN)
 @pytest.mark.parametrize("which", ["grid", "exact"])
-@pytest.mark.parametrize("name", ["sine-2", "natural", "penalised-ends", "two-materials"])
+@pytest.mark.parametrize("name", ["sine-2", "natural", "penalised-ends", "two-materials", "foundation"])
 def test_neurons_without_a_kink_inside_count_as_they_should(name: str, which: str, activation: str) -> None:
     # w = 0 with b of either sign and 0, kinks left and right of the domain in both orientations, coincident ones.
     w, b = [0.0, 0.0, 0.0, 1.0, 1.0, -1.0, -1.0, 2.0, -2.0], [0.5, -0.5, 0.0, 0.3, -1.4, 1.3, -0.2, -1.0, 1.0]

@@ -51,7 +51,7 @@ def test_a_hessian_without_the_motion_of_the_kinks_would_not_pass() -> None:
     assert relative(parts.bulk, parts.total) > 1e-3
 
 
-@pytest.mark.parametrize("name", ["sine-2", "natural", "two-materials"])
+@pytest.mark.parametrize("name", ["sine-2", "natural", "two-materials", "foundation"])
 def test_autodiffs_tends_to_the_bulk_and_stays_away_from_the_exact_one(name: str) -> None:
     network = ShallowNetwork.random(6, seed=2)
     parts = hessian_parts(problems[name], network)

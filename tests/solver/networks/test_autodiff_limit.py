@@ -46,6 +46,11 @@ def test_the_states_of_the_maths_page(problem: RitzProblem, kinks: list[float] |
         assert state.kinks == pytest.approx(kinks, abs=6e-5)
 
 
+def test_periodic_ends_are_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match="pieces at both ends are tied"):
+        autodiff_limit(problems["periodic"])
+
+
 def test_facings_make_states_of_their_own() -> None:
     (state,) = (s for s in autodiff_limit(problems["sine-2"]).states if s.facings == "RL")
     assert state.kinks == pytest.approx([0.25196, 0.74804], abs=6e-6)
@@ -55,7 +60,10 @@ def test_facings_make_states_of_their_own() -> None:
 @pytest.mark.parametrize(
     "problem",
     [
-        *(problems[n] for n in ("sine-2", "variable-coefficient", "two-materials", "natural", "penalised-ends")),
+        *(
+            problems[n]
+            for n in ("sine-2", "variable-coefficient", "two-materials", "natural", "penalised-ends", "foundation")
+        ),
         NO_ZEROS,
     ],
     ids=names,

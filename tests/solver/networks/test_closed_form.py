@@ -68,7 +68,7 @@ def test_it_holds_at_any_width(width: int) -> None:
     assert relative(gradient, exact_gradient(problems["natural"], network).total.ravel()) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["sine-2", "natural", "penalised-ends"])
+@pytest.mark.parametrize("name", ["sine-2", "natural", "penalised-ends", "foundation"])
 def test_neurons_without_a_kink_inside_count_as_they_should(name: str) -> None:
     # w = 0 with b of either sign, kinks left and right of the domain in both orientations, one inside.
     w, b = [0.0, 0.0, 1.0, 1.0, -1.0, -1.0, 2.0], [0.5, -0.5, 0.3, -1.4, 1.3, -0.2, -1.0]

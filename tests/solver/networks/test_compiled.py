@@ -44,10 +44,11 @@ def summands(problem: RitzProblem, theta: Array) -> tuple[Array, Array]:
     by_slope, by_intercept = 2 * m[0] * a + m[1] * g + m[3], m[1] * a + 2 * m[2] * g + m[4]
     energy = by_slope * a + by_intercept * g + m[5]
     dirac = m[6] + m[7] * (a + g) + m[8] * a
-    for place, distance, lift, pull, stiffness, wanted in np.abs(form._arrays[3]):
+    for place, distance, lift, pull, stiffness, wanted, tie in np.abs(form._arrays[3]):
         u = lift + distance * (place * a + g)
-        energy = energy + pull * u + stiffness * (u + wanted) ** 2
-        by_intercept = by_intercept + distance * (pull + stiffness * (u + wanted))
+        # Of two tied ends the squared sum is at most twice the sum of squares.
+        energy = energy + pull * u + stiffness * (u + wanted) ** 2 + 2 * (tie * u) ** 2
+        by_intercept = by_intercept + distance * (pull + stiffness * (u + wanted) + 2 * tie**2 * u)
     outer, inner = c.max(-1), (w + b).max(-1)
     return energy, (by_slope + by_intercept) * (outer + inner) + outer * dirac
 

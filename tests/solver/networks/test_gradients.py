@@ -15,7 +15,18 @@ THETA = torch.tensor(NETWORK.ravel())
 
 @pytest.mark.parametrize("rule", ["midpoint", "trapezoid", "gauss-legendre"])
 @pytest.mark.parametrize(
-    "name", ["sine-2", "two-materials", "natural", "penalised-ends", "robin", "point-load", "variable-coefficient"]
+    "name",
+    [
+        "sine-2",
+        "two-materials",
+        "natural",
+        "penalised-ends",
+        "robin",
+        "point-load",
+        "foundation",
+        "periodic",
+        "variable-coefficient",
+    ],
 )
 @pytest.mark.parametrize(
     ("gradient", "delta"), [("autodiff", None), ("dirac-nearest", "nearest"), ("dirac-mean", "mean")]
@@ -53,7 +64,18 @@ def test_what_autodiff_misses_is_the_oracles_dirac_part() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sine-2", "two-materials", "natural", "penalised-ends", "robin", "point-load", "variable-coefficient"]
+    "name",
+    [
+        "sine-2",
+        "two-materials",
+        "natural",
+        "penalised-ends",
+        "robin",
+        "point-load",
+        "foundation",
+        "periodic",
+        "variable-coefficient",
+    ],
 )
 def test_bulk_is_the_oracles_bulk_and_where_autodiff_tends_to(name: str) -> None:
     problem = problems[name]

@@ -39,7 +39,18 @@ def test_the_same_seed_gives_the_same_numbers_and_any_company_the_same_run() -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["two-materials", "natural", "penalised-ends", "robin", "point-load", "variable-coefficient"]
+    "name",
+    [
+        "two-materials",
+        "natural",
+        "penalised-ends",
+        "robin",
+        "point-load",
+        "foundation",
+        "periodic",
+        "helmholtz",
+        "variable-coefficient",
+    ],
 )
 def test_lift_interfaces_fluxes_and_essential_ends_are_trained_too(name: str) -> None:
     run = fit(problems[name], gradient="exact", optimizer="adam-lbfgs", steps=600, lbfgs_steps=300, learning_rate=1e-2)

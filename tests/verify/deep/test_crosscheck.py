@@ -34,7 +34,7 @@ def test_the_routes_agree(problem: RitzProblem, widths: tuple[int, ...]) -> None
 
 @pytest.mark.parametrize("density", [QUARTIC, "sqrt(1 + du**2) - x*u"])
 def test_the_routes_agree_for_other_densities(density: str) -> None:
-    for problem in (FREE, Density(density), problems["natural"]):
+    for problem in (FREE, Density(density), problems["natural"], problems["periodic"]):
         given = None if isinstance(problem, Density) else density
         (found,) = deep_crosscheck(problem, DeepNetwork.random((2, 2, 2), seed=1, output_bias=True), given)
         assert found.digits > 45

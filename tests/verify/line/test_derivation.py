@@ -94,7 +94,18 @@ def test_latex_numbers_every_equation_once() -> None:
     assert text.count("{") == text.count("}")
 
 
-@pytest.mark.parametrize("name", ["two-materials", "natural"])
+def test_a_reaction_adds_a_smooth_term_to_the_gradient_and_nothing_to_its_dirac_part() -> None:
+    plain, reacting = derive(problems["sine-2"]), derive(problems["foundation"])
+    assert dict(reacting.dirac_terms) == dict(plain.dirac_terms)
+    assert r"\hat{u} c_{i} x D \rho H(z_i)" in reacting.equations()[0].latex()
+    assert "rho" not in plain.latex()
+    rho = sympy.Function("rho", real=True)(X)
+    for name in PARAMETERS:
+        added = reacting.energy_gradients[name] - plain.energy_gradients[name]
+        assert sympy.expand(added - rho * reacting.field * reacting.parameter_gradients[name]) == 0
+
+
+@pytest.mark.parametrize("name", ["two-materials", "natural", "foundation"])
 def test_specialised_expressions_hold_numbers_only(name: str) -> None:
     d = derive(problems[name])
     for piece in problems[name].pieces:

@@ -58,7 +58,7 @@ def test_200_random_networks_over_all_named_problems(index: int) -> None:
     check_against_differences(name, ShallowNetwork.random(width, seed=1000 + index))
 
 
-@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends"])
+@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends", "foundation", "periodic"])
 def test_batches_are_what_their_members_are(name: str) -> None:
     batch = ShallowNetwork.random(5, seed=2, batch=(2, 3))
     gradients, energies = exact_gradient(problems[name], batch), exact_energy(problems[name], batch)

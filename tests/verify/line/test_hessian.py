@@ -87,7 +87,7 @@ def agrees_with_differences(problem: RitzProblem, network: ShallowNetwork) -> No
     assert np.abs(found - found.T).max() <= 1e-14 * np.abs(found).max()
 
 
-@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends"])
+@pytest.mark.parametrize("name", ["sine-2", "two-materials", "natural", "penalised-ends", "foundation", "periodic"])
 def test_it_is_the_derivative_of_the_exact_gradient(name: str) -> None:
     agrees_with_differences(problems[name], ShallowNetwork.random(3, seed=12))
 

@@ -32,7 +32,7 @@ FRACTIONS = st.fractions(min_value=-2, max_value=2, max_denominator=4)
 
 @SETTINGS
 @given(
-    st.sampled_from(["sine-2", "two-materials", "natural", "penalised-ends"]),
+    st.sampled_from(["sine-2", "two-materials", "natural", "penalised-ends", "foundation", "periodic"]),
     st.lists(st.tuples(FRACTIONS, FRACTIONS, FRACTIONS), min_size=1, max_size=4),
 )
 def test_a_gradient_is_refused_or_that_of_the_activation_pattern(name: str, neurons: list[tuple[object, ...]]) -> None:

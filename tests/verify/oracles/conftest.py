@@ -37,7 +37,7 @@ def problem_of(case: Case) -> RitzProblem | PlaneProblem:
     if isinstance(case, PlaneCase):
         return _plane_problem(*case.id.split("/"))
     stated = {k: v for k, v in case.problem.items() if not k.endswith("_slope")}
-    kinds = {dict: _items, list: tuple, str: str}
+    kinds = {dict: _items, list: tuple, str: str, bool: bool}
     return _problem(tuple((k, kinds[type(v)](v)) for k, v in stated.items()))
 
 

@@ -230,3 +230,13 @@ def test_the_exact_parameters_are_what_the_floats_round() -> None:
         for block in BLOCKS:
             exact = case.record["parameters"][block]["exact"]
             assert [float(Fraction(v)) for v in _flat(exact)] == getattr(case, block).ravel().tolist()
+
+
+def test_a_case_says_its_reaction_where_it_has_one() -> None:
+    case = packs["statements"]["helmholtz-width-2"]
+    assert case.density.endswith("+ (-8)*u**2/2")
+    x, u, du = np.array([0.25]), np.array([2.0]), np.array([3.0])
+    data = case.data(x)
+    assert data["reaction"] == -8
+    assert case.energy_density(x, u, du) == pytest.approx(4.5 - 16 - 2 * data["source"])
+    assert "reaction" not in packs["paper"]["sine-2-width-1"].data(x)

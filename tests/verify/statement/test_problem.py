@@ -24,7 +24,7 @@ def test_named_problems_have_their_minimum_below_every_network_and_close_to_a_go
     # part of the gap that is not interpolation, and a load between two nodes costs what its place in the cell makes it
     # cost, so the ratio there says nothing.
     assert gaps[1] > 0
-    if not problem.essential and not problem.loads:
+    if not problem.essential and not problem.periodic and not problem.loads:
         assert 3 < gaps[0] / gaps[1] < 5
 
 
@@ -57,6 +57,72 @@ def test_a_penalised_end_beside_a_robin_end_gives_way_as_two_springs_do() -> Non
     # sees a stiffness of P + 1/(1 + 1/2), and the relief is ½·1/(P + 2/3).
     problem = RitzProblem(distance="1", essential={0: 1}, penalty=10, robin={1: (2, "-1/2")}, solution="1 - x")
     assert problem.minimum_energy() == pytest.approx(0.5 + 0.25 - 0.5 / (10 + 2 / 3), rel=1e-14)
+
+
+def test_a_penalised_end_of_a_reaction_gives_way_as_the_solution_without_source_does() -> None:
+    # −u″ + 4u = 0, u = sinh 2x / sinh 2, held at 1 by a penalty P: outward flux t = 2 coth 2, and sinh 2x resists with
+    # a stiffness of P + t.
+    problem = RitzProblem(distance="x", reaction=4, essential={1: 1}, penalty=10, solution="sinh(2*x)/sinh(2)")
+    for digits in (None, 40):
+        with mpmath.workdps(digits or 16):
+            flux = 2 * mpmath.coth(2)
+            expected = flux / 2 - flux**2 / (2 * (10 + flux))
+            assert abs(problem.minimum_energy(digits) / expected - 1) < mpmath.mpf(10) ** (2 - (digits or 16))
+
+
+@pytest.mark.parametrize(
+    ("statement", "least"),
+    [
+        ({"reaction": -8}, np.pi**2 - 8),
+        ({"reaction": "-25/2", "domain": (2, 3)}, np.pi**2 - 12.5),
+        ({"reaction": 3, "distance": "1", "fluxes": {0: 0, 1: 0}}, 3.0),
+        # −v″ = λv with v(0) = 0 and v′(1) = −v(1)/2: μ cos μ = −½ sin μ, λ = μ² + ρ.
+        (
+            {"reaction": -1, "distance": "x", "robin": {1: ("1/2", 0)}},
+            float(mpmath.findroot(lambda m: m * mpmath.cos(m) + mpmath.sin(m) / 2, 1.8)) ** 2 - 1,
+        ),
+    ],
+    ids=["built in", "too negative", "natural ends", "Robin end"],
+)
+def test_the_least_eigenvalue_is_that_of_the_strong_form(statement: dict[str, Any], least: float) -> None:
+    problem = RitzProblem(**statement)
+    # Float64 on matrices whose largest eigenvalue is 10⁶ times as large as the least.
+    assert problem.least_eigenvalue == pytest.approx(least, abs=1e-9)
+    if least > 0:
+        problem.require_bounded()
+        return
+    with pytest.raises(InputError, match=f"not bounded below, for the least eigenvalue .* is {least:.5g}"):
+        problem.require_bounded()
+
+
+def test_an_energy_without_a_minimum_still_has_values_but_no_least_one() -> None:
+    problem = RitzProblem(reaction=-40, source="(4*pi**2 - 40)*sin(2*pi*x)", solution="sin(2*pi*x)")
+    assert np.isfinite(exact_energy(problem, ShallowNetwork.random(3, seed=0)))
+    with pytest.raises(InputError, match="not bounded below"):
+        problem.minimum_energy()
+    # At the resonance itself: the least eigenvalue is 0, and rounding does not decide.
+    with pytest.raises(InputError, match="is 0; a ρ that is larger"):
+        RitzProblem(reaction="-pi**2").require_bounded()
+
+
+def test_periodic_ends_give_way_as_two_springs_do() -> None:
+    # u = sin 2πx + ⅓ between ends that a penalty P ties: flux 2π, and a line j(x − ½) resists with P + 1; the relief is
+    # (2π)²/(2(P + 1)). With ρ = 4 the difference j costs v″ = 4v, odd about ½: flux j coth 1.
+    plain = RitzProblem(source="4*pi**2*sin(2*pi*x)", periodic=True, penalty=10, solution="sin(2*pi*x) + 1/3")
+    assert plain.minimum_energy() == pytest.approx(-(np.pi**2) - (2 * np.pi) ** 2 / 22, rel=1e-14)
+    held = RitzProblem(
+        source="(4*pi**2 + 4)*sin(2*pi*x)", reaction=4, periodic=True, penalty=10, solution="sin(2*pi*x)"
+    )
+    stiffness = 10 + 1 / np.tanh(1)
+    assert held.minimum_energy() == pytest.approx(-(np.pi**2) - 1 - (2 * np.pi) ** 2 / (2 * stiffness), rel=1e-14)
+
+
+def test_the_least_eigenvalue_of_a_ring_is_its_mass() -> None:
+    assert RitzProblem(reaction=3, periodic=True).least_eigenvalue == pytest.approx(3, abs=1e-9)
+    # However strong the tie: a float64 sum would lose all else beside it.
+    assert RitzProblem(reaction=3, periodic=True, penalty=10**40).least_eigenvalue == pytest.approx(3, abs=1e-9)
+    with pytest.raises(InputError, match="not bounded below"):
+        RitzProblem(reaction=-1, periodic=True).require_bounded()
 
 
 def test_a_delta_in_the_source_is_a_point_load() -> None:
@@ -107,6 +173,12 @@ GOOD: dict[str, Any] = {"source": "4*pi**2*sin(2*pi*x)", "distance": "x*(1-x)", 
         ({"distance": "x", "robin": {1: (1, 0)}}, "κu′ is"),
         ({"distance": "x", "robin": {1: (1, 0)}, "fluxes": {1: 0}}, "one of the two"),
         ({"robin": {1: (1, 0)}}, "robin names"),
+        ({"distance": "1", "periodic": 1}, "neither True nor False"),
+        ({"periodic": True}, "is a periodic end"),
+        ({"distance": "1", "periodic": True, "fluxes": {0: 1}}, "one place, but fluxes names x = 0"),
+        ({"distance": "1", "periodic": True, "solution": "sin(2*pi*x) + x"}, "u is 0 at x = 0 and 1 at x = 1"),
+        ({"reaction": "1/x"}, "reaction: 1/x has a pole"),
+        ({"reaction": 1}, "does not solve"),
         ({"source": "DiracDelta(x - 2)"}, "acts nowhere in the domain"),
         ({"source": "DiracDelta(x)"}, "x = 0 is not inside the domain"),
         ({"source": "DiracDelta(x - 1/2)**2"}, "is no point load"),

@@ -253,7 +253,7 @@ def _size(values: Iterable[Any]) -> float:
     """The largest modulus among the tensors of numbers whose entries can be seen."""
     numbers = (v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.numel())
     seen = (v for v in numbers if not is_batchedtensor(v))
-    return max((float(v.abs().nan_to_num(0, 0, 0).max()) for v in seen), default=0.0)
+    return max((float(v.detach().abs().nan_to_num(0, 0, 0).max()) for v in seen), default=0.0)
 
 
 def _look(function: Function, points: Tensor, column: bool) -> _Look:

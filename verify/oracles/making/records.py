@@ -184,6 +184,10 @@ def statement_text(problem: RitzProblem) -> Record:
         InputError: it cannot be written so.
     """
     written: Record = {n: str(getattr(problem, n)) for n in ("coefficient", "source", "distance", "lift")}
+    if problem.reaction != 0:
+        written["reaction"] = str(problem.reaction)
+    if problem.periodic:
+        written["periodic"] = True
     # Packs that are out know neither Robin ends nor point loads, and stay as they are.
     ends: Record = {n: v for n, v in problem.places_as_text.items() if v or n in ("fluxes", "essential")}
     rest: Record = {"penalty": str(problem.penalty), "domain": tuple(str(e) for e in problem.domain)}

@@ -103,7 +103,10 @@ def _feature(problem: RitzProblem) -> str:
     ends = [f"flux at {e}" for e in problem.fluxes] + [f"penalised value at {e}" for e in problem.essential]
     ends += [f"Robin end at {e}" for e in problem.robin]
     ends += [f"point load at {a}" for a in problem.loads]
-    return "; ".join([f"κ = {problem.coefficient}", *([f"lift {problem.lift}"] if problem.lift != 0 else []), *ends])
+    ends += ["periodic ends"] if problem.periodic else []
+    reaction = [f"ρ = {problem.reaction}"] if problem.reaction != 0 else []
+    lift = [f"lift {problem.lift}"] if problem.lift != 0 else []
+    return "; ".join([f"κ = {problem.coefficient}", *reaction, *lift, *ends])
 
 
 # What the first packs' problems could not hold; of a named problem no more than its name.
@@ -134,6 +137,27 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "robin": {-1: ("1/2", 1), 2: (2, 0)},
         "domain": (-1, 2),
     },
+    "foundation": {},
+    "helmholtz": {},
+    "periodic": {},
+    "reaction": {"coefficient": "1 + x/2", "source": "20*exp(x)", "reaction": "4 + sin(3*x)", "lift": "x**2"},
+    "reaction-jumps": {
+        "source": "x",
+        "reaction": "Piecewise((40, x < 1/3), (-5, True))",
+        "distance": "1 + x/3",
+        "essential": {0: "1/2"},
+        "robin": {1: (2, -1)},
+        "penalty": 20,
+    },
+    "ring": {
+        "coefficient": "1 + x/2",
+        "source": "20*x - 8",
+        "reaction": "3 + x",
+        "distance": "1 + x/3",
+        "lift": "x**2",
+        "periodic": True,
+        "penalty": 20,
+    },
     "tabulated": {},
     # As `tabulated` reads (0, 1), (1/4, 3/2), (1/2, 1/3), (4/5, 2), (1, 1).
     "tabulated-coefficient": {
@@ -145,7 +169,7 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-_WIDER = ("robin", "two-robin-ends", "robin-and-flux", "robin-and-penalty", "point-load")
+_WIDER = ("robin", "two-robin-ends", "robin-and-flux", "robin-and-penalty", "point-load", "reaction", "ring")
 
 
 def _statements() -> Iterator[Record]:
@@ -240,7 +264,10 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
     "plane": ("networks of two inputs on polygons: Dirac terms on lines", lambda: plane_records({**plane_problems})),
-    "statements": ("what problems state besides: Robin ends, point loads, alone and beside other kinds", _statements),
+    "statements": (
+        "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, several at once",
+        _statements,
+    ),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),
 }

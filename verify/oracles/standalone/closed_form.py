@@ -79,6 +79,8 @@ class End:
         flux: with its sign in the energy, or minus a load: the energy has the term flux·u.
         penalty: the energy has the term ½ penalty (u − wanted)².
         wanted: the Dirichlet value.
+        opposite, opposite_distance, opposite_lift: of periodic ends, of which u is the difference: the other's place, D
+            and lift.
     """
 
     place: float
@@ -87,6 +89,19 @@ class End:
     flux: float
     penalty: float
     wanted: float
+    opposite: float = 0.0
+    opposite_distance: float = 0.0
+    opposite_lift: float = 0.0
+
+    @property
+    def places(self) -> tuple[tuple[float, float], ...]:
+        """Each place with its D, negative where the value is taken off."""
+        return (self.place, self.distance), (self.opposite, -self.opposite_distance)
+
+    def value(self, w: Array, b: Array, c: Array) -> float:
+        """u there."""
+        network = sum(distance * float(c @ np.maximum(w * x + b, 0)) for x, distance in self.places)
+        return self.lift - self.opposite_lift + network
 
 
 @dataclass(frozen=True)
@@ -257,12 +272,12 @@ def kink_jump(problem: Problem, w: Array, b: Array, c: Array) -> Array:
 
 
 def energy(problem: Problem, w: Array, b: Array, c: Array) -> float:
-    """∫ ½κu′² − f u dx with the terms at free ends and of point loads; O(N log N)."""
+    """∫ ½κu′² + ½ρu² − f u dx with the terms at free ends and of point loads; O(N log N)."""
     s = _sweep(problem, w, b, c, 0)
     m, a, g = s.moments, s.slope, s.intercept
     total = float(((m[0] * a + m[1] * g + m[3]) * a + (m[2] * g + m[4]) * g + m[5]).sum())
     for end in problem.ends:
-        u = end.lift + end.distance * float(s.c @ np.maximum(s.w * end.place + s.b, 0))
+        u = end.value(s.w, s.b, s.c)
         total += end.flux * u + end.penalty * (u - end.wanted) ** 2 / 2
     return total
 
@@ -286,10 +301,12 @@ def gradient(problem: Problem, w: Array, b: Array, c: Array) -> Gradient:
 
 def _end(end: End, s: _Sweep) -> tuple[Array, float]:
     """D ∂network/∂(w, b, c) at an end, (3, N), and the derivative of its terms by u."""
-    z = np.maximum(s.w * end.place + s.b, 0)
-    on = np.where(z > 0, s.c, 0.0)
-    u = end.lift + end.distance * float(s.c @ z)
-    return end.distance * np.stack([end.place * on, on, z]), end.flux + end.penalty * (u - end.wanted)
+    directions = np.zeros((3, len(s.c)))
+    for x, distance in end.places:
+        z = np.maximum(s.w * x + s.b, 0)
+        on = np.where(z > 0, s.c, 0.0)
+        directions += distance * np.stack([x * on, on, z])
+    return directions, end.flux + end.penalty * (end.value(s.w, s.b, s.c) - end.wanted)
 
 
 def hessian(problem: Problem, w: Array, b: Array, c: Array) -> Array:
@@ -306,8 +323,9 @@ def hessian(problem: Problem, w: Array, b: Array, c: Array) -> Array:
     for end in problem.ends:
         directions, pull = _end(end, s)
         out += end.penalty * directions[:, :, None, None] * directions[None, None]
-        on = np.where(s.w * end.place + s.b > 0, end.distance * pull, 0.0)
-        mixed += np.stack([end.place * on, on])
+        for x, distance in end.places:
+            on = np.where(s.w * x + s.b > 0, distance * pull, 0.0)
+            mixed += np.stack([x * on, on])
     for k in (0, 1):
         out[k, index, 2, index] += mixed[k]
         out[2, index, k, index] += mixed[k]

@@ -95,11 +95,15 @@ def formulas(problem: RitzProblem) -> list[Formulas]:
 
 
 def point_terms(problem: RitzProblem) -> list[tuple[float, ...]]:
-    """(x, D, lift, flux with its sign in the energy or minus a load, penalty, wanted value) of ends and point loads."""
+    """(x, D, lift, flux with its sign in the energy or minus a load, penalty, wanted value) of ends and point loads.
+
+    Of periodic ends u is the difference: x, D and lift of the opposite one follow.
+    """
     out = []
     for term in problem.point_terms:
-        at = [e.subs(X, term.place) for e in (problem.distance, problem.lift)]
-        out.append(tuple(float(v) for v in (term.place, *at, term.pull, term.stiffness, term.wanted)))
+        seen = [(p, *(e.subs(X, p) for e in (problem.distance, problem.lift))) for _, p in term.places]
+        row = (*seen[0], term.pull, term.stiffness, term.wanted, *(seen[1] if len(seen) > 1 else ()))
+        out.append(tuple(float(v) for v in row))
     return out
 
 
@@ -223,9 +227,11 @@ def command(problem: RitzProblem, name: str) -> list[str]:
         stated = ["--problem", problem.name]
     else:
         text = statement_text(problem)
-        single = ("source", "coefficient", "distance", "lift", "solution", *(("penalty",) if problem.essential else ()))
+        names = ("source", "coefficient", "reaction", "distance", "lift", "solution")
+        single = (*names, *(("penalty",) if problem.essential or problem.periodic else ()))
         stated = [word for n in single if n in text for word in (f"--{n}", text[n])]
         stated += ["--domain", *text["domain"]] if text["domain"] != ("0", "1") else []
+        stated += ["--periodic"] if problem.periodic else []
         for option, key in (("--flux", "fluxes"), ("--essential", "essential")):
             stated += [word for end, value in text[key].items() for word in (option, f"{end}={value}")]
         stated += [word for place, load in text.get("loads", {}).items() for word in ("--load", f"{place}={load}")]

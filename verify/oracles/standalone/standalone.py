@@ -40,9 +40,9 @@ _HEADER = '''r"""Exact energies, gradients and Hessians of ReLU networks: refere
 
 {statement}
 
-One hidden layer of width N: u = lift + D * sum_i c_i max(0, w_i x + b_i); energy = integral of 1/2 kappa u'^2 - f u
-with the terms of free ends and point loads. The gradient contains the Dirac terms that automatic differentiation on a
-fixed grid lacks.
+One hidden layer of width N: u = lift + D * sum_i c_i max(0, w_i x + b_i); energy = integral of
+1/2 kappa u'^2 + 1/2 rho u^2 - f u with the terms of free ends and point loads. The gradient contains the Dirac terms
+that automatic differentiation on a fixed grid lacks.
 
     exact_energy(w, b, c), exact_gradient(w, b, c), exact_hessian(w, b, c)     at any parameters, arrays (N,)
     check_gradient(case, gradient)                                             for case in CASES

@@ -9,14 +9,23 @@ static relu_oracles_status finite_or_overflow(size_t count, const double *values
     return RELU_ORACLES_OK;
 }
 
-static double value_at(const free_end *end, const sweep *s)
+static double network_at(double place, const sweep *s)
 {
     double sum = 0;
     size_t k;
 
     for (k = 0; k < s->n; k++)
-        sum += s->neurons[k].c * fmax(s->neurons[k].w * end->place + s->neurons[k].b, 0);
-    return end->lift + end->distance * sum;
+        sum += s->neurons[k].c * fmax(s->neurons[k].w * place + s->neurons[k].b, 0);
+    return sum;
+}
+
+static double value_at(const free_end *end, const sweep *s)
+{
+    double here = end->lift + end->distance * network_at(end->place, s);
+
+    if (end->opposite_distance == 0)
+        return here;
+    return here - (end->opposite_lift + end->opposite_distance * network_at(end->opposite, s));
 }
 
 /* The derivative of an end's terms by u. */
@@ -33,6 +42,13 @@ static void end_directions(const free_end *end, const neuron *i, double out[3])
     out[0] = end->distance * end->place * on;
     out[1] = end->distance * on;
     out[2] = end->distance * fmax(z, 0);
+    if (end->opposite_distance == 0)
+        return;
+    z = i->w * end->opposite + i->b;
+    on = z > 0 ? i->c : 0;
+    out[0] -= end->opposite_distance * end->opposite * on;
+    out[1] -= end->opposite_distance * on;
+    out[2] -= end->opposite_distance * fmax(z, 0);
 }
 
 /* The energy density on an interval, or with the slopes of m its derivative by x. */

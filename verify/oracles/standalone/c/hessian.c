@@ -90,6 +90,10 @@ static response respond(const problem *given, const sweep *s, size_t k)
             out.mixed[0] += at->distance * pull_of(at, s) * at->place;
             out.mixed[1] += at->distance * pull_of(at, s);
         }
+        if (at->opposite_distance != 0 && i->w * at->opposite + i->b > 0) {
+            out.mixed[0] -= at->opposite_distance * pull_of(at, s) * at->opposite;
+            out.mixed[1] -= at->opposite_distance * pull_of(at, s);
+        }
     }
     if (!i->inside)
         return out;

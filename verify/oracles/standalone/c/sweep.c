@@ -16,9 +16,11 @@ typedef struct {
     size_t panels;
 } piece;
 
-/* An end at which u is free, or a point load; the energy has the terms flux u + penalty (u - wanted)^2 / 2. */
+/* An end at which u is free, or a point load; the energy has the terms flux u + penalty (u - wanted)^2 / 2. Of
+   periodic ends u is the difference to the value at the opposite one, whose D is 0 elsewhere. */
 typedef struct {
     double place, distance, lift, flux, penalty, wanted;
+    double opposite, opposite_distance, opposite_lift;
 } free_end;
 
 /* A rational place p/q at which a kink has no derivative of order `lowest` and above. */
