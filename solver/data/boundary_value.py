@@ -65,7 +65,8 @@ def _integration() -> tuple[Array, Array]:
     series, _ = interpolate(lambda _: unit, np.repeat(zero, DEGREE + 1), np.repeat(one, DEGREE + 1), DEGREE)
     integrals = chebyshev.chebint(series, lbnd=-1)
     points = interpolate(lambda x: x, zero, one, DEGREE)[1][0]
-    return np.asarray(chebyshev.chebval(points, integrals).T), np.asarray(chebyshev.chebval(1.0, integrals))
+    inner, whole = (np.asarray(chebyshev.chebval(x, integrals), dtype=np.float64) for x in (points, 1.0))
+    return inner.T, whole
 
 
 def _solved(problem: RitzProblem, halves: Sequence[Half], edges: Sequence[Array]) -> tuple[list[Array], list[Array]]:
