@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 RUNNER = CliRunner()
 STATEMENT = (
-    "--problem --source --coefficient --distance --lift --solution --flux --essential --robin --load --penalty --domain"
+    "--problem --source --coefficient --reaction --distance --lift --solution --flux --essential --robin --load "
+    "--periodic --penalty --domain"
 )
 OUTPUT = "--output --html --cache --quiet"
 SAMPLES = {
@@ -27,7 +28,7 @@ SAMPLES = {
     "--widths": "3,4", "--seed": "1", "--max-iterations": "5", "--chart": "chart.pdf", "--backend": "torch",
     "--picture": "a.svg", "--pdf": "a.pdf", "--output": "a.html", "--cache": "cache", "--processes": "2",
     "--scheduler": "tcp://127.0.0.1:1", "--standalone": "a.py", "--pack": "a.json", "--language": "c",
-    "--resolution": "11", "--radius": "0.1", "--load": "1/2=3", "--junit": "a.xml",
+    "--resolution": "11", "--radius": "0.1", "--load": "1/2=3", "--reaction": "1", "--junit": "a.xml",
 }  # fmt: skip
 PENALISED = "--source 1 --distance 1 --essential 0=0 --essential 1=0"
 FIT_STATES = "--activation --gradient --energy --schedule --optimizer --lbfgs-steps --rule --difference-step --start"

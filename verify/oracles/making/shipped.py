@@ -169,7 +169,7 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-_WIDER = ("robin", "two-robin-ends", "robin-and-flux", "robin-and-penalty", "point-load", "reaction", "ring")
+_WIDER = ("robin", "two-robin-ends", "robin-and-flux", "robin-and-penalty", "point-load")
 
 
 def _statements() -> Iterator[Record]:
