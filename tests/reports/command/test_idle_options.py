@@ -29,11 +29,12 @@ SAMPLES = {
     "--picture": "a.svg", "--pdf": "a.pdf", "--output": "a.html", "--cache": "cache", "--processes": "2",
     "--scheduler": "tcp://127.0.0.1:1", "--standalone": "a.py", "--pack": "a.json", "--language": "c",
     "--resolution": "11", "--radius": "0.1", "--load": "1/2=3", "--reaction": "1", "--junit": "a.xml",
+    "--plane": "plane-l-shape",
 }  # fmt: skip
 PENALISED = "--source 1 --distance 1 --essential 0=0 --essential 1=0"
 FIT_STATES = "--activation --gradient --energy --schedule --optimizer --lbfgs-steps --rule --difference-step --start"
 FIT_STATES += " --initial --patience --record --checkpoint --checkpoint-every --resume --dtype --device"
-AUDIT_STATES = f"{STATEMENT} --width --seed --backend --save --picture"
+AUDIT_STATES = f"{STATEMENT} --width --seed --backend --plane --save --picture"
 # Subcommand, what else stands on the line, and the options that do nothing there.
 MODES = [
     ("audit", "", "--points --pdf --junit"),
