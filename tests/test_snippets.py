@@ -70,7 +70,9 @@ def test_the_commands_of_the_workflows_run(project: Path, monkeypatch: pytest.Mo
     for command in ours:
         assert code(command, project, monkeypatch) == 0, command
     (kept,) = [s["with"]["path"] for w in WORKFLOWS for j in w["jobs"].values() for s in j["steps"] if s.get("if")]
-    assert (project / kept).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    page, findings = ((project / name).read_text(encoding="utf-8") for name in kept.split())
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<testsuite" in findings
 
 
 @pytest.mark.long

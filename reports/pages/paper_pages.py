@@ -43,7 +43,7 @@ _CLAIMS = {
 }
 _SEEN = {
     1: "The dashed line is what the width can do when it is fitted to the solution instead.",
-    2: "Six half waves: at this frequency 20 ReLU neurons have little to spare.",
+    2: "Six half waves leave 20 neurons little to spare.",
     4: "ReLU² has one more order of continuity: its second derivative is a step, which autodiff has.",
     5: "All but the first run start at the fit to the solution, the dashed line.",
     6: "Differences with a step of several grid cells see the kinks move.",

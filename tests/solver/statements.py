@@ -68,8 +68,10 @@ def oracle_stationarity(problem: RitzProblem, network: ShallowNetwork) -> float:
     # Both terms of one parameter may vanish by symmetry; a neuron's weight and bias see the same integrands.
     w, b, c = np.split(terms, 3)
     terms = np.concatenate([np.maximum(w, b), np.maximum(w, b), c])
-    if problem.essential:
-        rows = np.array([_end_derivative(problem, network, float(e)) for e in problem.essential])
+    # Between periodic ends `solve` holds the solution's own value at both.
+    held = problem.domain if problem.periodic else tuple(problem.essential)
+    if held:
+        rows = np.array([_end_derivative(problem, network, float(e)) for e in held])
         # Components in units of their terms, so that no large one hides a small one.
         scale = np.where(terms > 0, terms, 1.0)
         multipliers = np.linalg.lstsq((rows / scale).T, total / scale, rcond=None)[0]

@@ -77,7 +77,7 @@ def test_what_a_type_checker_knows_is_what_there_is() -> None:
 def test_named_problems_are_a_mapping_that_says_what_it_has() -> None:
     assert repr(problems).startswith(f"<{len(problems)} named problems: sine-2, sine-6, ")
     assert repr(plane_problems).startswith("<7 named plane problems: plane-polynomial, ")
-    assert repr(box_problems).startswith("<6 named box problems: sine-line, ")
+    assert repr(box_problems).startswith("<8 named box problems: sine-line, ")
     assert isinstance(problems["natural"], RitzProblem)
     assert isinstance(box_problems["sine-square"], BoxProblem)
     assert problems["natural"] is problems["natural"]

@@ -33,13 +33,14 @@ class Spring:
         energy: its value.
         pull: its derivative by u.
         stiffness: its second one.
-        directions: region, 0 or −1 → x at its end, and the derivative of u by the intercept there, which is ±D.
+        directions: for each place of the term its region, x, and the derivative of u by the intercept there, which is
+            ±D; both ends may lie in one region.
     """
 
     energy: Any
     pull: Any
     stiffness: Any
-    directions: dict[int, tuple[Any, Any]]
+    directions: tuple[tuple[int, Any, Any], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def sweep(
         for term in problem.point_terms:
             spring = _spring(problem, term, regions, a, g, exact)
             energy = energy + spring.energy
-            for which, (x, by_intercept) in spring.directions.items():
+            for which, x, by_intercept in spring.directions:
                 forces[1, which] += spring.pull * by_intercept
                 forces[0, which] += spring.pull * by_intercept * x
             springs.append(spring)
@@ -97,14 +98,14 @@ def _region_of(regions: LinearRegions, place: sympy.Expr) -> int:
 def _spring(problem: RitzProblem, term: PointTerm, regions: LinearRegions, a: Array, g: Array, exact: bool) -> Spring:
     number = to_mpf if exact else float
     u: Any = 0
-    directions = {}
+    directions = []
     for sign, end in term.places:
         which = _region_of(regions, end)
         x, distance, lift = (number(e) for e in (end, problem.distance.subs(X, end), problem.lift.subs(X, end)))
         u += sign * (lift + distance * (a[which] * x + g[which]))
-        directions[which] = (x, sign * distance)
+        directions.append((which, x, sign * distance))
     pull, stiffness, off = number(term.pull), number(term.stiffness), u - number(term.wanted)
-    return Spring(pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, directions)
+    return Spring(pull * u + stiffness * off**2 / 2, pull + stiffness * off, stiffness, tuple(directions))
 
 
 def deep_energy(

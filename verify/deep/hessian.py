@@ -55,7 +55,7 @@ def _split(swept: Swept) -> tuple[Array, Array]:
     aa, ag, gg = (row[:, None] for row in swept.curvature)
     bulk = by_slope.T @ (aa * by_slope + ag * by_intercept) + by_intercept.T @ (ag * by_slope + gg * by_intercept)
     for spring in swept.springs:
-        along = sum(by_g * (x * by_slope[r] + by_intercept[r]) for r, (x, by_g) in spring.directions.items())
+        along = sum(by_g * (x * by_slope[r] + by_intercept[r]) for r, x, by_g in spring.directions)
         bulk = bulk + spring.stiffness * np.outer(along, along)
     masks = [m.T for m in swept.regions.masks]
     pulls = [swept.forces[0][:, None] * a + swept.forces[1][:, None] * b for a, b in expansion.inputs]

@@ -56,7 +56,7 @@ MODES = [
     ("fit", "--gradient bulk", "--rule --points --difference-step"),
     ("fit", "--optimizer lbfgs", "--learning-rate --schedule --lbfgs-steps"),
     ("fit", "--optimizer varpro", "--learning-rate --schedule --lbfgs-steps"),
-    ("fit", "--optimizer block-newton --gradient exact", "--learning-rate --schedule"),
+    ("fit", "--optimizer block-newton --gradient exact", "--learning-rate --schedule --rule --points"),
     ("fit", "--optimizer newton --gradient exact", "--learning-rate --schedule --lbfgs-steps --rule --points"),
     ("solve", "", "--steps --seeds --penalty"),
     ("solve", PENALISED, "--penalty --chart"),

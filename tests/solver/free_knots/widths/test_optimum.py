@@ -53,7 +53,9 @@ def test_with_a_reaction_the_gap_falls_with_the_square_of_the_elements(name: str
         gaps.append(best.energy_gap)
     # Order 2 in the limit, which stands in the certificate; ½∫ρ(û − u)² is of order 4. Measured 1.87 and 1.93.
     assert np.log2(np.array(gaps[:-1]) / gaps[1:]) == pytest.approx([2, 2], abs=0.15)
-    assert gaps[-1] == pytest.approx(best.certificate.limit, rel=0.04)
+    # From below, in proportion to the elements: 4.7 % at 64 for `periodic`, whose second derivative does not vanish at
+    # the ends, half of it at 128; less for the others.
+    assert gaps[-1] == pytest.approx(best.certificate.limit, rel=0.05)
 
 
 @pytest.mark.parametrize("width", [8, 16, 32])
