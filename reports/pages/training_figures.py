@@ -59,11 +59,11 @@ def training_page(
     """
     figure = Figure()
     axes = figure.subplots(1, 3, width_ratios=(1.3, 1, 1))
-    figure.subplots_adjust(left=0.1, right=0.975, top=0.88, bottom=0.49, wspace=0.27)
+    figure.subplots_adjust(left=0.1, right=0.975, top=0.88, bottom=0.53, wspace=0.27)
     history_axes(axes[0], runs)
     field_axes(axes[1], axes[2], runs)
     handles, labels = axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.432), ncols=4, fontsize=11)
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.472), ncols=4, fontsize=11)
     starts = {run.settings.initial: None for run in runs.values() if run.settings.energy != "misfit"}
     caption += f" Start: {'; '.join(DESCRIPTIONS[start] for start in starts)}."
     limit = autodiff_end(runs["relu-autodiff"].problem) if "relu-autodiff" in runs else None
@@ -72,7 +72,7 @@ def training_page(
     lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]
     if lost:
         caption += f"\nNetworks that met NaN or inf and are shown as they last were: {'; '.join(lost)}."
-    return Page(title, caption, figure, claim_blocks(claim, checks, top=0.345, judged=judged))
+    return Page(title, caption, figure, claim_blocks(claim, checks, top=0.39, judged=judged))
 
 
 def history_axes(axes: Axes, runs: Mapping[str, Run]) -> None:
