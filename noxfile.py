@@ -127,7 +127,7 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """`mypy --strict` over the installed packages, and pyright over the checkout."""
     # pytest, for the types of the plugin; pyright with the node that it runs on.
-    install(session, "mypy", "pyright[nodejs]", "pytest")
+    install(session, "mypy", "pyright[nodejs]", "pytest", "numba", "pyarrow", "dask[distributed]")
     rooms = [f"--package=kinkproof.{room}" for room in ("verify", "solver", "reports")]
     session.run("mypy", "--config-file", "pyproject.toml", *rooms)
     session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
