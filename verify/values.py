@@ -23,8 +23,8 @@ class Value:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__repr__" not in vars(cls):
-            # `dataclass` would write one with every number of every array; one that is there it leaves.
-            cls.__repr__ = _told  # type: ignore[method-assign]
+            # `dataclass` would write one with every number of every array; one that is there, or a base's, stays.
+            cls.__repr__ = _told if cls.__repr__ is object.__repr__ else cls.__repr__  # type: ignore[method-assign]
 
     def __eq__(self, other: object) -> bool:
         return NotImplemented if type(other) is not type(self) else _fields_same(self, other)

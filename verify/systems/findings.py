@@ -12,20 +12,19 @@ import numpy as np
 from ..choices import Rule
 from ..line.crosscheck import REQUIRED_DIGITS, Agreement
 from ..line.gradient import Gradient
-from ..showing import Shown, html_table
+from ..showing import Shown
 from ..statement.blocks import BLOCKS
 from ..statement.network import ShallowNetwork
 from ..statement.problem import RitzProblem
-from ..values import Value
 from .discovery import backends
 from .plane_findings import PlaneAudit
-from .row import OWN, Row, row_dict, row_table
+from .row import Findings, Row, row_dict
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Audit(Value, Shown):
+class Audit(Findings, Shown):
     """The outcome of `audit`; `passed` if the routes agree and every verdict is as expected, in the plane too."""
 
     problem: RitzProblem
@@ -38,30 +37,10 @@ class Audit(Value, Shown):
     dirac_shares: dict[str, float]
     plane: PlaneAudit | None = None
 
-    def __repr__(self) -> str:
-        judged = [r.total.verdict for r in self.rows if r.total is not None]
-        counts = ", ".join(f"{judged.count(v)} {v}" for v in dict.fromkeys(judged)) or "nothing judged"
-        said = "as expected" if self.passed else "not as expected"
-        return f"<Audit of {self.problem.name}, {self.network.width} neurons: {counts}; {said}>"
-
-    def _repr_html_(self) -> str:
-        return html_table(repr(self)[1:-1], *row_table(self.rows, self.points))
-
-    @property
-    def routes_agree(self) -> bool:
-        """Do the independent derivations agree? If not, no method was judged."""
-        return all(a.passed for a in self.agreements)
-
-    @property
-    def judged_systems(self) -> tuple[str, ...]:
-        """The AD systems of which at least one method was judged."""
-        return tuple(dict.fromkeys(r.system for r in self.rows if r.total is not None and r.system != OWN))
-
     @property
     def passed(self) -> bool:
         """Routes agree and every verdict is as expected."""
-        here = self.routes_agree and all(r.as_expected for r in self.rows)
-        return here and (self.plane is None or self.plane.passed)
+        return super().passed and (self.plane is None or self.plane.passed)
 
     def as_dict(self) -> dict[str, Any]:
         """Every number of the audit, ready for JSON."""

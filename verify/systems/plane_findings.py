@@ -9,17 +9,15 @@ import numpy as np
 
 from ..line.crosscheck import Agreement
 from ..plane.gradient import PlaneGradient
-from ..showing import html_table
 from ..statement.blocks import BLOCKS
 from ..statement.network import rational_array
 from ..statement.plane import PlaneProblem
 from ..statement.plane_network import PlaneNetwork
-from ..values import Value
-from .row import OWN, Row, row_dict, row_table
+from .row import Findings, Row, row_dict
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneAudit(Value):
+class PlaneAudit(Findings):
     """The outcome of `audit` for a `PlaneProblem`; `passed` if the routes agree and every verdict is as expected.
 
     Attributes:
@@ -41,30 +39,6 @@ class PlaneAudit(Value):
     agreements: tuple[Agreement, ...]
     rows: tuple[Row, ...]
     dirac_share: float
-
-    def __repr__(self) -> str:
-        judged = [r.total.verdict for r in self.rows if r.total is not None]
-        counts = ", ".join(f"{judged.count(v)} {v}" for v in dict.fromkeys(judged)) or "nothing judged"
-        said = "as expected" if self.passed else "not as expected"
-        return f"<Audit of {self.problem.name}, {self.network.width} neurons: {counts}; {said}>"
-
-    def _repr_html_(self) -> str:
-        return html_table(repr(self)[1:-1], *row_table(self.rows, self.points))
-
-    @property
-    def routes_agree(self) -> bool:
-        """Do the independent derivations agree? If not, no method was judged."""
-        return all(a.passed for a in self.agreements)
-
-    @property
-    def judged_systems(self) -> tuple[str, ...]:
-        """The AD systems of which at least one method was judged."""
-        return tuple(dict.fromkeys(r.system for r in self.rows if r.total is not None and r.system != OWN))
-
-    @property
-    def passed(self) -> bool:
-        """Routes agree and every verdict is as expected."""
-        return self.routes_agree and all(r.as_expected for r in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Every number of the audit, ready for JSON."""

@@ -1,4 +1,4 @@
-"""A row of an audit: what was found for one way of asking one system, and what theory expects of it."""
+"""Rows of an audit, what was found for each way of asking a system and what was expected, and audits as their sum."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..line.crosscheck import Agreement
+from ..showing import html_table
+from ..values import Value
 from .study import Study
 
 # The system's name of our own quadratures.
@@ -100,3 +103,37 @@ def row_dict(row: Row) -> dict[str, Any]:
         "attribution": row.attribution,
         "as_expected": row.as_expected,
     }
+
+
+class Findings(Value):
+    """Rows that are judged by an exact gradient on which independent derivations agree."""
+
+    problem: Any
+    network: Any
+    points: tuple[int, ...]
+    agreements: tuple[Agreement, ...]
+    rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        judged = [r.total.verdict for r in self.rows if r.total is not None]
+        counts = ", ".join(f"{judged.count(v)} {v}" for v in dict.fromkeys(judged)) or "nothing judged"
+        said = "as expected" if self.passed else "not as expected"
+        return f"<Audit of {self.problem.name}, {self.network.width} neurons: {counts}; {said}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self)[1:-1], *row_table(self.rows, self.points))
+
+    @property
+    def routes_agree(self) -> bool:
+        """Do the independent derivations agree? If not, no method was judged."""
+        return all(a.passed for a in self.agreements)
+
+    @property
+    def judged_systems(self) -> tuple[str, ...]:
+        """The AD systems of which at least one method was judged."""
+        return tuple(dict.fromkeys(r.system for r in self.rows if r.total is not None and r.system != OWN))
+
+    @property
+    def passed(self) -> bool:
+        """Routes agree and every verdict is as expected."""
+        return self.routes_agree and all(r.as_expected for r in self.rows)
