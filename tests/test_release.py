@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 import tomllib
+import zlib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_what_does_not_agree_is_refused(root: Path, tmp_path: Path, file: str, o
     with pytest.raises(SystemExit, match=said):
         RELEASE["prepare"](root, URL, tmp_path / "source")
     assert not (tmp_path / "source").exists()
+
+
+def test_a_wheel_stays_under_a_megabyte_and_a_half() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    wings = {"kinkproof": "package", **{f"kinkproof.{w}": w for w in ("verify", "solver", "reports")}}
+    assert wings == setuptools["package-dir"]
+    size = 0
+    for package in setuptools["packages"]:
+        wing = ".".join(package.split(".")[:2])
+        folder = ROOT / wings[wing] / package.removeprefix(wing).removeprefix(".").replace(".", "/")
+        data = [file for pattern in setuptools["package-data"].get(package, []) for file in folder.glob(pattern)]
+        for file in [*folder.glob("*.py"), *data]:
+            # A member's two headers beside its content, and its row of RECORD, which compresses badly.
+            size += len(zlib.compress(file.read_bytes(), 6)) + 76 + 2 * len(f"{package}/{file.name}") + 64
+    assert 1_000_000 < size < 1_500_000, f"{size} bytes"
 
 
 def test_an_address_that_is_none_is_refused(root: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -66,7 +67,7 @@ class Case:
     @cached_property
     def parameters(self) -> Blocks:
         """The network: hidden weights, hidden biases, output weights, (N,) float64 each."""
-        return Blocks(*(floats(self.record["parameters"][n]["hex"]) for n in BLOCKS))
+        return Blocks(*(floats(self.record["parameters"][n]["exact"]) for n in BLOCKS))
 
     @property
     def hidden_weights(self) -> Array:
@@ -127,7 +128,7 @@ class Case:
     @property
     def energy(self) -> float:
         """The exact energy, or on a grid what the quadrature gives."""
-        return float.fromhex(self.record["energy"]["hex"])
+        return float(self.record["energy"]["decimal"])
 
     @cached_property
     def gradient(self) -> Parts:
@@ -166,17 +167,17 @@ class Case:
         stored = self.record["hessian"]
         if stored is None or "products" not in stored:
             return None
-        return frozen(np.stack([floats(p["hex"]) for p in stored["products"]]))
+        return frozen(np.stack([floats(p["decimal"]) for p in stored["products"]]))
 
     @cached_property
     def nodes(self) -> Array | None:
         """(n,) of the stated grid, ascending; None where the integral is exact."""
-        return floats(self.record["grid"]["nodes"]) if "grid" in self.record else None
+        return _grid(self.record["grid"]["nodes"]) if "grid" in self.record else None
 
     @cached_property
     def weights(self) -> Array | None:
         """(n,) of the stated grid."""
-        return floats(self.record["grid"]["weights"]) if "grid" in self.record else None
+        return _grid(self.record["grid"]["weights"]) if "grid" in self.record else None
 
     @cached_property
     def tolerance(self) -> Array:
@@ -284,7 +285,7 @@ class Case:
         if stored is None or part not in stored:
             return None
         out = np.zeros((self.size, self.size))
-        out[np.triu_indices(self.size)] = floats(stored[part]["hex"])
+        out[np.triu_indices(self.size)] = floats(stored[part]["decimal"])
         return frozen(out + np.triu(out, 1).T)
 
     # How the parameters lie in a vector: what a case with several layers has otherwise.
@@ -321,7 +322,12 @@ class Case:
 
 
 def floats(texts: list[str]) -> Array:
-    """(K,) float64 from what C99 writes."""
+    """(K,) float64, each the nearest to an exact number: a decimal, or a fraction such as 1/3."""
+    return frozen(np.array([float(Fraction(t)) if "/" in t else float(t) for t in texts]))
+
+
+def _grid(texts: list[str]) -> Array:
+    """(K,) float64 from what C99 writes: a grid is what it is in float64."""
     return frozen(np.array([float.fromhex(t) for t in texts]))
 
 
@@ -332,4 +338,4 @@ def frozen(values: Array) -> Array:
 
 
 def _blocks(stored: Mapping[str, Any]) -> Blocks:
-    return Blocks(*(floats(stored[n]["hex"]) for n in BLOCKS))
+    return Blocks(*(floats(stored[n]["decimal"]) for n in BLOCKS))

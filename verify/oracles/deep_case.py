@@ -47,10 +47,10 @@ class DeepCase(Case):
     def parameters(self) -> Any:
         """The network, as `Tensors` of float64."""
         stored = self.record["network"]
-        weights = tuple(np.stack([floats(row) for row in k["weights"]["hex"]]) for k in stored["layers"])
-        biases = tuple(floats(k["biases"]["hex"]) for k in stored["layers"])
-        bias = floats([stored["output_bias"]["hex"]]).reshape(()) if "output_bias" in stored else None
-        tensors = Tensors(weights, biases, floats(stored["output_weights"]["hex"]), bias)
+        weights = tuple(np.stack([floats(row) for row in k["weights"]["exact"]]) for k in stored["layers"])
+        biases = tuple(floats(k["biases"]["exact"]) for k in stored["layers"])
+        bias = floats([stored["output_bias"]["exact"]]).reshape(()) if "output_bias" in stored else None
+        tensors = Tensors(weights, biases, floats(stored["output_weights"]["exact"]), bias)
         return tensors.map(frozen)
 
     @property
@@ -77,7 +77,7 @@ class DeepCase(Case):
     @property
     def widths(self) -> tuple[int, ...]:
         """Neurons of each hidden layer."""
-        return tuple(len(k["biases"]["hex"]) for k in self.record["network"]["layers"])
+        return tuple(len(k["biases"]["exact"]) for k in self.record["network"]["layers"])
 
     @property
     def width(self) -> int:
@@ -111,7 +111,7 @@ class DeepCase(Case):
     def gradient(self) -> Any:
         """The exact gradient in its parts, `DeepParts`."""
         names = ("bulk", "dirac", "total", "dirac_of_first_layer")
-        return DeepParts(*(self._tensors(self.record["gradient"][n]["hex"]) for n in names))
+        return DeepParts(*(self._tensors(self.record["gradient"][n]["decimal"]) for n in names))
 
     @cached_property
     def tolerance(self) -> Array:

@@ -17,9 +17,9 @@ from .case import DELTAS, Case
 from .deep_case import DeepCase
 from .plane_case import PlaneCase
 
-# The newest that is read. A pack is written in the oldest that can hold it: with cases of two inputs 3, else of several
-# layers 2, else 1.
-SCHEMA_VERSION = 3
+# What is written, and the newest that is read. Versions 1 to 3, of one input, several layers and two inputs, had each
+# number once more, as C99 writes float64; they are read by their decimals.
+SCHEMA_VERSION = 4
 # Where the checksum stands in the file, this stands while it is computed.
 BLANK_CHECKSUM = "0" * 64
 _SHIPPED = Path(__file__).parent / "data"

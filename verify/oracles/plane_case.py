@@ -71,7 +71,7 @@ class PlaneCase(Case):
     @cached_property
     def parameters(self) -> Any:
         """The network, as `PlaneBlocks` of float64."""
-        return self._plane_blocks(self.record["parameters"])
+        return self._plane_blocks(self.record["parameters"], "exact")
 
     @property
     def size(self) -> int:
@@ -136,9 +136,9 @@ class PlaneCase(Case):
     def _sizes(self) -> list[int]:
         return [2 * self.width, self.width, self.width]
 
-    def _plane_blocks(self, stored: Any) -> PlaneBlocks:
-        weights = np.stack([floats(row) for row in stored[BLOCKS[0]]["hex"]])
-        return PlaneBlocks(frozen(weights), *(floats(stored[n]["hex"]) for n in BLOCKS[1:]))
+    def _plane_blocks(self, stored: Any, key: str = "decimal") -> PlaneBlocks:
+        weights = np.stack([floats(row) for row in stored[BLOCKS[0]][key]])
+        return PlaneBlocks(frozen(weights), *(floats(stored[n][key]) for n in BLOCKS[1:]))
 
     def _vector(self, gradient: Any) -> Array:
         return as_plane_vector(gradient, self.width)

@@ -28,7 +28,7 @@ def _nearest(case: Case) -> Array:
 
 
 def _floats(numbers: dict[str, list[str]]) -> Array:
-    return np.array([float.fromhex(h) for h in numbers["hex"]])
+    return np.array([float(t) for t in numbers["decimal"]])
 
 
 def _laid_out(which: int) -> Callable[[Case], Array]:

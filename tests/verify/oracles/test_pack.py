@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -16,6 +18,7 @@ from kinkproof.verify.discrete.quadrature import grid
 from kinkproof.verify.oracles import load, pack, packs
 from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.making.shipped import SHIPPED, shipped_text
+from kinkproof.verify.oracles.pack import BLANK_CHECKSUM, checksum
 from kinkproof.verify.statement.blocks import BLOCKS
 from kinkproof.verify.systems import pytorch
 
@@ -43,18 +46,33 @@ def test_packs_follow_the_published_schema(name: str) -> None:
     validator.check_schema(SCHEMA)
     stored = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
     assert not list(validator.iter_errors(stored))
-    stored["cases"][0]["energy"]["hex"] = "1.5"
+    stored["cases"][0]["energy"]["decimal"] = "0x1.8p+0"
     del stored["cases"][-1]["tolerance"]
     assert len(list(validator.iter_errors(stored))) == 2
 
 
-def test_a_pack_is_of_the_oldest_version_that_holds_its_cases() -> None:
-    versions = {n: json.loads((DATA / f"{n}.json").read_text(encoding="utf-8"))["schema_version"] for n in SHIPPED}
-    assert versions == {n: {"deep": 2, "plane": 3}.get(n, 1) for n in SHIPPED}
-    for name, version in (("deep", 1), ("plane", 2)):
-        stored = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
-        stored["schema_version"] = version
-        assert len(list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(stored))) == len(load(name))
+@pytest.mark.parametrize("name", ["paper", "deep", "plane"])
+def test_packs_of_earlier_versions_are_read(name: str, tmp_path: Path) -> None:
+    """They had each number once more, as C99 writes float64."""
+
+    def with_hex(node: object) -> object:
+        if isinstance(node, list):
+            return [with_hex(v) for v in node]
+        if not isinstance(node, dict):
+            return node
+        node = {k: with_hex(v) for k, v in node.items()}
+        given = next((node[k] for k in ("decimal", "exact") if k in node), None)
+        return node if given is None else node | {"hex": _each(given, lambda t: float(Fraction(t)).hex())}
+
+    stored: Any = with_hex(json.loads((DATA / f"{name}.json").read_text(encoding="utf-8")))
+    stored |= {"schema_version": {"paper": 1, "deep": 2, "plane": 3}[name], "sha256": BLANK_CHECKSUM}
+    text = json.dumps(stored)
+    path = tmp_path / "earlier.json"
+    path.write_text(text.replace(BLANK_CHECKSUM, checksum(text.encode(), BLANK_CHECKSUM), 1), encoding="utf-8")
+    for earlier, case in zip(load(path), load(name), strict=True):
+        assert np.array_equal(earlier.parameters.ravel(), case.parameters.ravel())
+        assert np.array_equal(earlier.gradient.total.ravel(), case.gradient.total.ravel())
+        assert earlier.energy == case.energy
 
 
 @pytest.mark.parametrize(
@@ -70,23 +88,32 @@ def test_making_a_pack_anew_gives_the_same_bytes(name: str) -> None:
     assert shipped_text(name).encode() == (DATA / f"{name}.json").read_bytes()
 
 
+def _each(values: Any, change: Callable[[str], str]) -> Any:
+    return [_each(v, change) for v in values] if isinstance(values, list) else change(values)
+
+
 def _flat(values: object) -> list[str]:
     return [t for v in values for t in _flat(v)] if isinstance(values, list) else [str(values)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
-def test_float64_is_the_decimal_rounded_once(case: object) -> None:
-    def numbers(node: object) -> list[tuple[str, str]]:
-        if isinstance(node, dict) and "decimal" in node:
-            decimals, hexes = node["decimal"], node["hex"]
-            return list(zip(*(_flat(v) for v in (decimals, hexes)), strict=True))
-        children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
-        return [pair for child in children for pair in numbers(child)]
+def _nearest(values: object) -> list[float]:
+    """Of each decimal or fraction the float64 that is nearest, by whole numbers."""
+    return [float(Fraction(t)) for t in _flat(values)]
 
-    pairs = numbers(case.record)  # type: ignore[attr-defined]
-    assert pairs
-    for decimal, hexadecimal in pairs:
-        assert float(Fraction(decimal)) == float.fromhex(hexadecimal)
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_float64_is_the_decimal_rounded_once(case: Any) -> None:
+    assert case.energy == _nearest(case.record["energy"]["decimal"])[0]
+    assert list(case.parameters.ravel()) == _nearest(case.exact_parameters)
+    hessian = case.record["hessian"]
+    if hessian is not None and "total" in hessian:
+        assert list(case.hessian[np.triu_indices(case.size)]) == _nearest(hessian["total"]["decimal"])
+    elif hessian is not None:
+        assert list(case.hessian_products.ravel()) == _nearest([p["decimal"] for p in hessian["products"]])
+    if case.differentiable:
+        stored = case.record["gradient"][case.delta or "total"]
+        decimals = stored["decimal"] if "decimal" in stored else [stored[n]["decimal"] for n in BLOCKS]
+        assert list(case.gradient.total.ravel()) == _nearest(decimals)
 
 
 EXACT = [c for c in CASES if c.differentiable and not c.delta]
@@ -184,8 +211,8 @@ def test_an_edited_pack_is_refused(copy: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(copy: Path) -> None:
-    copy.write_text(copy.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 4'))
-    with pytest.raises(InputError, match="schema version 4, this kinkproof reads up to 3"):
+    copy.write_text(copy.read_text(encoding="utf-8").replace('"schema_version": 4', '"schema_version": 5'))
+    with pytest.raises(InputError, match="schema version 5, this kinkproof reads up to 4"):
         load(copy)
 
 

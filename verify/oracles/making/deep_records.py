@@ -31,7 +31,6 @@ from .records import (
     condition_of,
     decimal,
     hessian_record,
-    hexes,
     number,
     numbers,
     rounded_up,
@@ -103,20 +102,17 @@ def _hessian(problem: RitzProblem, network: DeepNetwork, density: Any) -> tuple[
 
 
 def _network(network: DeepNetwork) -> Record:
-    exact, floats = network.rational, network.floats
+    exact = network.rational
     layers = [
         {
-            "weights": {"exact": [[decimal(v) for v in row] for row in w], "hex": [hexes(row) for row in w_floats]},
-            "biases": {"exact": [decimal(v) for v in b], "hex": hexes(b_floats)},
+            "weights": {"exact": [[decimal(v) for v in row] for row in w]},
+            "biases": {"exact": [decimal(v) for v in b]},
         }
-        for w, b, w_floats, b_floats in zip(
-            exact.hidden_weights, exact.hidden_biases, floats.hidden_weights, floats.hidden_biases, strict=True
-        )
+        for w, b in zip(exact.hidden_weights, exact.hidden_biases, strict=True)
     ]
-    output = {"exact": [decimal(v) for v in exact.output_weights], "hex": hexes(floats.output_weights)}
-    stored: Record = {"layers": layers, "output_weights": output}
-    if exact.output_bias is not None and floats.output_bias is not None:
-        stored["output_bias"] = {"exact": decimal(exact.output_bias.item()), "hex": float(floats.output_bias).hex()}
+    stored: Record = {"layers": layers, "output_weights": {"exact": [decimal(v) for v in exact.output_weights]}}
+    if exact.output_bias is not None:
+        stored["output_bias"] = {"exact": decimal(exact.output_bias.item())}
     return stored
 
 

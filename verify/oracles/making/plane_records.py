@@ -28,7 +28,7 @@ from ...statement.plane import PlaneProblem, X, Y
 from ...statement.plane_network import PlaneNetwork
 from ...statement.polygon import RationalPolygon
 from .agreement import agreed_digits
-from .records import DIGITS, Record, condition_of, decimal, hexes, number, numbers, rounded_up
+from .records import DIGITS, Record, condition_of, decimal, number, numbers, rounded_up
 
 Array = NDArray[Any]
 
@@ -85,14 +85,14 @@ def plane_statement_record(name: str, about: str, problem: PlaneProblem) -> Reco
 
 def _parameters(network: PlaneNetwork) -> Record:
     rows = network.rationals
-    weights = {"exact": [[decimal(v) for v in row[:2]] for row in rows], "hex": [hexes(row[:2]) for row in rows]}
+    weights = {"exact": [[decimal(v) for v in row[:2]] for row in rows]}
     others = {n: [row[k] for row in rows] for k, n in enumerate(BLOCKS[1:], 2)}
-    return {BLOCKS[0]: weights} | {n: {"exact": list(map(decimal, v)), "hex": hexes(v)} for n, v in others.items()}
+    return {BLOCKS[0]: weights} | {n: {"exact": list(map(decimal, v))} for n, v in others.items()}
 
 
 def _blocks(blocks: PlaneBlocks) -> Record:
     rows = [numbers(row) for row in blocks.hidden_weights]
-    weights = {key: [row[key] for row in rows] for key in ("decimal", "hex")}
+    weights = {"decimal": [row["decimal"] for row in rows]}
     return {BLOCKS[0]: weights} | {n: numbers(getattr(blocks, n)) for n in BLOCKS[1:]}
 
 

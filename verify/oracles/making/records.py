@@ -26,7 +26,7 @@ from ...statement.expressions import X, to_mpf
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ..case import DELTAS
-from ..pack import BLANK_CHECKSUM, checksum
+from ..pack import BLANK_CHECKSUM, SCHEMA_VERSION, checksum
 from .agreement import energy_agreement, gradient_agreement, one_sided_agreement, product_agreement, unit_directions
 
 Array = NDArray[Any]
@@ -139,9 +139,8 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
         since: the version of kinkproof with which a pack came out that later ones make anew; by default this one.
     """
     cases = list(records)
-    version = max((_version(case) for case in cases), default=1)
     stored = {
-        "schema_version": version,
+        "schema_version": SCHEMA_VERSION,
         "name": name,
         "about": about,
         "sha256": BLANK_CHECKSUM,
@@ -150,7 +149,7 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
                 "kinkproof": since or metadata.version("kinkproof"),
                 **{n: metadata.version(n) for n in ("sympy", "mpmath")},
             },
-            "route": _ROUTES[version],
+            "route": _route(cases),
             "digits": DIGITS,
             "agreement": "for each case and quantity: independent route and digits on which it agrees",
             "tolerance": f"absolute: {_MARGIN} * 2^-53 * condition, at least 2^-52 of the largest component; the "
@@ -168,13 +167,11 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
     return text.replace(BLANK_CHECKSUM, checksum(text.encode(), BLANK_CHECKSUM), 1)
 
 
-# By schema version.
-_ROUTES = {1: _ROUTE, 2: _DEEP_ROUTE, 3: _PLANE_ROUTE}
-
-
-def _version(case: Record) -> int:
-    """The oldest schema that holds a case."""
-    return 3 if "polygon" in case else 2 if "network" in case else 1
+def _route(cases: Sequence[Record]) -> str:
+    """How the values of these cases were derived; a pack with several kinds of cases names the widest."""
+    if any("polygon" in case for case in cases):
+        return _PLANE_ROUTE
+    return _DEEP_ROUTE if any("network" in case for case in cases) else _ROUTE
 
 
 def statement_text(problem: RitzProblem) -> Record:
@@ -208,11 +205,7 @@ def statement_record(name: str, about: str, problem: RitzProblem) -> Record:
 def _parameters(network: ShallowNetwork) -> Record:
     if network.batch:
         raise InputError(f"oracle: a case takes one network, not a batch of shape {network.batch}")
-    blocks = {
-        n: {"exact": [decimal(v) for v in network.rational(n)], "hex": hexes(floats)}
-        for n, floats in zip(BLOCKS, network.floats, strict=True)
-    }
-    return {"parameters": blocks}
+    return {"parameters": {n: {"exact": [decimal(v) for v in network.rational(n)]} for n in BLOCKS}}
 
 
 def _hessian(problem: RitzProblem, network: ShallowNetwork) -> tuple[Record | None, Record, float]:
@@ -313,13 +306,13 @@ def rounded_up(condition: float, largest: float) -> float:
 
 
 def number(value: Any) -> Record:
-    """As packs have it: 50 digits, and the nearest float64."""
-    return {"decimal": mpmath.nstr(value, DIGITS), "hex": float(value).hex()}
+    """As packs have it: 50 digits."""
+    return {"decimal": mpmath.nstr(value, DIGITS)}
 
 
 def numbers(values: Array) -> Record:
     """The same for a vector."""
-    return {"decimal": [mpmath.nstr(v, DIGITS) for v in values], "hex": hexes(values)}
+    return {"decimal": [mpmath.nstr(v, DIGITS) for v in values]}
 
 
 def _blocks(blocks: Blocks) -> Record:

@@ -22,6 +22,7 @@ from ...statement.centring import centre
 from ...statement.expressions import X
 from ...statement.named import problems
 from ...statement.problem import RitzProblem
+from ..case import floats
 from ..making.records import Record, statement_text
 from .closed_form import gauss
 
@@ -178,16 +179,16 @@ class StoredCase:
 def stored_case(record: Record) -> StoredCase:
     """What a source file stores of a record."""
     numbers, tolerance, stored = record["gradient"], record["tolerance"], record["hessian"]
-    size = 3 * len(record["parameters"][BLOCKS[0]]["hex"])
+    size = 3 * len(record["parameters"][BLOCKS[0]]["exact"])
     hessian = None
     if stored is not None and "total" in stored:
         hessian = np.zeros((size, size))
-        hessian[np.triu_indices(size)] = _floats(stored["total"])
+        hessian[np.triu_indices(size)] = floats(stored["total"]["decimal"])
         hessian += np.triu(hessian, 1).T
     return StoredCase(
         record["id"],
-        tuple(_floats(record["parameters"][n]) for n in BLOCKS),
-        float.fromhex(record["energy"]["hex"]),
+        tuple(floats(record["parameters"][n]["exact"]) for n in BLOCKS),
+        float(record["energy"]["decimal"]),
         tuple(_vector(numbers[part]) for part in ("bulk", "dirac", "total")),
         _vector(numbers["own_jump"]),
         (tolerance["energy"], max(tolerance["gradient"].values()), tolerance["hessian"]),
@@ -196,11 +197,7 @@ def stored_case(record: Record) -> StoredCase:
 
 
 def _vector(blocks: Record) -> Array:
-    return np.concatenate([_floats(blocks[n]) for n in BLOCKS])
-
-
-def _floats(numbers: Record) -> Array:
-    return np.array([float.fromhex(h) for h in numbers["hex"]])
+    return np.concatenate([floats(blocks[n]["decimal"]) for n in BLOCKS])
 
 
 def statement_lines(problem: RitzProblem) -> str:

@@ -51,8 +51,9 @@ def quick_record(problem: RitzProblem, network: ShallowNetwork) -> dict[str, Any
     """A case of float64 values: in tests of code no seconds are spent on 50 digits."""
     energy, gradient, hessian = exact(problem, network)
 
-    def stored(values: Array) -> dict[str, list[str]]:
-        return {"hex": [float(v).hex() for v in values]}
+    def stored(values: Array, key: str = "decimal") -> dict[str, list[str]]:
+        # The shortest text that reads back as the same float64.
+        return {key: [repr(float(v)) for v in values]}
 
     parts = {p: dict(zip(BLOCKS, getattr(gradient, p).ravel().reshape(3, -1), strict=True)) for p in PARTS}
     blocks = {p: {n: stored(v) for n, v in b.items()} for p, b in parts.items()}
@@ -60,8 +61,8 @@ def quick_record(problem: RitzProblem, network: ShallowNetwork) -> dict[str, Any
     largest = float(np.abs(gradient.total.ravel()).max())
     return {
         "id": f"width-{network.width}",
-        "parameters": {n: stored(v) for n, v in zip(BLOCKS, network.floats, strict=True)},
-        "energy": {"hex": energy.hex()},
+        "parameters": {n: stored(v, "exact") for n, v in zip(BLOCKS, network.floats, strict=True)},
+        "energy": {"decimal": repr(energy)},
         "gradient": blocks,
         "hessian": {"total": stored(hessian[np.triu_indices(len(hessian))])},
         "tolerance": {
