@@ -13,6 +13,8 @@ from ..statement.polygon import Point, RationalPolygon
 
 # (w₁, w₂, b): where w₁x + w₂y + b is 0.
 Line = tuple[Fraction, Fraction, Fraction]
+# With the output weight c.
+Row = tuple[Fraction, Fraction, Fraction, Fraction]
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,20 @@ class Cell:
     still: tuple[Line, ...]
 
 
-def cells(polygon: RationalPolygon, lines: Sequence[Line]) -> list[Cell]:
-    """All cells of the signed triangles that a polygon's first corner makes with its edges.
+def cells(polygon: RationalPolygon, rows: Sequence[Row]) -> list[Cell]:
+    """All cells of the signed triangles that a point makes with a polygon's edges.
 
     Of a convex polygon these are its cells, cut once more; what lies outside of another one cancels in sums.
+
+    Args:
+        polygon: to be cut.
+        rows: w₁, w₂, b and c of each neuron.
     """
     out = []
-    first = polygon.corners[0]
-    for a, b in polygon.edges[1:-1]:
+    # Where two lines coincide the edge is the first one's: a neuron that is not heard must not take it.
+    order = sorted(range(len(rows)), key=lambda i: rows[i][3] == 0)
+    first = _hub(polygon, [row[:3] for row in rows])
+    for a, b in polygon.edges:
         corners = (first, a, b)
         area = (a[0] - first[0]) * (b[1] - first[1]) - (a[1] - first[1]) * (b[0] - first[0])
         if area == 0:
@@ -50,10 +58,36 @@ def cells(polygon: RationalPolygon, lines: Sequence[Line]) -> list[Cell]:
             corners = (first, b, a)
         still = tuple(_through(corners[k], corners[(k + 1) % 3]) for k in range(3))
         parts = [Cell(corners, (-1, -2, -3), (), polygon.turning * (1 if area > 0 else -1), still)]
-        for i, line in enumerate(lines):
-            parts = [piece for part in parts for piece in _cut(part, i, line)]
+        for i in order:
+            parts = [piece for part in parts for piece in _cut(part, i, rows[i][:3])]
         out += parts
     return out
+
+
+def _hub(polygon: RationalPolygon, lines: Sequence[Line]) -> Point:
+    """A corner, or else a point near three of them, from which no kink line runs along a way to another corner.
+
+    It would lie on a side of two triangles, and sides stand still.
+    """
+    corners: tuple[Point, ...] = polygon.corners
+    count = len(corners)
+    straight = [line for line in lines if line[0] or line[1]]
+    met = [{k for k, p in enumerate(corners) if _height(line, p) == 0} for line in straight]
+    for k in range(count):
+        # Ways to its neighbours are edges of the polygon, and stand still indeed.
+        besides = {(k - 1) % count, k, (k + 1) % count}
+        if not any(k in on and on - besides for on in met):
+            return corners[k]
+    (x, y), (x1, y1), (x2, y2) = corners[:3]
+    # On a parabola: a line meets it twice at most.
+    shares = (Fraction(1, m) for m in range(2, 2 * len(lines) + 3))
+    points = ((x + t * (x1 - x) + t * t * (x2 - x), y + t * (y1 - y) + t * t * (y2 - y)) for t in shares)
+    through_corners = [line for line, on in zip(straight, met, strict=True) if on]
+    return next(p for p in points if all(_height(line, p) for line in through_corners))
+
+
+def _height(line: Line, point: Point) -> Fraction:
+    return line[0] * point[0] + line[1] * point[1] + line[2]
 
 
 def _through(a: Point, b: Point) -> Line:
@@ -62,7 +96,7 @@ def _through(a: Point, b: Point) -> Line:
 
 
 def _cut(cell: Cell, i: int, line: Line) -> list[Cell]:
-    height = [line[0] * x + line[1] * y + line[2] for x, y in cell.corners]
+    height = [_height(line, p) for p in cell.corners]
     if max(height) <= 0:
         return [cell]
     if min(height) >= 0:

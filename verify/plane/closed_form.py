@@ -66,7 +66,7 @@ def cell_forms(problem: PlaneProblem, network: PlaneNetwork) -> tuple[CellForm, 
     require_network(network, problem)
     edge = _edge_energy(problem)
     out = []
-    for cell in cells(problem.domain, [row[:3] for row in network.rationals]):
+    for cell in cells(problem.domain, network.rationals):
         count = len(cell.corners)
         # A sum over the edges, each with its own ends for those of the formula.
         energy = sum(
@@ -94,7 +94,7 @@ def closed_form_gradient(problem: PlaneProblem, network: PlaneNetwork) -> tuple[
     edge, crossing = _edge_functions(problem), _crossing_functions()
     rows, width = network.rationals, network.width
     energy, gradient = Fraction(0), np.array([Fraction(0)] * (4 * width), dtype=object)
-    for cell in cells(problem.domain, [row[:3] for row in rows]):
+    for cell in cells(problem.domain, rows):
         affine = [sum((rows[i][3] * rows[i][k] for i in cell.active), Fraction(0)) for k in range(3)]
         count = len(cell.corners)
         by_corner, by_affine = np.array([[Fraction(0)] * 2] * count, dtype=object), [Fraction(0)] * 3

@@ -56,7 +56,7 @@ def corner_gradient(
     """Energy and gradient by the corners of cells; float64, or mpmath numbers of some digits.
 
     Args:
-        problem: whose data are smooth on the polygon and the triangles that its first corner makes with its edges.
+        problem: whose data are smooth on the polygon and the triangles that one of its corners makes with its edges.
         network: away from degenerate places.
         digits: None for float64.
         points: of the rule, each way of each triangle; polynomials need half their degree and two more.
@@ -70,7 +70,7 @@ def corner_gradient(
 def _in_cells(problem: PlaneProblem, network: PlaneNetwork, exact: bool, points: int) -> tuple[Any, Array]:
     rows = network.rationals
     lines: list[Line] = [row[:3] for row in rows]
-    found = cells(problem.domain, lines)
+    found = cells(problem.domain, rows)
     # Triangles of each cell: its first corner and an edge that does not meet it.
     triangles = [(cell, k) for cell in found for k in range(1, len(cell.corners) - 1)]
     corners = array([[c.corners[0], c.corners[k], c.corners[k + 1]] for c, k in triangles], exact)

@@ -49,10 +49,18 @@ def test_the_expression_of_each_cell_holds_wherever_the_cell_keeps_its_corners()
         assert sympy.Rational(str(rational_energy(asked, at))) == total
 
 
+def test_kink_lines_along_diagonals_have_their_share_to_the_last_fraction() -> None:
+    asked, network = still("box", "plain"), PlaneNetwork([[1, -1], [1, 1]], ["1/3", "-4/3"], [1, "1/2"])
+    assert (
+        closed_form_gradient(asked, network)[1].ravel().tolist()
+        == rational_gradient(asked, network).total.ravel().tolist()
+    )
+
+
 def test_cells_fill_the_polygon() -> None:
     for domain in DOMAINS:
         asked, network = problem(domain, "plain"), rational_network(6, 1)
-        found = cells(asked.domain, [row[:3] for row in network.rationals])
+        found = cells(asked.domain, network.rationals)
         areas = []
         for cell in found:
             ends = zip(cell.corners, (*cell.corners[1:], cell.corners[0]), strict=True)
