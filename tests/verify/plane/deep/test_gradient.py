@@ -101,6 +101,7 @@ def test_it_is_the_derivative_of_the_energy_to_sixteen_digits(name: str, density
     assert np.abs(in_float64 - found.astype(float)).max() < 1e-12 * np.abs(in_float64).max()
 
 
+@pytest.mark.slow
 def test_fifty_digits_are_fifty_digits() -> None:
     problem, network = FREE["plane-anisotropic"], crossing_network((2, 2), 5)
     fewer, more = (exact_gradient(problem, network, digits=d, density=QUARTIC).total.ravel() for d in (50, 60))
@@ -108,6 +109,7 @@ def test_fifty_digits_are_fifty_digits() -> None:
         assert np.abs(fewer - more).max() < mpmath.mpf(10) ** -49 * np.abs(more).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["no Dirac term", "wrong sign", "first layer only"])
 def test_a_fault_in_the_gradient_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = gradients._pulled_back
