@@ -63,6 +63,7 @@ def test_workflows_have_the_shape_that_github_asks_for() -> None:
             assert all("@" in step["uses"] for step in job["steps"] if "uses" in step)
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_workflows_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = [step["run"] for w in WORKFLOWS for job in w["jobs"].values() for step in job["steps"] if "run" in step]
     ours = [command for command in commands if not command.startswith("pip install")]

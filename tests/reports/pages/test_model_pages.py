@@ -85,6 +85,7 @@ def test_reports_of_draws_and_of_what_passes(example: str, tmp_path: Path) -> No
     assert_pages_are_full_and_readable(report_of(model_pages, model_report, result))
 
 
+@pytest.mark.slow
 def test_a_deep_model_whose_small_parts_are_wrong_is_told_as_such() -> None:
     torch.manual_seed(0)
     layers: list[torch.nn.Module] = [torch.nn.Linear(1, 8)]

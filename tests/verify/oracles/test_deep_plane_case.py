@@ -252,6 +252,8 @@ def test_loading_needs_numpy_alone() -> None:
     assert done.stdout.strip() == ""
 
 
+# 50 digits, by three derivations.
+@pytest.mark.slow
 def test_a_pack_of_ones_own_takes_deep_networks_of_two_inputs(tmp_path: Path) -> None:
     network = DeepNetwork([[[1, "-1/2"]], [[2]]], [["-1/5"], ["-1/7"]], [1])
     (path,) = generate(plane_problems["plane-polynomial"], tmp_path / "mine.json", {"one": network})

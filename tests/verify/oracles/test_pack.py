@@ -78,8 +78,8 @@ def test_packs_of_earlier_versions_are_read(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        # The smallest of them is made at every run.
-        n if n == "quadrature" else pytest.param(n, marks=pytest.mark.long)
+        # The smallest of them is made for every change.
+        pytest.param(n, marks=pytest.mark.slow if n == "quadrature" else pytest.mark.long)
         for n in SHIPPED
         if n != "wide"
     ],

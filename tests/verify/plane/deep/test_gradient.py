@@ -103,6 +103,7 @@ def test_it_is_the_derivative_of_the_energy_to_sixteen_digits(name: str, density
     assert np.abs(in_float64 - found.astype(float)).max() < 1e-12 * np.abs(in_float64).max()
 
 
+@pytest.mark.slow
 def test_fifty_digits_are_fifty_digits() -> None:
     problem, network = FREE["plane-anisotropic"], crossing_network((2, 2), 5)
     fewer, more = (exact_gradient(problem, network, digits=d, density=QUARTIC).total.ravel() for d in (50, 60))
@@ -122,6 +123,7 @@ def test_lines_of_one_slope_and_named_edges_agree_to_forty_digits() -> None:
             assert np.abs(found.total.ravel() - vector).max() < mpmath.mpf(10) ** -40 * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["no Dirac term", "wrong sign", "first layer only"])
 def test_a_fault_in_the_gradient_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = gradients._pulled_back
