@@ -15,9 +15,9 @@ from .polygon_case import PolygonCase
 Array = NDArray[Any]
 
 
-# Nothing but a problem on a polygon and a network of several layers: what either has stands with it.
+# The data of a problem on a polygon, before a deep case's of one input, which nothing here asks for.
 @dataclass(frozen=True, eq=False, repr=False)
-class DeepPlaneCase(PolygonCase, DeepCase):
+class DeepPlaneCase(PolygonCase, DeepCase):  # pyright: ignore[reportIncompatibleMethodOverride]
     """A problem on a polygon, a network of L hidden layers and trusted values.
 
     As a `DeepCase`, but the first layer's weights are (n₁, 2).
