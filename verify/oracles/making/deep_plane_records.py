@@ -105,8 +105,8 @@ class _Sums:
         moments = found.kink_moments
         slopes = [by.array(self._slope(r, unit)) for r, _, unit, _ in moments]
         longer = [
-            (*place, moment * mpmath.sqrt(z[0] ** 2 + z[1] ** 2))
-            for (*place, moment), z in zip(moments, slopes, strict=True)
+            (r, k, unit, moment * mpmath.sqrt(z[0] ** 2 + z[1] ** 2))
+            for (r, k, unit, moment), z in zip(moments, slopes, strict=True)
         ]
         out = {
             "dirac_of_first_layer": back.dirac([m for m in moments if m[2][0] == 0]),
