@@ -26,7 +26,7 @@ HOOKS = [hook for s in SNIPPETS for repo in s.get("repos", []) for hook in repo[
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A user's: a model without kinks, a test of its oracles."""
-    smooth = (ROOT / "examples" / "tanh.py").read_text(encoding="utf-8").replace("def loss(", "def energy(")
+    smooth = (ROOT / "examples" / "tanh.py").read_text(encoding="utf-8")
     (tmp_path / "model.py").write_text(smooth, encoding="utf-8")
     (tmp_path / "test_oracles.py").write_text(
         "import pytest\n\n@pytest.mark.kinkproof('quadrature')\ndef test_it(oracle_case):\n"
