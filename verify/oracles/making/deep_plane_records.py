@@ -103,17 +103,17 @@ class _Sums:
         by = self._rule(points)
         found, back = evaluated(self.integrand, self.regions, self.affine, by), self._backward()
         moments = found.kink_moments
-        slopes = [by.array(self._slope(r, unit)) for r, unit, _ in moments]
+        slopes = [by.array(self._slope(r, unit)) for r, _, unit, _ in moments]
         longer = [
-            (r, unit, moment * mpmath.sqrt(z[0] ** 2 + z[1] ** 2))
-            for (r, unit, moment), z in zip(moments, slopes, strict=True)
+            (r, k, unit, moment * mpmath.sqrt(z[0] ** 2 + z[1] ** 2))
+            for (r, k, unit, moment), z in zip(moments, slopes, strict=True)
         ]
         out = {
-            "dirac_of_first_layer": back.dirac([m for m in moments if m[1][0] == 0]),
+            "dirac_of_first_layer": back.dirac([m for m in moments if m[2][0] == 0]),
             "dirac_without_norm": back.dirac(longer),
         }
         if self.own is not None:
-            jumps = [(r, u, self._own_moment(self.own, r, u, k, by)) for r, u, k in _active_edges(self.regions)]
+            jumps = [(r, k, u, self._own_moment(self.own, r, u, k, by)) for r, u, k in _active_edges(self.regions)]
             out["own_jump"] = back.dirac(jumps)
         return out
 

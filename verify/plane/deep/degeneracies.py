@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import Degeneracy, NondifferentiableError
+from ...errors import Degeneracy
 from ...statement.deep_network import DeepNetwork
 from ...statement.plane import PlaneProblem
 from .regions import Region, Unit
@@ -26,16 +26,6 @@ def heard_units(network: DeepNetwork, regions: list[Region]) -> list[list[Array]
             ears.insert(0, exact.hidden_weights[k].T @ (mask * ears[0]))
         out.append(ears)
     return out
-
-
-def refuse_degenerate(problem: PlaneProblem, regions: list[Region], heard: list[list[Array]]) -> None:
-    """Raise `NondifferentiableError` where kink lines coincide, one lies on a free edge, or z is 0 on a region."""
-    found = degeneracies(problem, regions, heard)
-    if found:
-        listed = "; ".join(map(str, found[:3]))
-        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        message = f"the energy has no derivative here ({listed}{more}); move what is named apart"
-        raise NondifferentiableError(message, found)
 
 
 def degeneracies(problem: PlaneProblem, regions: list[Region], heard: list[list[Array]]) -> tuple[Degeneracy, ...]:

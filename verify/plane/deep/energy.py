@@ -18,7 +18,7 @@ from ...statement.expressions import NUMPY_MODULES, parse
 from ...statement.plane import PlaneProblem, X, Y
 from ..energy import GUARD_DIGITS
 from ..rule import Rule, rule
-from .regions import Affine, Region, plane_regions
+from .regions import Affine, Region, Unit, plane_regions
 
 Array = NDArray[Any]
 
@@ -85,6 +85,10 @@ def plane_integrand(problem: PlaneProblem, density: Any = None) -> PlaneIntegran
     return PlaneIntegrand(problem, found)
 
 
+# See `Evaluated`.
+Moment = tuple[int, int, Unit, Array]
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluated:
     """Sums over regions by one rule, in its numbers.
@@ -92,12 +96,12 @@ class Evaluated:
     Attributes:
         energies: of each region, with its named edges, (R,).
         forces: derivatives of these by (a₁, a₂, g), (R, 3).
-        kink_moments: (region, unit, ±∫ L (x, y, 1) ds/|∇z|) of each edge on which a unit's pre-activation vanishes.
+        kink_moments: (region, its edge, unit, ±∫ L (x, y, 1) ds/|∇z|) where a pre-activation vanishes on an edge.
     """
 
     energies: Array
     forces: Array
-    kink_moments: list[tuple[int, tuple[int, int], Array]]
+    kink_moments: list[Moment]
 
 
 def refined_sums(
@@ -162,7 +166,7 @@ def evaluated(integrand: PlaneIntegrand, regions: list[Region], affine: list[Aff
             for unit in units if outer < 0 else ():
                 slope = region.preactivations[unit[0]][unit[1]]
                 side = 1 if region.active[unit[0]][unit[1]] else -1
-                moments.append((r, unit, side * line_moment(functions, ends, by.array(slope), q[r : r + 1], by)))
+                moments.append((r, k, unit, side * line_moment(functions, ends, by.array(slope), q[r : r + 1], by)))
     return Evaluated(sums[0], sums[1:].T, moments)
 
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import Degeneracy, NondifferentiableError
 from ...statement.deep_network import DeepNetwork
 from ...statement.plane import PlaneProblem
 from ...statement.tensors import Tensors
 from ...values import Value
 from ..energy import GUARD_DIGITS
 from ..rule import rule
-from .degeneracies import clearance, heard_units, refuse_degenerate
-from .energy import Evaluated, affine_outputs, plane_integrand, refined_sums
-from .regions import Region, Unit, plane_regions
+from .degeneracies import clearance, degeneracies, heard_units
+from .energy import Evaluated, Moment, affine_outputs, plane_integrand, refined_sums
+from .regions import Region, plane_regions
 
 Array = NDArray[Any]
+
+# So far beside a place without derivative the one-sided ones are taken: Fractions round nothing.
+_BESIDE = Fraction(1, 2**400)
+# Parameters that move what coincides, times regions: half a minute.
+_MOST_MOTIONS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +61,7 @@ def deep_plane_gradient(
     """`exact_gradient` of a network of two inputs and any depth; see there."""
     regions = plane_regions(network, problem.domain)
     heard = heard_units(network, regions)
-    refuse_degenerate(problem, regions, heard)
+    refuse_degenerate(problem, network, regions, heard, density)
     distance = clearance(problem, regions, heard)
     if digits is None:
         return _assembled(problem, network, regions, heard, "float", density, distance)
@@ -113,11 +120,16 @@ class Backward:
             out += _pulled_back(self.tensors, *state, force, {})
         return out
 
-    def dirac(self, moments: list[tuple[int, Unit, Array]]) -> Array:
-        """(P,) of derivatives by pre-activations, (3,) each, of units on regions; of those that are heard."""
-        out, injected = 0 * self.tensors.ravel(), dict[int, dict[int, Array]]()
-        for r, (layer, neuron), moment in moments:
-            if self.heard[r][layer][neuron]:
+    def dirac(self, moments: list[Moment]) -> Array:
+        """(P,) of derivatives by pre-activations, (3,) each, of units on regions; of those that are heard.
+
+        Of several units on one edge the first counts: where they move together that is right, and elsewhere there is no
+        derivative.
+        """
+        out, injected, taken = 0 * self.tensors.ravel(), dict[int, dict[int, Array]](), set[tuple[int, int]]()
+        for r, edge, (layer, neuron), moment in moments:
+            if self.heard[r][layer][neuron] and (r, edge) not in taken:
+                taken.add((r, edge))
                 z = injected.setdefault(r, {}).setdefault(layer, 0 * self.states[r][0][layer + 1])
                 z[neuron] += moment
         for r, of_region in injected.items():
@@ -146,3 +158,62 @@ def _pulled_back(
         out = [(by_z @ inputs[k].T).ravel(), by_z[:, 2], *out]
         by_input = tensors.hidden_weights[k].T @ by_z
     return np.concatenate(out if tensors.output_bias is None else [*out, force[2:]])
+
+
+def refuse_degenerate(
+    problem: PlaneProblem, network: DeepNetwork, regions: list[Region], heard: list[list[Array]], density: Any = None
+) -> None:
+    """Raise `NondifferentiableError` where kink lines coincide, one lies on a free edge, or z is 0 on a region."""
+    found = degeneracies(problem, regions, heard)
+    if not found:
+        return
+    listed = "; ".join(map(str, found[:3])) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+    message = f"the energy has no derivative here ({listed})"
+    moved = _moving(network, found)
+    if len(moved) * len(regions) > _MOST_MOTIONS:
+        raise NondifferentiableError(f"{message}; move what is named apart", found)
+    left, right = _one_sided(problem, network, regions, heard, moved, density)
+    raise NondifferentiableError(
+        f"{message}; the one-sided ones are .left and .right of this error", found, left, right
+    )
+
+
+def _moving(network: DeepNetwork, found: tuple[Degeneracy, ...]) -> list[int]:
+    """Places in `ravel` of the parameters that move what coincides: those of its neurons and of all earlier layers."""
+    units = {unit for d in found for unit in zip(d.layers, d.neurons, strict=True)}
+    last, out, start = max(k for k, _ in units), [], 0
+    for name, tensor in network.floats.named().items():
+        layer = int(name.rsplit(".", 1)[1]) if "." in name else last + 1
+        for k in range(tensor.size):
+            row = k // (tensor.size // len(tensor)) if tensor.ndim else 0
+            if (layer, row) in units or any(layer < m for m, _ in units):
+                out.append(start + k)
+        start += tensor.size
+    return out
+
+
+def _one_sided(
+    problem: PlaneProblem,
+    network: DeepNetwork,
+    regions: list[Region],
+    heard: list[list[Array]],
+    moved: list[int],
+    density: Any,
+) -> tuple[Tensors, Tensors]:
+    """Derivative of the energy in each parameter from below and from above, float64.
+
+    Along a ray the energy is smooth, so each is a component of the gradient beside, at a distance far below rounding:
+    regions are cut in Fractions, and what they have as one has its own affine functions there.
+    """
+    plain = _assembled(problem, network, regions, heard, "float", density, 0.0).total.ravel()
+    sides, theta = [plain.copy(), plain.copy()], network.rational.ravel()
+    for k in moved:
+        for side, step in zip(sides, (-_BESIDE, _BESIDE), strict=True):
+            there = theta.copy()
+            there[k] += step
+            beside = DeepNetwork.from_vector(there, network.widths, network.output_bias is not None, inputs=2)
+            parts = plane_regions(beside, problem.domain)
+            found = _assembled(problem, beside, parts, heard_units(beside, parts), "float", density, 0.0)
+            side[k] = found.total.ravel()[k]
+    left, right = (Tensors.from_vector(v, network.widths, network.output_bias is not None, inputs=2) for v in sides)
+    return left, right
