@@ -146,11 +146,11 @@ def landscape(
     paths, kept = _places("landscape", output, html, cache)
     if resolution is not None:
         refuse_idle(context, ["quick"], "beside --resolution, which it would choose; one of the two would be right")
-    from ..data.landscape import landscape_study
+    from ..data.landscape import RESOLUTION, landscape_study
     from ..pages.landscape_pages import landscape_report
     from .terminal import steps
 
-    chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else 101
+    chosen = resolution if resolution is not None else _QUICK_RESOLUTION if quick else RESOLUTION
     with _going_on(kept), steps(_LANDSCAPE_STEPS) as progress:
         study = landscape_study(
             problem, width, seed, points=points, rule=rule, radius=radius, resolution=chosen, cache=kept,
@@ -158,6 +158,8 @@ def landscape(
         )  # fmt: skip
         progress("writing the report")
         _write(kept, {"report": "landscape", **study.settings}, partial(landscape_report, study), paths)
+    if study.first_look:
+        typer.echo(f"{study.first_look}.")
     typer.echo(f"Written: {', '.join(map(str, paths))}")
 
 

@@ -35,6 +35,8 @@ SCANS: tuple[tuple[Activation, EnergyKind], ...] = (
 )
 # Half the side of the planes, in units of the parameters. The paper's is not legible.
 RADIUS = 0.1
+# Points along a side of a plane, by default.
+RESOLUTION = 101
 # Roundings of the energy that the median plane has to range over: the second differences of a parabola are some eighty
 # of them then, at 101 points along a side.
 _LEAST_RANGE = 1e5
@@ -72,6 +74,13 @@ class LandscapeStudy(Value):
     path_gaps: NDArray[np.float64]
 
     @property
+    def first_look(self) -> str:
+        """Why this is no more than a first look; "" if it is more: noise is told by neighbours, which must be near."""
+        found = self.settings["resolution"]
+        whole = f"{RESOLUTION} × {RESOLUTION}"
+        return "" if found >= RESOLUTION else f"First look: {found} × {found} of {whole} networks a plane"
+
+    @property
     def grid_share(self) -> float:
         """How much of ReLU's noise (roughness without curvature) goes with the fixed grid; median over the planes."""
         grid, exact = (self.scans["relu", energy].noise for energy in ("quadrature", "exact"))
@@ -93,7 +102,7 @@ def landscape_study(
     points: int = 200,
     rule: str = "midpoint",
     radius: float = RADIUS,
-    resolution: int = 101,
+    resolution: int = RESOLUTION,
     cache: Cache | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> LandscapeStudy:

@@ -53,7 +53,7 @@ def landscape_report(study: LandscapeStudy, path: str | Path) -> Path:
         f"problem {study.problem.name}, {given['width']} neurons, {given['points']} nodes ({given['rule']}), planes of "
         f"half side {given['radius']:g}, {given['resolution']} × {given['resolution']} networks each"
     )
-    write_report(path, Report(title, subject, pages, about))
+    write_report(path, Report(title, subject, pages, about, study.first_look))
     return path
 
 

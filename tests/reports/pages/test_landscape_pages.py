@@ -48,6 +48,8 @@ def test_the_report_is_whole_and_says_what_it_found(study: LandscapeStudy, folde
     assert f"{hessian_error(study.spectra['relu'], 'autodiff'):.0%} off" in texts[11]
     assert f"{study.roughness['relu', 'quadrature']:.1e}" in texts[1]
     assert "4*pi**2*sin(2*pi*x)" in texts[-1]
+    assert all("First look: 13 × 13 of 101 × 101 networks a plane" in text for text in texts)
+    assert replace(study, settings={**study.settings, "resolution": 101}).first_look == ""
 
 
 @pytest.mark.long
