@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .statement.plane import PlaneProblem as PlaneProblem
     from .statement.plane_network import PlaneNetwork as PlaneNetwork
     from .statement.problem import RitzProblem as RitzProblem
+    from .systems.beam_refinement import audit_beam as audit_beam
     from .tables import tabulated as tabulated
 
 _HOME = {
@@ -52,6 +53,7 @@ _HOME = {
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
     "audit": "auditing",
+    "audit_beam": "systems.beam_refinement",
     "beams": "bending.statement",
     "box_problems": "statement.box",
     "derive": "line.derivation",
