@@ -10,6 +10,7 @@ from .first_use import first_use
 
 if TYPE_CHECKING:
     from .auditing import audit as audit
+    from .beam_audit import audit_beam as audit_beam
     from .bending.derivation import derive_beam as derive_beam
     from .bending.statement import BeamProblem as BeamProblem
     from .bending.statement import PowerNetwork as PowerNetwork
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .statement.plane import PlaneProblem as PlaneProblem
     from .statement.plane_network import PlaneNetwork as PlaneNetwork
     from .statement.problem import RitzProblem as RitzProblem
-    from .systems.beam_refinement import audit_beam as audit_beam
     from .tables import tabulated as tabulated
 
 _HOME = {
@@ -53,7 +53,7 @@ _HOME = {
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
     "audit": "auditing",
-    "audit_beam": "systems.beam_refinement",
+    "audit_beam": "beam_audit",
     "beams": "bending.statement",
     "box_problems": "statement.box",
     "derive": "line.derivation",

@@ -18,10 +18,10 @@ from kinkproof.verify import (
     exact_gradient,
     quadrature_gradient,
 )
+from kinkproof.verify.beam_audit import beam_methods
 from kinkproof.verify.bending.gradient import own_jump
 from kinkproof.verify.bending.quadrature import values_between_kinks
 from kinkproof.verify.discrete.quadrature import grid
-from kinkproof.verify.systems.beam_refinement import beam_methods
 
 NEURONS = ShallowNetwork([1, -2, 3], ["-1/4", "9/8", "-5/2"], [1, "1/3", -2])
 SQUARED, CUBED = PowerNetwork(2, NEURONS), PowerNetwork(3, NEURONS)

@@ -8,19 +8,19 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from ..bending.gradient import beam_gradient
-from ..bending.quadrature import beam_sum
-from ..bending.statement import BeamProblem, PowerNetwork
-from ..choices import Delta, Rule
-from ..discrete.quadrature import Grid
-from ..errors import InputError
-from ..line.gradient import Gradient
-from ..statement.blocks import BLOCKS
-from ..statement.network import ShallowNetwork
-from .examination import blank_row, examined
-from .method import Array, Method
-from .row import OWN, Row
-from .study import ROUNDING, family
+from .bending.gradient import beam_gradient
+from .bending.quadrature import beam_sum
+from .bending.statement import BeamProblem, PowerNetwork
+from .choices import Delta, Rule
+from .discrete.quadrature import Grid
+from .errors import InputError
+from .line.gradient import Gradient
+from .statement.blocks import BLOCKS
+from .statement.network import ShallowNetwork
+from .systems.examination import blank_row, examined
+from .systems.method import Array, Method
+from .systems.row import OWN, Row
+from .systems.study import ROUNDING, family
 
 
 def audit_beam(
@@ -71,7 +71,7 @@ def beam_methods(problem: BeamProblem, power: int) -> tuple[Method, ...]:
     if find_spec("torch") is None:
         found.append(Method(name, None, unavailable="torch is not installed", system="torch"))
     else:
-        from .pytorch import bending
+        from .systems.pytorch import bending
 
         found.append(Method(name, bending(problem, power), precisions=("float64",), system="torch"))
     return tuple(found)
