@@ -40,16 +40,21 @@ def as_vector(gradient: Any, width: int) -> Array:
         ValueError: anything else, or another number of components.
     """
     wanted = f"({3 * width},), or three blocks of ({width},), would be right"
-    if isinstance(gradient, Mapping) or all(hasattr(gradient, n) for n in BLOCKS):
-        named = gradient if isinstance(gradient, Mapping) else {n: getattr(gradient, n) for n in BLOCKS}
-        absent = [n for n in BLOCKS if n not in named]
-        if absent:
-            raise ValueError(f"gradient: block {absent[0]} is missing; a mapping with {', '.join(BLOCKS)} is right")
-        gradient = [named[n] for n in BLOCKS]
-    array = as_array(gradient, "gradient", wanted)
+    array = as_array(in_order(gradient), "gradient", wanted)
     if array.shape not in ((3 * width,), (3, width)):
         raise ValueError(f"gradient: shape {array.shape} does not fit; {wanted}")
     return array.ravel()
+
+
+def in_order(gradient: Any) -> Any:
+    """A mapping of block names, or an object that has the blocks, as a list in their order; all else as it is."""
+    if not isinstance(gradient, Mapping) and not all(hasattr(gradient, n) for n in BLOCKS):
+        return gradient
+    named = gradient if isinstance(gradient, Mapping) else {n: getattr(gradient, n) for n in BLOCKS}
+    absent = [n for n in BLOCKS if n not in named]
+    if absent:
+        raise ValueError(f"gradient: block {absent[0]} is missing; a mapping with {', '.join(BLOCKS)} is right")
+    return [named[n] for n in BLOCKS]
 
 
 def as_array(value: Any, what: str, wanted: str) -> Array:
@@ -129,7 +134,9 @@ def component(width: int) -> Callable[[int], str]:
     return lambda k: f"{BLOCKS[k // width]}[{k % width}]"
 
 
-def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own_jump: Array, tolerance: Array) -> str:
+def diagnose_gradient(
+    found: Array, total: Array, bulk: Array, dirac: Array, own_jump: Array, tolerance: Array, jumps: str = "û′"
+) -> str:
     """The known fault that a wrong gradient shows, as a sentence, or "".
 
     Args:
@@ -139,6 +146,7 @@ def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own
         dirac: the Dirac part.
         own_jump: what taking û′ on one side of each kink adds to or takes from the exact gradient, (3N,).
         tolerance: absolute, (3N,).
+        jumps: what is taken on one side: of a beam û″.
     """
     kinks_move = bool(np.any(np.abs(dirac) > tolerance))
     models: list[tuple[str, Array]] = []
@@ -146,7 +154,8 @@ def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own
         models.append(("equals the bulk: Dirac terms missing, as in automatic differentiation on a fixed grid", bulk))
         models.append(
             (
-                "equals the nearest-node rule (Eq. 10): û′ at the kink is taken on one side, not as the mean of both",
+                f"equals the nearest-node rule (Eq. 10): {jumps} at the kink is taken on one side, not as the mean of "
+                "both",
                 total + _nearest_sides(found - total, own_jump) * own_jump,
             )
         )

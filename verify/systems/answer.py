@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..bending.statement import BeamProblem
 from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..errors import InputError
@@ -15,7 +16,11 @@ from .method import Array, Method
 
 
 def answer(
-    method: Method, problem: RitzProblem | PlaneProblem, parameters: Array, grid: Grid | PlanePoints, precision: str
+    method: Method,
+    problem: RitzProblem | PlaneProblem | BeamProblem,
+    parameters: Array,
+    grid: Grid | PlanePoints,
+    precision: str,
 ) -> Array:
     """The gradient (3N,), in the plane (4N,), that a method gives on one grid, as float64.
 

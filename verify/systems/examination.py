@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..bending.statement import BeamProblem, PowerNetwork
 from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..errors import InputError
@@ -35,8 +36,8 @@ def blank_row(method: Method, precision: str) -> Row:
 def examined(
     blank: Row,
     method: Method,
-    problem: RitzProblem | PlaneProblem,
-    network: ShallowNetwork | PlaneNetwork,
+    problem: RitzProblem | PlaneProblem | BeamProblem,
+    network: ShallowNetwork | PlaneNetwork | PowerNetwork,
     exact: Gradient | PlaneGradient,
     grids: Sequence[Sequence[Grid | PlanePoints]],
     sizes: list[int],
@@ -90,7 +91,7 @@ def examined(
 
 def _gradients(
     method: Method,
-    problem: RitzProblem | PlaneProblem,
+    problem: RitzProblem | PlaneProblem | BeamProblem,
     vector: Array,
     grids: Sequence[Sequence[Grid | PlanePoints]],
     precision: str,
