@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from ..errors import InputError
 from ..line.gradient import Gradient
 from ..plane.gradient import PlaneGradient
 from ..statement.blocks import BLOCKS
-from ..statement.network import ShallowNetwork
 from ..statement.plane import PlaneProblem
-from ..statement.plane_network import PlaneNetwork
 from ..statement.problem import RitzProblem
 from .answer import answer
 from .discovery import describe
@@ -32,47 +30,43 @@ def blank_row(method: Method, precision: str) -> Row:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a method gave on all grids, or why it gave nothing.
+
+    Attributes:
+        found: for each size the gradients (K,) on its family of grids; None where there are none.
+        unavailable: why it cannot be run here, else "".
+        failed: what went wrong, else "".
+    """
+
+    found: list[list[Array]] | None
+    unavailable: str = ""
+    failed: str = ""
+
+
 def examined(
     blank: Row,
-    method: Method,
-    problem: RitzProblem | PlaneProblem,
-    network: ShallowNetwork | PlaneNetwork,
+    given: Answers,
     exact: Gradient | PlaneGradient,
-    grids: Sequence[Sequence[Grid | PlanePoints]],
     sizes: list[int],
     bound: Bound = ON_A_LINE,
     *,
     by_the_whole: bool = False,
 ) -> Row:
-    """A row with the studies of what a method gives.
+    """A row with the studies of what a method gave.
 
     Args:
         blank: the row before.
-        method: to be run.
-        problem: whose energy is differentiated.
-        network: at whose parameters.
-        exact: the gradient there.
-        grids: a family of neighbouring ones for each size.
-        sizes: their numbers of points.
+        given: what the method answered.
+        exact: the gradient to which they should tend.
+        sizes: the numbers of points of the grids.
         bound: see `study`.
         by_the_whole: errors of blocks are measured by the whole gradient, since a block's own may be nil.
-
-    Raises:
-        InputError: see `judge`.
     """
-    if method.gradient is None:
-        return blank
-    try:
-        found = _gradients(method, problem, network.ravel(), grids, blank.precision)
-    except Unavailable as why:
-        return replace(blank, unavailable=str(why))
-    except Exception as error:
-        if method.system == OWN:
-            raise
-        if isinstance(error, InputError):
-            return replace(blank, failed=str(error))
-        # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
-        return replace(blank, failed=describe(error))
+    found = given.found
+    if found is None:
+        return replace(blank, unavailable=given.unavailable, failed=given.failed)
     target, start = exact.total.ravel(), 0
     whole = float(np.linalg.norm(target)) if by_the_whole else None
     blocks = {}
@@ -88,19 +82,37 @@ def examined(
     return replace(blank, total=total, blocks=blocks, attribution=attribution)
 
 
-def _gradients(
+def answers(
     method: Method,
+    precision: str,
     problem: RitzProblem | PlaneProblem,
     vector: Array,
     grids: Sequence[Sequence[Grid | PlanePoints]],
-    precision: str,
-) -> list[list[Array]]:
-    """Those on each family of grids; a conforming rule makes its own nodes, and one grid of each family says it all.
+) -> Answers:
+    """Ask a method on families of grids.
+
+    Args:
+        method: to be run.
+        precision: in which it computes.
+        problem: whose energy is differentiated.
+        vector: the parameters (K,) at which.
+        grids: a family of neighbouring ones for each size; a conforming rule makes its own nodes, and one grid of each
+            family says it all.
 
     Raises:
-        InputError: see `answer`.
+        InputError: our own quadrature refuses the request.
     """
-    return [
-        [answer(method, problem, vector, g, precision) for g in (of_n[:1] if method.conforming else of_n)]
-        for of_n in grids
-    ]
+    if method.gradient is None:
+        return Answers(None, method.unavailable, method.failed)
+    try:
+        return Answers([
+            [answer(method, problem, vector, g, precision) for g in (of_n[:1] if method.conforming else of_n)]
+            for of_n in grids
+        ])  # fmt: skip
+    except Unavailable as why:
+        return Answers(None, unavailable=str(why))
+    except Exception as error:
+        if method.system == OWN:
+            raise
+        # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
+        return Answers(None, failed=str(error) if isinstance(error, InputError) else describe(error))
