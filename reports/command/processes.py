@@ -13,6 +13,7 @@ from typing import Any
 # Of a scheduler that does not answer.
 _WAIT = "10s"
 _LOST = "one of the {} was killed or could not start; {}"
+_TRACKER = "ignore::UserWarning:multiprocessing.resource_tracker"
 # Of commands that keep what is finished.
 GOES_ON = "what was finished is kept, and the same command goes on from there, with fewer at once if memory was short"
 
@@ -54,6 +55,9 @@ def executor_of(processes: int, scheduler: str | None = None, lost: str = GOES_O
             except distributed.KilledWorker:
                 raise InputError(f"scheduler: {_LOST.format('workers', lost)}") from None
     elif processes > 1:
+        # Processes that are ended by ^C leave a semaphore each to their tracker, which cleans up and need not say so.
+        kept = os.environ.get("PYTHONWARNINGS")
+        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [kept, _TRACKER]))
         # Spawned: a forked process inherits locks of torch's threads.
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _deaf) as pool:
             try:
@@ -65,6 +69,8 @@ def executor_of(processes: int, scheduler: str | None = None, lost: str = GOES_O
                 for worker in multiprocessing.active_children():
                     worker.terminate()
                 raise
+            finally:
+                os.environ["PYTHONWARNINGS"] = kept or ""
     else:
         yield None
 

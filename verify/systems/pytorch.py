@@ -190,7 +190,7 @@ def _compiled_integral() -> Callable[..., Tensor]:
     # kernels on: neither has a part in how torch.compile differentiates. Older releases lack these switches.
     wanted = {"cpp.vec_isa_ok": False, "cpp_cache_precompile_headers": False}
     known = set(torch._inductor.list_options())
-    options = {name: value for name, value in wanted.items() if name in known}
+    options: dict[str, Any] = {name: value for name, value in wanted.items() if name in known}
     return torch.compile(partial(integral, relu=torch.relu), dynamic=True, options=options)
 
 
