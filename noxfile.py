@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "lint", "typecheck", "verify"]
+nox.options.sessions = ["tests", "tests_slow", "lint", "typecheck", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
@@ -93,8 +93,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def tests_slow(session: nox.Session) -> None:
+    """The tests that take seconds each: whole reports, whole audits, what compiles; some minutes."""
+    install(session, *TESTING)
+    session.run("pytest", "-m", "slow and not long", *PARALLEL, *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def tests_portable(session: nox.Session) -> None:
-    """The ordinary tests as other processors would round, by environment only; `-- plain tests/solver` is a part."""
+    """All tests but the long ones as other processors would round; `-- plain tests/solver` is a part."""
     install(session, *TESTING)
     chosen = [a for a in session.posargs if a in PROCESSORS] or list(PROCESSORS)
     rest = [a for a in session.posargs if a not in PROCESSORS]
@@ -105,7 +112,8 @@ def tests_portable(session: nox.Session) -> None:
             found = session.run("python", "-c", DISPATCHED, silent=True)
             environment = environment | {"NPY_DISABLE_CPU_FEATURES": str(found).strip()}
         session.log(f"{name}: {environment}, {threads} threads")
-        session.run("pytest", *PARALLEL, *rest, env=environment | {"OMP_NUM_THREADS": threads})
+        env = environment | {"OMP_NUM_THREADS": threads}
+        session.run("pytest", "-m", "not long", *PARALLEL, *rest, env=env)
 
 
 @nox.session

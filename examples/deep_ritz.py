@@ -1,4 +1,4 @@
-"""Deep Ritz as people write it: u′ by autograd, the mean over a grid. `kinkproof audit deep_ritz.py:loss`"""
+"""Deep Ritz as people write it: u′ by autograd, the mean over a grid. `kinkproof audit deep_ritz.py:energy`"""
 
 import math
 
@@ -22,7 +22,7 @@ model = Ritz(20)
 domain = (0.0, 1.0)
 
 
-def loss(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+def energy(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
     """−u″ = 4π² sin 2πx."""
     return du**2 / 2 - 4 * math.pi**2 * torch.sin(2 * math.pi * x) * u
 
@@ -31,4 +31,4 @@ def training_loss(model: nn.Module, n: int) -> Tensor:
     x = torch.linspace(0, 1, n).reshape(-1, 1).requires_grad_()
     u = model(x)
     du = torch.autograd.grad(u.sum(), x, create_graph=True)[0]
-    return loss(x, u, du).mean()
+    return energy(x, u, du).mean()

@@ -1,4 +1,4 @@
-"""A hyperelastic bar, pulled at the end: not quadratic in u′. `kinkproof audit hyperelastic_bar.py:loss`"""
+"""A hyperelastic bar, pulled at the end: not quadratic in u′. `kinkproof audit hyperelastic_bar.py:energy`"""
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ model = Bar().double()
 domain = (0.0, 2.0)
 
 
-def loss(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+def energy(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
     """Neo-Hookean: ½ E (λ² − 1 − 2 ln λ) − g u with the stretch λ = 1 + u′."""
     stretch = 1 + du
     return STIFFNESS / 2 * (stretch**2 - 1 - 2 * torch.log(stretch)) - WEIGHT * u

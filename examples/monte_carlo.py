@@ -1,4 +1,4 @@
-"""The same energy on points drawn anew at each step. `kinkproof audit monte_carlo.py:loss`"""
+"""The same energy on points drawn anew at each step. `kinkproof audit monte_carlo.py:energy`"""
 
 import math
 
@@ -10,7 +10,7 @@ model = nn.Sequential(nn.Linear(1, 12), nn.ReLU(), nn.Linear(12, 1))
 domain = (-1.0, 1.0)
 
 
-def loss(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+def energy(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
     """−u″ + u = cos πx, natural ends."""
     return du**2 / 2 + u**2 / 2 - torch.cos(math.pi * x) * u
 

@@ -1,4 +1,4 @@
-"""A tanh network, which has no kinks: passes. `kinkproof audit tanh.py:loss`"""
+"""A tanh network, which has no kinks: passes. `kinkproof audit tanh.py:energy`"""
 
 import math
 
@@ -22,5 +22,5 @@ class Ritz(nn.Module):
 model = Ritz()
 
 
-def loss(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
+def energy(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
     return du**2 / 2 - 4 * math.pi**2 * torch.sin(2 * math.pi * x) * u

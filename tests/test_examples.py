@@ -40,6 +40,7 @@ def test_an_example_says_in_its_first_line_how_it_is_run() -> None:
         assert re.search(rf"`(DDE_BACKEND=pytorch )?(python|kinkproof audit) {path.name}", first), path.name
 
 
+@pytest.mark.slow
 def test_what_autodiff_misses_is_written_as_csv(tmp_path: Path) -> None:
     said = run("missing_share.py", 40, tmp_path)
     with (tmp_path / "missing_share.csv").open(encoding="utf-8") as file:
@@ -51,6 +52,7 @@ def test_what_autodiff_misses_is_written_as_csv(tmp_path: Path) -> None:
     assert f"autodiff misses {float(rows[-1]['missing']):.3g} times the gradient" in said
 
 
+@pytest.mark.slow
 @needs("tensorboard")
 def test_what_autodiff_misses_is_written_for_tensorboard(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

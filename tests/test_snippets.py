@@ -26,7 +26,7 @@ HOOKS = [hook for s in SNIPPETS for repo in s.get("repos", []) for hook in repo[
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A user's: a model without kinks, a test of its oracles."""
-    smooth = (ROOT / "examples" / "tanh.py").read_text(encoding="utf-8").replace("def loss(", "def energy(")
+    smooth = (ROOT / "examples" / "tanh.py").read_text(encoding="utf-8")
     (tmp_path / "model.py").write_text(smooth, encoding="utf-8")
     (tmp_path / "test_oracles.py").write_text(
         "import pytest\n\n@pytest.mark.kinkproof('quadrature')\ndef test_it(oracle_case):\n"
@@ -63,6 +63,7 @@ def test_workflows_have_the_shape_that_github_asks_for() -> None:
             assert all("@" in step["uses"] for step in job["steps"] if "uses" in step)
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_workflows_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = [step["run"] for w in WORKFLOWS for job in w["jobs"].values() for step in job["steps"] if "run" in step]
     ours = [command for command in commands if not command.startswith("pip install")]

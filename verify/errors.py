@@ -54,7 +54,8 @@ class NondifferentiableError(ArithmeticError):
 
     Attributes:
         degeneracies: what coincides, with neurons and position (an empty tuple never occurs).
-        left: derivative of the energy in each parameter from below, as `Blocks`; `None` where a Hessian was asked for.
+        left: derivative of the energy in each parameter from below, as `Blocks`, of two inputs and several layers as
+            `Tensors`; `None` where a Hessian was asked for, and where there are too many to be had in half a minute.
         right: the same from above.
     """
 

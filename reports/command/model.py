@@ -98,7 +98,9 @@ def audit_file(
     if as_json:
         typer.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        typer.echo(str(result))
+        from .model_tables import audit_lines
+
+        audit_lines(result)
         for written in (pdf, junit):
             if written is not None:
                 typer.echo(f"written: {written}")

@@ -186,7 +186,11 @@ def answers_table(study: BeyondStudy) -> None:
     for answer in study.answers:
         held = [c.holds for c in answer.checks if c.papers]
         rows.append([escape(answer.question.claim), f"{sum(held)} of {len(held)}", answer.verdict or "–"])
-    show_table(terminal(), [Column(head, "left") for head in ("claim", "checks\nthat hold", "verdict")], rows)
+    columns = [
+        Column("claim", "left", prose=True),
+        *(Column(head, "left") for head in ("checks\nthat hold", "verdict")),
+    ]
+    show_table(terminal(), columns, rows)
 
 
 def _first_look(epochs: int) -> str:

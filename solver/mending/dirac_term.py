@@ -15,6 +15,7 @@ from ...verify.models.seeing.eager import eagerly
 from ...verify.models.seeing.stacked import Parameters
 from ...verify.models.seeing.trace import ModelChangedError
 from ...verify.models.space.domains import as_domain
+from ...verify.models.space.faces import flat_part
 from .crossings import crossings_of
 from .fields import Fields, forget
 from .lines import Lines
@@ -46,7 +47,8 @@ def dirac_term(
             of x (n,) and du (n,) or (n, m); see `integrate` for `parameters`. With an argument called `ddu` it is
             handed second derivatives too, for models without jumps of the first.
         model: a module or any function of x (n, d).
-        domain: (a, b), ((a, b), (c, d), …), `Polygon`, `Region`, or an object with `inside(x)` and `bbox`.
+        domain: (a, b), ((a, b), (c, d), …), `Polygon`, `Region`, or an object with `inside(x)` and `bbox`; for an
+            integral over a face or an edge that part, ((a, b), c) with a number where x does not vary, or a `Segment`.
         lines: how many in all, at least one along each axis; by default 4 to 32 along each,
             fewer for models of more units.
         crossings: of the places where lines cross kinks take no more than so many, at random, with a weight that keeps
@@ -135,11 +137,12 @@ def _drawn(
 ) -> DiracSample:
     if crossings is not None and (isinstance(crossings, bool) or not isinstance(crossings, int) or crossings < 1):
         raise InputError(f"crossings: {crossings!r} is no number of places; a whole number from 1 on would be right")
-    where = as_domain(domain)
+    face = flat_part(domain)
+    where = as_domain(domain) if face is None else face.domain
     if parameters is not None and (batch := stacked(model, parameters)):
         rows = [
             _drawn(
-                energy, model, where, lines, crossings, generator,
+                energy, model, domain, lines, crossings, generator,
                 {n: t[k] if n in batch else t for n, t in parameters.items()},
             ) for k in range(len(next(parameters[n] for n in batch)))
         ]  # fmt: skip
@@ -147,12 +150,16 @@ def _drawn(
         reason = "" if jumps else rows[0].reason
         return DiracSample(torch.stack([r.term for r in rows]), sum(r.lines for r in rows), met, jumps, reason)
 
+    box = where.box if face is None else face.box
+
     def sample() -> DiracSample:
-        fields, density = prepared(energy, model, where, parameters)
+        fields, density = prepared(energy, model, box, parameters)
         drawn = lines_of(fields, where, lines, generator)
+        if face is not None:
+            drawn = drawn.within(face)
         found = crossings_of(fields, drawn, room=not rectified(fields, density))
         kept, share = some_of(found, crossings, generator)
-        weights, term = sampled(fields, density, kept, where, share)
+        weights, term = sampled(fields, density, kept, box, share, None if face is None else face.tangents)
         unproven = int(weights.isnan().sum())
         if fields.layers is not None and 2 * unproven > len(kept):
             raise ModelChangedError(

@@ -18,7 +18,9 @@ _ROUNDINGS = 2**12
 
 
 @torch.no_grad()
-def coefficients(fields: Fields, density: Density, crossings: Crossings, size: float) -> Tensor:
+def coefficients(
+    fields: Fields, density: Density, crossings: Crossings, size: float, tangents: Tensor | None = None
+) -> Tensor:
     """weight · ⟦L⟧ |∂z/∂e| ÷ |∇z|² of each crossing, (K,); NaN where z does not show its two signs.
 
     Both sides are seen at a small distance. In one input, where there is no noise that would hide it, what is seen at
@@ -29,6 +31,7 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
         density: L.
         crossings: where.
         size: of the domain.
+        tangents: of a flat part that is integrated over, (d, e), to which ∇z is taken along it; None for all.
 
     Raises:
         InputError: u itself jumps; or see `Density.at`.
@@ -75,14 +78,22 @@ def coefficients(fields: Fields, density: Density, crossings: Crossings, size: f
     jump = (found[:, 0] - found[:, 1]) * crossings.weight
     if slopes is not None and d > 1 and not density.second:
         # u does not jump, so that ∇u jumps along ∇z: of |∂z/∂e|² ÷ |∇z|² nothing else is needed.
-        bend = slopes[:, 0] - slopes[:, 1]
+        bend = _along(slopes[:, 0] - slopes[:, 1], tangents)
         along = (bend * crossings.direction[:, None]).sum(2).square_().sum(1)
         found = jump * along * (2 * aside) / (bend.square_().sum((1, 2)) * (heights[:, 0, 0] - heights[:, 1, 0]))
     else:
-        normal = sides(fields.normals(x, columns, counts)).mean(1)
+        normal = _along(sides(fields.normals(x, columns, counts)).mean(1), tangents)
         found = jump * (normal * crossings.direction).sum(1) / normal.square().sum(1)
     # Where nothing bends it is nought by nought.
     return torch.where(proven, torch.where(found.isfinite(), found, 0), torch.nan)
+
+
+def _along(vectors: Tensor, tangents: Tensor | None) -> Tensor:
+    """The parts of vectors (…, d) that lie along a face."""
+    if tangents is None:
+        return vectors
+    own = tangents.to(vectors.device, vectors.dtype)
+    return vectors @ own @ own.T
 
 
 def _continuous(

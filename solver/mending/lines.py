@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...verify.models.space.domains import Box, Domain
+from ...verify.models.space.faces import Face
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,11 @@ class Lines:
         length = self.length[row]
         start = torch.addcmul(self.start[row], self.direction[row], (low * length)[:, None])
         return Lines(start, self.direction[row], (high - low) * length, self.weight[row])
+
+    def within(self, face: Face) -> Lines:
+        """The same in a flat part of a domain, whose own coordinates they have now."""
+        turned = torch.nn.functional.linear(self.direction, face.tangents)
+        return Lines(face.at(self.start), turned, self.length, self.weight)
 
     def on(self, device: torch.device) -> Lines:
         """The same on a device."""

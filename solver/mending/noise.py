@@ -79,7 +79,7 @@ def term_noise(
     if not tensors:
         raise InputError("parameters: there is none to differentiate by; a module with some, or a list, would be right")
     where = as_domain(domain)
-    fields, density = prepared(energy, model, where, None)
+    fields, density = prepared(energy, model, where.box, None)
     if fields.inputs == 1:
         raise InputError("domain: in one input the term is exact, without noise; two inputs or more would be right")
     fields = fields.within or fields

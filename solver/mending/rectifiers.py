@@ -56,13 +56,14 @@ class Bends:
     slopes: Array
     jumps: Array
 
-    def weights(self, density: Density, crossings: Crossings, size: float) -> Array:
+    def weights(self, density: Density, crossings: Crossings, size: float, tangents: Tensor | None = None) -> Array:
         """What `jumps.coefficients` gives: weight · ⟦L⟧ |∂z/∂e| ÷ |∇z|², (K,); NaN where z is not nought.
 
         Args:
             density: L.
             crossings: the same places.
             size: of the domain.
+            tangents: see there.
 
         Raises:
             InputError: see `Density.at`.
@@ -79,8 +80,10 @@ class Bends:
             elementwise(density, self.fields, given, found)
         first, second = found.cpu().numpy().reshape(2, -1)
         flux = np.abs((self.normals * direction).sum(1))
+        # Of a part of the domain ∇z is taken along it.
+        normals = self.normals if tangents is None else self.normals @ tangents.numpy().astype(self.normals.dtype)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            out: Array = (first - second) * weight * flux / (self.normals * self.normals).sum(1)
+            out: Array = (first - second) * weight * flux / (normals * normals).sum(1)
         out[~np.isfinite(out)] = 0
         # As near as `jumps.coefficients` looks on both sides.
         near = float(np.finfo(out.dtype).eps) ** 0.6 * size

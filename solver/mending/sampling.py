@@ -61,22 +61,22 @@ def stacked(model: Any, parameters: Parameters) -> set[str]:
 def prepared(
     energy: Callable[..., Tensor],
     model: Callable[[Tensor], Tensor],
-    domain: Domain,
+    box: Tensor,
     parameters: Parameters | None,
 ) -> tuple[Fields, Density]:
-    """The model as it is called, and the density with what it takes."""
+    """The model as it is called, and the density with what it takes; `box` (d, 2) is the domain's."""
     module: Any = model
     if parameters is None:
         named = dict(model.named_parameters()) if isinstance(model, torch.nn.Module) else {}
-        fields, density = fields_of(model, domain.box), density_of(energy, named)
+        fields, density = fields_of(model, box), density_of(energy, named)
     else:
         given = dict(parameters)
-        fields = fields_of(lambda x: torch.func.functional_call(module, given, (x,)), domain.box, module)
+        fields = fields_of(lambda x: torch.func.functional_call(module, given, (x,)), box, module)
         density = density_of(energy, parameters)
     if not may_require_gradients():
         # Within a transform of torch.func tensors do not tell their numbers.
         fields = replace(fields, layers=None)
-    return with_jumps(fields, density, domain.box), density
+    return with_jumps(fields, density, box), density
 
 
 def lines_of(fields: Fields, domain: Domain, lines: int | None, generator: torch.Generator | None) -> Lines:
@@ -85,7 +85,7 @@ def lines_of(fields: Fields, domain: Domain, lines: int | None, generator: torch
     Raises:
         InputError: fewer lines than axes, or none of them meets the domain.
     """
-    d = fields.inputs
+    d = len(domain.box)
     if d == 1:
         low, one = domain.box[:, :1], domain.box.new_ones(1)
         return Lines(low, one[None], domain.box[0, 1:] - low[0], one).inside(domain)
@@ -122,15 +122,25 @@ def some_of(found: Crossings, most: int | None, generator: torch.Generator | Non
     return found.chosen(places.to(found.place.device)), share
 
 
-def sampled(fields: Fields, density: Density, found: Crossings, domain: Domain, share: float) -> tuple[Tensor, Tensor]:
+def sampled(
+    fields: Fields, density: Density, found: Crossings, box: Tensor, share: float, tangents: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The weights of ∂z/∂θ, (K,), NaN where z does not show its two signs, and share · Σ weight (z − its value).
 
     As many at a time as memory holds.
+
+    Args:
+        fields: the model.
+        density: L.
+        found: crossings.
+        box: of what is integrated over, (d, 2).
+        share: what each crossing stands for.
+        tangents: of a flat part that is integrated over, (d, e); None for all of a domain.
     """
-    size = max(max(abs(low), abs(high), high - low) for low, high in domain.box.tolist())
+    size = max(max(abs(low), abs(high), high - low) for low, high in box.tolist())
     if not len(found):
         # Nil as well, with a gradient of nought.
-        middle = domain.box.mean(1).to(fields.trace.device, fields.trace.dtype)[None]
+        middle = box.mean(1).to(fields.trace.device, fields.trace.dtype)[None]
         return found.weight, 0 * fields.asked(middle, found.column, [])[1].sum()
     parts = [slice(k, k + _HELD) for k in range(0, len(found), _HELD)]
     some = [found] if len(parts) == 1 else [found.chosen(part) for part in parts]
@@ -138,11 +148,11 @@ def sampled(fields: Fields, density: Density, found: Crossings, domain: Domain, 
         rows, terms = [], []
         for each in some:
             bent = bends(fields, each)
-            own = bent.weights(density, each, size)
+            own = bent.weights(density, each, size, tangents)
             rows.append(torch.from_numpy(own))
             terms.append(bent.moving(share * np.nan_to_num(own)))
         return torch.cat(rows), terms[0] if len(terms) == 1 else torch.stack(terms).sum()
-    weights = torch.cat([coefficients(fields, density, each, size) for each in some])
+    weights = torch.cat([coefficients(fields, density, each, size, tangents) for each in some])
     factors = share * weights.nan_to_num()
     if len(some) == 1:
         return weights, moving(fields, found, factors)

@@ -31,7 +31,7 @@ def integrate_in_space(
     Raises:
         InputError: points of another shape or outside of the domain, or see `dirac_term`.
     """
-    fields, checked = prepared(density, model, domain, parameters)
+    fields, checked = prepared(density, model, domain.box, parameters)
     fields = fields.within or fields
     box = domain.box
     volume = float((box[:, 1] - box[:, 0]).prod())

@@ -94,7 +94,7 @@ def families(draws: int = 100) -> None:
         net = network(inputs, widths, torch.float64)
         parameters = list(net.parameters())
         model, domain = distant(net, inputs), as_domain(((0, 1),) * inputs)
-        fields, density = prepared(energy, model, domain, None)
+        fields, density = prepared(energy, model, domain.box, None)
 
         def flat(value: Tensor, parameters: list[Tensor] = parameters) -> Tensor:  # type: ignore[assignment]
             found = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)

@@ -91,6 +91,7 @@ def test_pieces_and_ends_lose_nothing_either(others: dict[str, Any]) -> None:
     assert_near(found.energy, expected.energy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("density", [None, "du**2/2 + du**4/10 - sin(x)*u"])
 def test_deep_networks_and_other_densities_lose_nothing_either(density: str | None) -> None:
     problem, network = problem_at("1000"), deep_at("1000")
@@ -142,6 +143,7 @@ def test_a_batch_is_moved_as_a_whole() -> None:
         assert_near(found, expected, 3)
 
 
+@pytest.mark.slow
 def test_places_in_refusals_are_those_of_the_domain() -> None:
     problem = problem_at("1000")
     with pytest.raises(NondifferentiableError, match=r"1000\.5") as caught:

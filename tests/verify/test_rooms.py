@@ -105,6 +105,7 @@ def test_imports_between_rooms_run_one_way() -> None:
         "verify.misspelling",
         "verify.showing",
         "verify.models.space.domains",
+        "verify.models.space.faces",
         "verify.models.space.along",
         "verify.errors",
         "verify.files",
@@ -159,6 +160,7 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
     allowed = ("verify.statement", "verify.models.seeing")
     loose = {
         "verify.models.space.domains",
+        "verify.models.space.faces",
         "verify.models.space.along",
         "verify.choices",
         "verify.showing",

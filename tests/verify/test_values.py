@@ -115,6 +115,7 @@ def energy_of(problem: RitzProblem, network: ShallowNetwork) -> tuple[float, Any
     return float(exact_energy(problem, network)), exact_gradient(problem, network), problem
 
 
+@pytest.mark.slow
 def test_a_process_pool_takes_problems_and_gives_results_back() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         energy, gradient, problem = pool.submit(energy_of, PROBLEM, SHALLOW).result()

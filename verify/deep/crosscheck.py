@@ -19,7 +19,7 @@ import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..line.crosscheck import Agreement, agreement, gauss
+from ..line.crosscheck import Agreement, agreement, end_terms, gauss
 from ..line.gradient import line_gradient
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import SLOPE, VALUE, Density
@@ -220,29 +220,14 @@ class _MarchedEnergy:
         return left - right
 
     def _ends(self, tensors: Tensors) -> Any:
-        total, values = mpmath.mpf(0), []
         if not isinstance(self.problem, RitzProblem):
-            return total
+            return mpmath.mpf(0)
         lift, distance = self.problem.lift, self.problem.distance
 
         def field(where: Any) -> Any:
             return _mp(lift.subs(X, where)) + _mp(distance.subs(X, where)) * self._value(tensors, _mp(where))
 
-        for where, load in self.problem.loads.items():
-            total -= _mp(load) * field(where)
-        for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
-            u = field(end)
-            if end in self.problem.fluxes:
-                total += _mp(self.problem.fluxes[end]) * u * (-1 if place == self.right else 1)
-            elif end in self.problem.essential:
-                total += _mp(self.problem.penalty) * (u - _mp(self.problem.essential[end])) ** 2 / 2
-            elif end in self.problem.robin:
-                alpha, outside = map(_mp, self.problem.robin[end])
-                total += alpha * (u - outside) ** 2 / 2
-            values.append(u)
-        if self.problem.periodic:
-            total += _mp(self.problem.penalty) * (values[1] - values[0]) ** 2 / 2
-        return total
+        return end_terms(self.problem, field)
 
 
 class _Stretch:

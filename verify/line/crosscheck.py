@@ -289,7 +289,6 @@ class _PiecewiseEnergy:
         return (weight * (correct - counted)).sum()
 
     def _ends(self, parameters: list[Any]) -> Any:
-        total, values = mpmath.mpf(0), []
         w, b, c = self._blocks(parameters)
 
         def field(where: Any) -> Any:
@@ -297,21 +296,32 @@ class _PiecewiseEnergy:
             network = sum(ci * max(0, wi * place + bi) for wi, bi, ci in zip(w, b, c, strict=True))
             return _mp(self.problem.lift.subs(X, where)) + _mp(self.problem.distance.subs(X, where)) * network
 
-        for where, load in self.problem.loads.items():
-            total -= _mp(load) * field(where)
-        for end, place in zip(self.problem.domain, (self.left, self.right), strict=True):
-            u = field(end)
-            if end in self.problem.fluxes:
-                total += _mp(self.problem.fluxes[end]) * u * (-1 if place == self.right else 1)
-            elif end in self.problem.essential:
-                total += _mp(self.problem.penalty) * (u - _mp(self.problem.essential[end])) ** 2 / 2
-            elif end in self.problem.robin:
-                alpha, outside = map(_mp, self.problem.robin[end])
-                total += alpha * (u - outside) ** 2 / 2
-            values.append(u)
-        if self.problem.periodic:
-            total += _mp(self.problem.penalty) * (values[1] - values[0]) ** 2 / 2
-        return total
+        return end_terms(self.problem, field)
+
+
+def end_terms(problem: RitzProblem, field: Callable[[Any], Any]) -> Any:
+    """What a problem's energy has at single places, at mpmath's present precision: point loads, and free ends.
+
+    Args:
+        problem: the statement.
+        field: place (SymPy) → û there (mpf).
+    """
+    total, values = mpmath.mpf(0), []
+    for where, load in problem.loads.items():
+        total -= _mp(load) * field(where)
+    for end, outward in zip(problem.domain, (-1, 1), strict=True):
+        u = field(end)
+        if end in problem.fluxes:
+            total -= outward * _mp(problem.fluxes[end]) * u
+        elif end in problem.essential:
+            total += _mp(problem.penalty) * (u - _mp(problem.essential[end])) ** 2 / 2
+        elif end in problem.robin:
+            alpha, outside = map(_mp, problem.robin[end])
+            total += alpha * (u - outside) ** 2 / 2
+        values.append(u)
+    if problem.periodic:
+        total += _mp(problem.penalty) * (values[1] - values[0]) ** 2 / 2
+    return total
 
 
 def _neuron(neuron: Sequence[Any], x: Array, pattern: Sequence[Any] | None = None) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..ranking import largest_first
 from ..systems.study import ROUNDING
 from .judging.density import Density
@@ -34,6 +35,8 @@ _OFFENDERS = 3
 _PICTURED = 600
 # A strong form that sees less than this share of the variation of u′ loses curvature.
 _SEEN = 1 - 1e-6
+# The square of what grows like |x − a|^(−½) has no finite integral.
+_NO_VARIANCE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +66,17 @@ class Assessment:
         """Verdicts by range, autodiff's gradient, draws."""
         formula = self.exact.formula
         floor = rounding_floor(self.model, self.exact)
-        target = Target(formula.bulk.numpy(), formula.jump.numpy(), floor)
+        worst = max(self.integral.poles, key=lambda pole: pole[2], default=None)
+        power = worst[2] if worst else 0.0
+        target = Target(formula.bulk.numpy(), formula.jump.numpy(), floor, order=1 - power)
         energy, magnitude = formula.energy, formula.magnitude
         if not self.trained.random:
             return (*on_grids(self.trained, target, self._ranges, self.sizes, energy, magnitude), 0)
+        if worst and power >= _NO_VARIANCE:
+            raise InputError(
+                f"density: near x = {worst[0]:.6g} it grows like the distance to the power −{power:.2g}, so that sums "
+                "over points drawn at random have no finite variance; grids, or integrate, would be right"
+            )
         return over_draws(self.trained, target, self._ranges, DRAWN * self.sizes[0], energy, magnitude)
 
     def findings(

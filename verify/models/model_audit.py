@@ -22,9 +22,11 @@ from .judging.exact_side import ExactSide, Located, by_differences, degenerate, 
 from .judging.gradcheck import gradcheck
 from .judging.integral import Ends, Integral, compose, state
 from .judging.preparation import prepare, probes
+from .judging.singular import graded
 from .judging.trained import trained
 from .seeing.model import Model
 from .seeing.operations import ROOTS
+from .seeing.pieces import RoughError
 from .seeing.source_lines import at, line_of_error, sentence
 from .space.audit import audit_in_space, in_several_inputs, inputs_of
 from .space.domains import as_domain
@@ -130,14 +132,15 @@ def audit_model(
         progress("kinks")
         notes = _notes_on_precision(prepared)
         prepared, located, moving, said = _differentiable(prepared, integral)
-        located = weighed(prepared, located)
+        # Refused before anything that takes time.
+        under_audit.of(prepared, integral)
+        progress("exact gradient by two routes")
+        located, exact = _exact(prepared, located, moving)
         integral = located.integral
         notes += [*said, *_notes_on_breaks(located)]
         judged_sum = under_audit.of(prepared, integral)
         # gradcheck needs float64; where the user's sum does not take that, it says so.
         double = partial(under_audit.of, prepared.double(), integral)
-        progress("exact gradient by two routes")
-        exact = exact_side(prepared, located, moving)
         if len(exact.ranked) < int((exact.heights != 0).sum()):
             notes.append(
                 f"of {len(located.places):,} kinks the {len(exact.ranked):,} with the largest jumps of L were ranked"
@@ -154,6 +157,21 @@ def audit_model(
         progress("torch.autograd.gradcheck")
         found = study.findings(judged, autodiff, draws, tuple(notes), gradcheck(double, under_audit.sizes[0]))
         return replace(found, integrals=integrals)
+
+
+def _exact(model: Model, located: Located, moving: Tensor) -> tuple[Located, ExactSide]:
+    """Both routes, with the weights of several integrals, and with nodes for where L grows without bound.
+
+    Raises:
+        InputError: see `exact_side`; or L grows so that its integral is infinite, or cannot be had to rounding.
+    """
+    while True:
+        try:
+            found = weighed(model, located)
+            return found, exact_side(model, found, moving)
+        except RoughError as rough:
+            located = graded(model, located, rough)
+            moving = located.moving(model)
 
 
 @contextmanager

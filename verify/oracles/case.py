@@ -45,7 +45,7 @@ class Case:
     delta: str = ""
 
     def __repr__(self) -> str:
-        return f"Case({self.id!r})"
+        return f"{type(self).__name__}({self.id!r})"
 
     @property
     def about(self) -> str:

@@ -40,16 +40,21 @@ def as_vector(gradient: Any, width: int) -> Array:
         ValueError: anything else, or another number of components.
     """
     wanted = f"({3 * width},), or three blocks of ({width},), would be right"
-    if isinstance(gradient, Mapping) or all(hasattr(gradient, n) for n in BLOCKS):
-        named = gradient if isinstance(gradient, Mapping) else {n: getattr(gradient, n) for n in BLOCKS}
-        absent = [n for n in BLOCKS if n not in named]
-        if absent:
-            raise ValueError(f"gradient: block {absent[0]} is missing; a mapping with {', '.join(BLOCKS)} is right")
-        gradient = [named[n] for n in BLOCKS]
-    array = as_array(gradient, "gradient", wanted)
+    array = as_array(in_order(gradient), "gradient", wanted)
     if array.shape not in ((3 * width,), (3, width)):
         raise ValueError(f"gradient: shape {array.shape} does not fit; {wanted}")
     return array.ravel()
+
+
+def in_order(gradient: Any) -> Any:
+    """A mapping of block names, or an object that has the blocks, as a list in their order; all else as it is."""
+    if not isinstance(gradient, Mapping) and not all(hasattr(gradient, n) for n in BLOCKS):
+        return gradient
+    named = gradient if isinstance(gradient, Mapping) else {n: getattr(gradient, n) for n in BLOCKS}
+    absent = [n for n in BLOCKS if n not in named]
+    if absent:
+        raise ValueError(f"gradient: block {absent[0]} is missing; a mapping with {', '.join(BLOCKS)} is right")
+    return [named[n] for n in BLOCKS]
 
 
 def as_array(value: Any, what: str, wanted: str) -> Array:

@@ -33,15 +33,12 @@ class DeepParts:
     first_layer: Tensors
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DeepCase(Case):
     """A problem, a network of L hidden layers and trusted values; vectors are in the order of `Tensors.ravel`.
 
     Where a `Case` has three blocks (N,), this has tensors; the rest is the same.
     """
-
-    def __repr__(self) -> str:
-        return f"DeepCase({self.id!r})"
 
     @cached_property
     def parameters(self) -> Any:
@@ -124,7 +121,8 @@ class DeepCase(Case):
         return named
 
     def _tensors(self, texts: list[str]) -> Tensors:
-        return Tensors.from_vector(floats(texts), self.widths, self.output_bias is not None)
+        inputs = self.hidden_weights[0].shape[1]
+        return Tensors.from_vector(floats(texts), self.widths, self.output_bias is not None, inputs)
 
     def _vector(self, gradient: Any) -> Array:
         return as_deep_vector(gradient, self.parameters)

@@ -62,19 +62,62 @@ def diagnose_deep_gradient(
         first: what the kinks of the first layer add to it.
         tolerance: absolute, (P,).
     """
-    whole, held, moved, shallow = (t.ravel() for t in (total, bulk, dirac, first))
-    models: list[tuple[str, Array]] = []
-    if np.any(np.abs(moved) > tolerance):
-        models.append(("equals the bulk: Dirac terms missing, as in automatic differentiation on a fixed grid", held))
-        if np.any(np.abs(moved - shallow) > tolerance) and np.any(np.abs(shallow) > tolerance):
-            sentence = "the Dirac terms of the kinks of the second and later layers are missing"
-            models.append((sentence, held + shallow))
-            models.append(("the Dirac terms of the kinks of the first layer are missing", whole - shallow))
-        models.append(("the Dirac terms have the wrong sign", held - moved))
-        models.append(("the Dirac terms are twice what they should be", held + 2 * moved))
-    models.append(("sign flipped", -whole))
+    models = list(_dirac_models(total.ravel(), bulk.ravel(), dirac.ravel(), first.ravel(), tolerance))
+    models.append(("sign flipped", -total.ravel()))
     models += list(_layouts(total))
-    return comparison.best(found, whole, models, tolerance)
+    return comparison.best(found, total.ravel(), models, tolerance)
+
+
+def diagnose_deep_plane_gradient(
+    found: Array, parts: Any, without_norm: Array, own_jump: Array | None, tolerance: Array
+) -> str:
+    """The same of two inputs.
+
+    Args:
+        found: the wrong gradient, (P,).
+        parts: the exact one: `bulk`, `dirac`, `total` and `first_layer`, `Tensors` each.
+        without_norm: the Dirac part with ds in place of ds/|∇z|, (P,).
+        own_jump: what ∇u on the active side of each kink line adds to the exact gradient, (P,); None: not known.
+        tolerance: absolute, (P,).
+    """
+    total, bulk, dirac, first = (t.ravel() for t in (parts.total, parts.bulk, parts.dirac, parts.first_layer))
+    models = list(_dirac_models(total, bulk, dirac, first, tolerance))
+    lines_move = bool(models)
+    if lines_move and own_jump is not None:
+        sides = (("active", own_jump), ("inactive", -own_jump))
+        models += [
+            (f"∇u on a kink line is taken on the {n} side, not as the mean of both", total + v) for n, v in sides
+        ]
+    models.append(("sign flipped", -total))
+    how = "axes swapped: ∂/∂w of the first layer is (y, x) instead of (x, y)"
+    models.append((how, _axes_swapped(parts.total)))
+    if lines_move:
+        models.append((f"{how}, and Dirac terms missing", _axes_swapped(parts.bulk)))
+        models.append(("axes swapped in the Dirac terms of the first layer", bulk + _axes_swapped(parts.dirac)))
+        models.append(("the Dirac terms lack the factor 1/|∇z| of a line's delta", bulk + without_norm))
+    models += list(_layouts(parts.total))
+    return comparison.best(found, total, models, tolerance)
+
+
+def _dirac_models(
+    whole: Array, held: Array, moved: Array, shallow: Array, tolerance: Array
+) -> Iterator[tuple[str, Array]]:
+    """What may be wrong with the Dirac terms of one input and of two; nothing where there are none."""
+    if not np.any(np.abs(moved) > tolerance):
+        return
+    yield "equals the bulk: Dirac terms missing, as in automatic differentiation on a fixed grid", held
+    if np.any(np.abs(moved - shallow) > tolerance) and np.any(np.abs(shallow) > tolerance):
+        yield "the Dirac terms of the kinks of the second and later layers are missing", held + shallow
+        yield "the Dirac terms of the kinks of the first layer are missing", whole - shallow
+    yield "the Dirac terms have the wrong sign", held - moved
+    yield "the Dirac terms are twice what they should be", held + 2 * moved
+    yield "the Dirac terms are half of what they should be", held + moved / 2
+
+
+def _axes_swapped(tensors: Tensors) -> Array:
+    """(P,), the two columns of the first layer's weights exchanged."""
+    weights = (tensors.hidden_weights[0][:, ::-1], *tensors.hidden_weights[1:])
+    return Tensors(weights, tensors.hidden_biases, tensors.output_weights, tensors.output_bias).ravel()
 
 
 def _layouts(total: Tensors) -> Iterator[tuple[str, Array]]:

@@ -15,6 +15,7 @@ from ..choices import unknown
 from ..errors import InputError
 from .case import DELTAS, Case
 from .deep_case import DeepCase
+from .deep_plane_case import DeepPlaneCase
 from .plane_case import PlaneCase
 
 # What is written, and the newest that is read. Versions 1 to 3, of one input, several layers and two inputs, had each
@@ -159,7 +160,7 @@ def _cases(pack: str, record: Mapping[str, Any]) -> list[Case]:
     """One case, or on a grid one for each discrete delta that has a value there."""
     whole = f"{pack}/{record['id']}"
     if "polygon" in record:
-        return [PlaneCase(whole, record)]
+        return [(DeepPlaneCase if "network" in record else PlaneCase)(whole, record)]
     if "network" in record:
         return [DeepCase(whole, record)]
     if "grid" not in record:

@@ -5,7 +5,7 @@ NumPy only, and complete but for `comparison`: generated files carry a copy of b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..statement.blocks import BLOCKS
-from .comparison import as_array, best
+from .comparison import as_array, best, in_order
 
 Array = NDArray[Any]
 
@@ -30,12 +30,7 @@ def as_plane_vector(gradient: Any, width: int) -> Array:
         ValueError: anything else, or another number of components.
     """
     wanted = f"({4 * width},), or blocks of ({width}, 2), ({width},) and ({width},), would be right"
-    if isinstance(gradient, Mapping) or all(hasattr(gradient, n) for n in BLOCKS):
-        named = gradient if isinstance(gradient, Mapping) else {n: getattr(gradient, n) for n in BLOCKS}
-        absent = [n for n in BLOCKS if n not in named]
-        if absent:
-            raise ValueError(f"gradient: block {absent[0]} is missing; a mapping with {', '.join(BLOCKS)} is right")
-        gradient = [named[n] for n in BLOCKS]
+    gradient = in_order(gradient)
     if isinstance(gradient, list | tuple) and len(gradient) == len(BLOCKS):
         parts = []
         for name, value, size in zip(BLOCKS, gradient, (2 * width, width, width), strict=True):

@@ -45,18 +45,19 @@ def nodes_and_weights(points: int, exact: bool) -> tuple[Array, Array]:
     return (t + 1) / 2, w / 2
 
 
-def functions(expressions: list[Any], exact: bool) -> Any:
-    """SymPy expressions → a function of arrays x and y, to a list of arrays."""
-    found = sympy.lambdify((X, Y), expressions, "mpmath" if exact else NUMPY_MODULES, cse=True)
+def functions(expressions: list[Any], exact: bool, arguments: tuple[Any, ...] = (X, Y)) -> Any:
+    """SymPy expressions → a function of arrays of one shape, x and y unless said otherwise, to a list of arrays."""
+    found = sympy.lambdify(arguments, expressions, "mpmath" if exact else NUMPY_MODULES, cse=True)
 
-    def evaluate(x: Array, y: Array) -> list[Array]:
+    def evaluate(*given: Array) -> list[Array]:
+        shape = given[0].shape
         if not exact:
-            return [np.broadcast_to(v, x.shape) for v in found(x, y)]
+            return [np.broadcast_to(v, shape) for v in found(*given)]
         # Also of no points at all, as on a line that does not cross the polygon.
-        out = np.empty((x.size, len(expressions)), dtype=object)
-        for row, p, q in zip(out, x.ravel(), y.ravel(), strict=True):
-            row[:] = found(p, q)
-        return [column.reshape(x.shape) for column in out.T]
+        out = np.empty((given[0].size, len(expressions)), dtype=object)
+        for row, values in zip(out, zip(*(v.ravel() for v in given), strict=True), strict=True):
+            row[:] = found(*values)
+        return [column.reshape(shape) for column in out.T]
 
     return evaluate
 

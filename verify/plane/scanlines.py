@@ -22,7 +22,7 @@ from .checking import array, edge_terms, functions, nodes_and_weights, number
 
 Array = NDArray[Any]
 # Slopes of the lines (1, m) that are tried until no kink line runs along them; none is likely to.
-_SLOPES = tuple(map(Fraction, ("0", "1/7", "-2/11", "3/13", "-5/17", "8/19", "-13/23")))
+SLOPES = tuple(map(Fraction, ("0", "1/7", "-2/11", "3/13", "-5/17", "8/19", "-13/23")))
 
 
 def scanline_gradient(
@@ -38,7 +38,7 @@ def scanline_gradient(
 
 def _scanned(problem: PlaneProblem, network: PlaneNetwork, exact: bool, points: int) -> tuple[Any, Array]:
     rows, corners = network.rationals, problem.domain.corners
-    slope = next(m for m in _SLOPES if all(p + m * q != 0 or not (p or q) for p, q, _, _ in rows))
+    slope = next(m for m in SLOPES if all(p + m * q != 0 or not (p or q) for p, q, _, _ in rows))
     # (ξ, η) ↦ (ξ, η + slope·ξ): area is kept, and lines of constant η are scanned.
     lines = [(p + slope * q, q, b) for p, q, b, _ in rows]
     sheared = [(x, y - slope * x) for x, y in corners]

@@ -85,6 +85,7 @@ def test_an_audit_prints_its_table_and_writes_both_files(tmp_path: Path) -> None
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_json_goes_to_stdout_alone_for_a_users_own_problem() -> None:
     arguments = ["--coefficient", "1 + x", "--source", "1", "--essential", "0=0", "--flux", "1=1/2", "--distance", "1"]
@@ -126,6 +127,7 @@ def test_disagreeing_derivations_end_with_code_1_and_judge_nobody(
     assert [p.name for p in tmp_path.iterdir()] == ["audit.json"]
 
 
+@pytest.mark.slow
 def test_an_audit_that_judged_nobody_ends_with_code_2_and_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def landscape(folder: Path, *more: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+@pytest.mark.slow
 def test_a_landscape_report_is_written_and_the_second_is_the_same(tmp_path: Path) -> None:
     code, said = landscape(tmp_path)
     assert code == 0, said
@@ -47,6 +48,7 @@ def test_an_html_report_lies_beside_the_pdf_or_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "alone.pdf").exists()
 
 
+@pytest.mark.slow
 def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kinkproof.reports.data.audit.audit_systems", lambda *_: paper_audit)
     command = ["report", "discrepancy", "-o", str(tmp_path / "d.pdf")]
@@ -59,6 +61,7 @@ def test_a_discrepancy_report_is_written(tmp_path: Path, paper_audit: Audit, mon
     assert (tmp_path / "d.pdf").read_bytes() == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -140,6 +143,7 @@ def test_such_a_date_is_said_before_other_packages_stumble_over_it(tmp_path: Pat
     assert done.stderr.startswith("kinkproof: SOURCE_DATE_EPOCH")
 
 
+@pytest.mark.slow
 def test_an_interrupted_report_leaves_no_pdf_and_keeps_what_was_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

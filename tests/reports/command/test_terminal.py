@@ -26,19 +26,46 @@ WIDTHS = (60, 80, 100, 140)
 PROGRAM = """
 import fcntl, struct, sys, termios
 from pathlib import Path
+from types import SimpleNamespace
+from kinkproof.reports.command.model_tables import audit_lines
 from kinkproof.reports.command.root import app
 from kinkproof.reports.command.solve_tables import certificate_table, convergence_table
 from kinkproof.reports.command.tables import audit_tables
+from kinkproof.reports.command.sweep_tables import sweep_table
 from kinkproof.reports.command.terminal import steps
-from kinkproof.reports.command.training_tables import run_table
+from kinkproof.reports.command.training_tables import (
+    answers_table, experiment_tables, findings_table, run_table, verdicts_table,
+)
+from kinkproof.reports.pages.paper_finding import Finding
 from kinkproof.solver import Run, convergence, solve
-from kinkproof.verify import problems
+from kinkproof.solver.studies.experiments import Outcome
+from kinkproof.solver.studies.sweeps import SweepTable
+from kinkproof.solver.training.checks import Check
+from kinkproof.verify import audit as audit_model, problems
 from kinkproof.verify.systems.audit_record import read_audit
 
 folder, widths = Path(sys.argv[1]), [int(w) for w in sys.argv[2:]]
 audit, run = read_audit((folder / "audit.json").read_text(encoding="utf-8")), Run.load(folder / "run.npz")
 problem = problems["sine-2"]
 best, table = solve(problem, width=3), convergence(problem, [3, 4])
+
+scope = {}
+exec((folder / "mine.py").read_text(encoding="utf-8"), scope)
+own = audit_model(scope["model"], scope["energy"])
+claim = "A claim of the paper's that is so long that it does not fit into a line of a terminal of sixty columns"
+checks = (Check("One.", True), Check("Two.", False))
+outcome = Outcome("figure-4", claim, {"relu": run, "relu-after-regression": run}, checks)
+answer = SimpleNamespace(question=SimpleNamespace(claim=claim), checks=checks, verdict="borne out in part")
+beyond = SimpleNamespace(first_look="", answers=[answer] * 2)
+dimensions = SimpleNamespace(
+    first_look="", runs={"l-shape, shallow": {}}, checks=lambda case: checks, verdict=lambda case: "borne out in part"
+)
+settings = {"rule": "gauss-legendre", "points": 100_000}
+found = {"energy_gap": 0.123456, "kinks_inside": 17, "effective_kinks": 2, "diverged": False}
+swept = SweepTable(tuple(
+    settings | {"problem": p, "gradient": g, "seed": s} | found
+    for p in problems for g in ("exact", "bulk") for s in (0, 1)
+))
 
 def command(*arguments):
     app(list(arguments), standalone_mode=False)
@@ -54,6 +81,10 @@ shown = {
     "problems": lambda: command("problems"), "packs": lambda: command("oracles", "list"),
     "pack": lambda: command("oracles", "show", "paper"),
     "case": lambda: command("oracles", "show", "paper", "sine-2-width-3"), "progress": progress,
+    "model": lambda: audit_lines(own), "experiment": lambda: experiment_tables(outcome, Path("figure-4.npz")),
+    "findings": lambda: findings_table([Finding(k, claim, checks) for k in (1, 2)], ""),
+    "answers": lambda: answers_table(beyond), "verdicts": lambda: verdicts_table(dimensions),
+    "sweep": lambda: sweep_table(swept),
 }
 for width in widths:
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
@@ -61,6 +92,18 @@ for width in widths:
         print(f"<<{width} {name}>>", flush=True)
         show()
         sys.stdout.flush()
+"""
+
+
+MINE = """
+import torch
+
+torch.manual_seed(3)
+model = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1)).double()
+
+
+def energy(x, u, du):
+    return du**2 / 2 - u
 """
 
 
@@ -99,6 +142,7 @@ def printed(paper_audit: Audit, run: Run, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("shown")
     (folder / "audit.json").write_text(json.dumps(paper_audit.as_dict()), encoding="utf-8")
     run.save(folder / "run.npz")
+    (folder / "mine.py").write_text(MINE, encoding="utf-8")
     text = in_a_terminal(sys.executable, "-c", PROGRAM, str(folder), *map(str, WIDTHS))
     parts = re.split(r"<<(\d+) (\w+)>>", text)[1:]
     return {(int(w), name): part for w, name, part in zip(parts[::3], parts[1::3], parts[2::3], strict=True)}
@@ -132,6 +176,15 @@ def test_no_number_and_no_name_is_cut(width: int, printed: dict[tuple[int, str],
     wanted["certificate"] = [f"{best.energy_gap:.6g}", f"{best.certificate.limit:.6g}", "stationary"]
     table = convergence(problems["sine-2"], [3, 4])
     wanted["convergence"] = ["gap ÷ limit", *(f"{b.energy_gap:.4e}" for b in table.networks)]
+    wanted["model"] = ["0.weight", "2.bias", "inconsistent", "integrate(energy, model, (0, 1), order=8)", "n = 10,000"]
+    wanted["experiment"] = [f"{v:.3g}" for v in (run.energy_gap.min(), run.energy_gap.max())]
+    wanted["findings"] = wanted["answers"] = ["1 of 2", "borne out in part"]
+    wanted["verdicts"] = ["l-shape, shallow", "1 of 2", "borne out in part"]
+    wanted["sweep"] = [*problems, "0.1235", "exact", "bulk"]
+    for name in ("model", "experiment", "findings", "answers", "verdicts", "sweep"):
+        # A path, and lines to paste, are broken by the terminal alone.
+        prose = [x for x in tables[name].splitlines() if not x.startswith(("Written", "#"))]
+        assert max(map(len, prose)) <= width, name
     for name, whole in wanted.items():
         assert not broken(whole, tables[name]), name
 

@@ -78,6 +78,7 @@ def test_verdicts_follow_the_runs(name: str, holds: dict[str, float], fails: dic
     assert Answer(question, (), (), False).verdict is None
 
 
+@pytest.mark.slow
 def test_what_questions_share_is_trained_once_and_kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = [BY_NAME["Main conclusion"], BY_NAME["Regression first"]]
     seen: list[str] = []

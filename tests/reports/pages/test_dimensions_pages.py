@@ -16,6 +16,9 @@ from kinkproof.solver.training.checks import verdict
 
 from ..pdf import assert_pages_are_full_and_readable, assert_whole_report, report_of
 
+# Trains networks of several inputs.
+pytestmark = pytest.mark.slow
+
 FEW = {n: CASES[n] for n in ("square, deep", "cube, shallow")}
 
 

@@ -53,6 +53,7 @@ def test_the_numbers_of_the_audit_are_on_the_page(report: Path, paper_audit: Aud
     assert "2.13.0" in settings or "torch" in settings
 
 
+@pytest.mark.slow
 def test_pages_are_full_and_readable(paper_audit: Audit) -> None:
     assert_pages_are_full_and_readable(report_of(discrepancy, discrepancy_report, paper_audit))
 
@@ -109,6 +110,7 @@ def test_a_caption_tells_what_the_audit_found(paper_audit: Audit) -> None:
     assert "nearest-node delta, Eq. (10): consistent" in page.caption
 
 
+@pytest.mark.slow
 def test_a_silent_network_has_a_report(tmp_path: Path) -> None:
     # Its gradient is zero, and so is every error: there is no relative one.
     silent = own_audit(ShallowNetwork(hidden_weights=[1], hidden_biases=[-2], output_weights=[1]))
@@ -119,6 +121,7 @@ def test_a_silent_network_has_a_report(tmp_path: Path) -> None:
     assert all("nan" not in page.extract_text() for page in reader.pages[:-1])
 
 
+@pytest.mark.slow
 def test_the_same_audit_gives_the_same_bytes(report: Path, paper_audit: Audit, tmp_path: Path) -> None:
     again = discrepancy_report(paper_audit, tmp_path / "again.pdf")
     assert again.read_bytes() == report.read_bytes()
@@ -135,6 +138,7 @@ def one_page(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(discrepancy, part, lambda *_: [])
 
 
+@pytest.mark.slow
 def test_source_date_epoch_sets_the_date(paper_audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one_page(paper_audit, monkeypatch)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
@@ -143,6 +147,7 @@ def test_source_date_epoch_sets_the_date(paper_audit: Audit, tmp_path: Path, mon
     assert metadata["/CreationDate"] == "D:19700101000000Z"
 
 
+@pytest.mark.slow
 def test_a_report_is_written_whole_or_not_at_all(
     paper_audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

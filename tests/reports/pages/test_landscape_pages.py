@@ -42,6 +42,7 @@ def study(folder: Path) -> LandscapeStudy:
     return landscape_study(problems["sine-2"], **SETTINGS, cache=Cache(folder / "cache"))
 
 
+@pytest.mark.slow
 def test_the_report_is_whole_and_says_what_it_found(study: LandscapeStudy, folder: Path) -> None:
     texts = assert_whole_report(landscape_report(study, folder / "report.pdf"), PAGES)
     assert f"{hessian_error(study.spectra['relu'], 'autodiff'):.0%} off" in texts[11]
@@ -92,6 +93,7 @@ def test_noise_of_the_grid_is_told_from_noise_of_relu(study: LandscapeStudy) -> 
     assert replace(study, scans=swapped).roughness["relu", "exact"] == rough["relu", "quadrature"]
 
 
+@pytest.mark.slow
 def test_no_label_reaches_into_the_caption(study: LandscapeStudy) -> None:
     scape = study.scans["relu", "quadrature"]
     with look():
@@ -147,6 +149,7 @@ def test_contours_are_square_and_have_a_colour_bar_each(study: LandscapeStudy) -
     assert all(ax.get_aspect() == 1 for ax in axes[::2])
 
 
+@pytest.mark.slow
 def test_pages_are_full_and_readable(study: LandscapeStudy) -> None:
     assert_pages_are_full_and_readable(report_of(landscape_pages, landscape_report, study))
 
@@ -190,8 +193,12 @@ def test_the_number_of_threads_shows_nowhere(study: LandscapeStudy, threads: int
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"radius": 1e-14}, "radius: within 1e-14 of θ. the energy is constant but for rounding"),
-        ({"radius": 1e100}, "radius: 1e.100 from θ. the energy leaves the range"),
+        pytest.param(
+            {"radius": 1e-14},
+            "radius: within 1e-14 of θ. the energy is constant but for rounding",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"radius": 1e100}, "radius: 1e.100 from θ. the energy leaves the range", marks=pytest.mark.slow),
         ({"width": 1}, "width: 1 has 3 eigenvectors"),
         ({"resolution": 2}, "odd number from 3 on"),
         ({"resolution": 20}, "odd number from 3 on"),

@@ -25,7 +25,7 @@ PAGES = 5
 @pytest.fixture(scope="module")
 def bar() -> ModelAudit:
     found = runpy.run_path(str(EXAMPLES / "hyperelastic_bar.py"))
-    return audit(found["model"], found["loss"], found["domain"], ends=found["ends"])
+    return audit(found["model"], found["energy"], found["domain"], ends=found["ends"])
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_same_audit_gives_the_same_bytes(report: Path, bar: ModelAudit, tmp_
 @pytest.mark.parametrize("example", ["monte_carlo", "tanh"])
 def test_reports_of_draws_and_of_what_passes(example: str, tmp_path: Path) -> None:
     found = runpy.run_path(str(EXAMPLES / f"{example}.py"))
-    result = audit(found["model"], found["loss"], found["domain"], quadrature=found.get("quadrature"))
+    result = audit(found["model"], found["energy"], found["domain"], quadrature=found.get("quadrature"))
     texts = [p.extract_text() for p in PdfReader(model_report(result, tmp_path / "it.pdf")).pages]
     # What passes has nothing missing, and tanh no kinks: no page without content.
     assert len(texts) == (3 if result.passed else PAGES)
@@ -85,6 +85,7 @@ def test_reports_of_draws_and_of_what_passes(example: str, tmp_path: Path) -> No
     assert_pages_are_full_and_readable(report_of(model_pages, model_report, result))
 
 
+@pytest.mark.slow
 def test_a_deep_model_whose_small_parts_are_wrong_is_told_as_such() -> None:
     torch.manual_seed(0)
     layers: list[torch.nn.Module] = [torch.nn.Linear(1, 8)]
@@ -103,7 +104,7 @@ def test_a_deep_model_whose_small_parts_are_wrong_is_told_as_such() -> None:
 def test_no_verdict_has_a_report_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kinkproof.verify.models.model_audit.ROUTES", 0.0)
     found = runpy.run_path(str(EXAMPLES / "tanh.py"))
-    result = audit(found["model"], found["loss"], found["domain"])
+    result = audit(found["model"], found["energy"], found["domain"])
     assert result.verdict == "none"
     texts = [p.extract_text() for p in PdfReader(model_report(result, tmp_path / "it.pdf")).pages]
     assert len(texts) == 2

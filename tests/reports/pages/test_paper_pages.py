@@ -24,6 +24,9 @@ from kinkproof.verify.systems.row import OWN
 
 from ..pdf import assert_pages_are_full_and_readable, assert_whole_report, lowest_label, report_of
 
+# Trains for every figure.
+pytestmark = pytest.mark.slow
+
 PAGES = 17
 
 

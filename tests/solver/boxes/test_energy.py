@@ -74,6 +74,7 @@ def test_batch_and_module_are_the_same_networks(name: str, width: int | tuple[in
         torch.testing.assert_close(slope, du[k], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width"),
     [

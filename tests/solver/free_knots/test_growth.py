@@ -55,6 +55,7 @@ def test_the_observed_order_is_two(problem: RitzProblem) -> None:
     assert all(n.iterations <= 30 for n in table.networks)
 
 
+@pytest.mark.slow
 def test_with_a_singularity_the_order_rises_to_two_and_uniform_kinks_are_far_below() -> None:
     from kinkproof.solver.data.strong_solution import strong_solution
     from kinkproof.solver.free_knots.reduced_energy import reduced_energy

@@ -27,6 +27,7 @@ def functions() -> st.SearchStrategy[PiecewiseLinear]:
     return st.builds(build, gaps, st.lists(numbers, min_size=13, max_size=13))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(functions())
 def test_to_neurons_and_back_is_the_same_function(function: PiecewiseLinear) -> None:

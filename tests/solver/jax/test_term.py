@@ -123,6 +123,7 @@ def test_in_one_input_it_is_exact_and_draws_nothing(
     assert abs((case.draws(1)[0] + bulk) @ v - wanted) > 1e-6 * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inputs", "widths", "outputs", "density", "seed"),
     [
@@ -146,6 +147,7 @@ def test_in_the_plane_its_mean_is_what_autodiff_leaves_out(
     assert abs(missing) > 4 * error
 
 
+@pytest.mark.slow
 def test_where_room_runs_out_for_all_lines_together_each_is_searched_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case(2, (4, 3), 1, "Dirichlet", 4)
 
@@ -374,6 +376,7 @@ def test_each_way_of_writing_a_kink_is_the_same_kink(break_of: Callable[[Any], A
     assert np.asarray(found["b"]) == pytest.approx(wanted, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_what_is_smooth_has_no_term_though_it_is_written_with_max_and_abs() -> None:
     p = jnp.array([2.0, -0.6])
     for smooth in (jnp.tanh, jax.nn.softplus, jnp.square):
@@ -381,12 +384,14 @@ def test_what_is_smooth_has_no_term_though_it_is_written_with_max_and_abs() -> N
         assert np.abs(np.asarray(found)).max() <= 1e-13
 
 
+@pytest.mark.slow
 def test_a_kink_behind_curved_features_is_found() -> None:
     # sin 3x = t at ξ = asin(t) ÷ 3: ⟦L⟧ = ½ (3 cos 3ξ)², and dξ/dt = 1 ÷ (3 cos 3ξ), twice with both signs.
     found = jax.grad(lambda t: dirac_term(one, lambda t, x: jax.nn.relu(jnp.sin(3 * x) - t), t, (0, 1)))(jnp.array(0.5))
     assert float(found) == pytest.approx(-2 * 0.5 * 3 * np.cos(np.arcsin(0.5)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_density_that_jumps_where_u_passes_a_level_counts() -> None:
     def energy(x: Any, u: Any, du: Any) -> Any:
         return jnp.where(u > 0.5, 2.0, 1.0) * du**2
@@ -396,6 +401,7 @@ def test_a_density_that_jumps_where_u_passes_a_level_counts() -> None:
     assert float(found) == pytest.approx(0.5, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_whole_step_compiles_in_single_precision() -> None:
     case = Case(2, (6, 5), 1, "Dirichlet", 5)
     with jax.enable_x64(False):

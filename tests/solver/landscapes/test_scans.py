@@ -150,6 +150,7 @@ def test_threads_of_a_pool_give_the_same_bits() -> None:
         assert scan(executor=pool).values.tobytes() == scan().values.tobytes()
 
 
+@pytest.mark.slow
 def test_processes_of_a_pool_give_the_same_bits(tmp_path: Path) -> None:
     # Spawned: a forked process inherits locks of torch's threads.
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -200,6 +201,7 @@ def test_a_task_that_fails_ends_the_scan_and_costs_nothing_that_was_done(tmp_pat
     assert scan(checkpoint=file, resume=True).values.tobytes() == scan().values.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_cluster_of_two_workers_gives_the_same_bits(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
@@ -246,6 +248,7 @@ def test_after_ctrl_c_it_goes_on_bit_for_bit(pooled: bool, tmp_path: Path) -> No
     assert np.array_equal(again.values, resumed.values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_by", [signal.SIGKILL, signal.SIGINT])
 def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(killed_by: int, tmp_path: Path) -> None:
     file = tmp_path / "part.npz"

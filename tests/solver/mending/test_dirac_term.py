@@ -248,7 +248,7 @@ def _no_weight(found: reference.Array, normals: reference.Array, crossings: Any)
 @pytest.mark.parametrize("fault", [_sign, _no_weight])
 def test_a_wrong_sign_and_a_missing_weight_are_caught(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     right = rectifiers.Bends.weights
-    monkeypatch.setattr(rectifiers.Bends, "weights", lambda b, l, c, s: fault(right(b, l, c, s), b.normals, c))
+    monkeypatch.setattr(rectifiers.Bends, "weights", lambda b, l, c, *s: fault(right(b, l, c, *s), b.normals, c))
     assert compared(CASES[0], 60)[0] > 4
 
 

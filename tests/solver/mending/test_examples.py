@@ -24,6 +24,7 @@ def errors(script: str, steps: int, folder: Path) -> tuple[float, float]:
     return float(without), float(with_term)
 
 
+@pytest.mark.slow
 def test_the_plain_loop_runs_and_the_term_is_in_it(tmp_path: Path) -> None:
     without, with_term = errors("missing_term.py", 30, tmp_path)
     assert without != with_term

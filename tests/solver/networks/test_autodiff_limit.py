@@ -60,9 +60,10 @@ def test_facings_make_states_of_their_own() -> None:
 @pytest.mark.parametrize(
     "problem",
     [
+        *(problems[n] for n in ("sine-2", "two-materials", "natural")),
         *(
-            problems[n]
-            for n in ("sine-2", "variable-coefficient", "two-materials", "natural", "penalised-ends", "foundation")
+            pytest.param(problems[n], marks=pytest.mark.slow)
+            for n in ("variable-coefficient", "penalised-ends", "foundation")
         ),
         NO_ZEROS,
     ],
@@ -108,6 +109,7 @@ def ended(problem: RitzProblem, seeds: int, steps: int) -> Counter[float]:
     return counts
 
 
+@pytest.mark.slow
 def test_training_with_the_bulk_ends_in_a_state() -> None:
     assert ended(NO_ZEROS, 4, 2500) == {0.00197: 4}
 

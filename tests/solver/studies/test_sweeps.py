@@ -52,6 +52,7 @@ def test_a_row_is_what_fit_gives(alone: SweepTable) -> None:
     assert rows[0]["version_torch"] == run.versions["torch"]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bits(alone: SweepTable, tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = sweep(TRIALS, pool)

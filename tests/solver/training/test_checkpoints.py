@@ -64,6 +64,7 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(more: dict[str, Any], tmp_p
     assert np.array_equal(fit(SINE, **settings, checkpoint=file, resume=True).parameters, whole.parameters)
 
 
+@pytest.mark.slow
 def test_a_process_killed_by_the_system_leaves_a_checkpoint_that_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "run.checkpoint"
     settings = {"steps": 800, "seeds": range(2), "gradient": "exact", "checkpoint_every": 20, "record": 1000}

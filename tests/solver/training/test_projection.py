@@ -50,6 +50,7 @@ def test_the_energy_never_rises_and_the_seeds_do_not_mix() -> None:
         assert (after <= before + 1e-13).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initial", ["even", "density"])
 def test_training_reaches_the_best_of_the_width(initial: str) -> None:
     run = fit(

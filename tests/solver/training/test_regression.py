@@ -24,6 +24,7 @@ def test_a_deep_network_fits_better_than_it_started() -> None:
     assert np.median(run.field_error()) < 0.2
 
 
+@pytest.mark.slow
 def test_a_fit_from_it_rises_with_autodiff_and_falls_with_the_exact_gradient() -> None:
     start = regress(problems["sine-2"], steps=150, seeds=range(4))
     wrong = fit(problems["sine-2"], start=start, steps=500)

@@ -156,6 +156,7 @@ def test_float32_and_deep_networks_run() -> None:
         _ = deep.network
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the second derivative of relu")
 def test_the_strong_form_trains_tanh_and_misleads_relu() -> None:
     tanh, relu = (

@@ -81,6 +81,7 @@ def test_the_error_function_is_evaluated_on_arrays() -> None:
     assert all(a.passed for a in crosscheck(problem, network))
 
 
+@pytest.mark.slow
 def test_differences_take_more_nodes_where_the_data_are_rough() -> None:
     # A pole at −1/50: 40 Gauss points on a whole piece would leave 10⁻¹⁰.
     problem = RitzProblem(source="1/(x + 1/50)", distance="x*(1-x)")

@@ -171,6 +171,7 @@ def test_data_that_grow_without_bound_keep_the_digits(stated: dict[str, Any]) ->
     assert relative_error(exact_gradient(problem, network).total.ravel(), digits.astype(float)) < 1e-13
 
 
+@pytest.mark.slow
 def test_where_the_coefficient_is_infinite_one_sided_derivatives_are_not_given() -> None:
     with pytest.raises(NondifferentiableError, match="κ is infinite there") as caught:
         exact_gradient(RitzProblem(coefficient="Abs(x - 1/3)**(-1/3)", source="x"), ShallowNetwork([3], [-1], [1]))

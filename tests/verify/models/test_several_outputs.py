@@ -114,6 +114,7 @@ def test_a_kink_that_one_output_alone_has_is_found() -> None:
     np.testing.assert_allclose(found.bulk + found.dirac, [4 * 0.4 / 3 - 0.5 + 0.6], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_ends_see_all_outputs_and_the_loss_may_be_the_users_own() -> None:
     net = network_of(1, 2)
 

@@ -14,6 +14,7 @@ from kinkproof.verify.oracles import Case, generate, load
 from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.making.shipped import random_network
 from kinkproof.verify.oracles.plane_case import PlaneCase
+from kinkproof.verify.oracles.polygon_case import PolygonCase
 
 
 @cache
@@ -34,7 +35,7 @@ def _plane_problem(pack: str, case: str) -> PlaneProblem:
 
 
 def problem_of(case: Case) -> RitzProblem | PlaneProblem:
-    if isinstance(case, PlaneCase):
+    if isinstance(case, PolygonCase):
         return _plane_problem(*case.id.split("/"))
     stated = {k: v for k, v in case.problem.items() if not k.endswith("_slope")}
     kinds = {dict: _items, list: tuple, str: str, bool: bool}

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from kinkproof.verify.oracles import packs
 
+# Builds the wheel and a fresh environment.
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 
 # What the author of another library has: Gauss points between the kinks (right), or a fixed grid with the kinks held
 # still, as automatic differentiation sees it (wrong).
 LIBRARY = '''
 import numpy as np
-
 
 def gradient(w, b, c, data, marks, points):
     """Derivative of the sum of weight * (1/2 kappa u'^2 - f u) by (w, b, c), on panels between the marks."""

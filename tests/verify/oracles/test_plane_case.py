@@ -12,7 +12,8 @@ import pytest
 import sympy
 import torch
 from kinkproof.verify.oracles import load
-from kinkproof.verify.oracles.plane_case import PLANE_DATA, PlaneCase
+from kinkproof.verify.oracles.plane_case import PlaneCase
+from kinkproof.verify.oracles.polygon_case import PLANE_DATA
 from kinkproof.verify.plane.corners import corner_gradient
 from kinkproof.verify.plane.scanlines import scanline_gradient
 from kinkproof.verify.statement.blocks import BLOCKS

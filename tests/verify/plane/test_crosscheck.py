@@ -12,19 +12,24 @@ from kinkproof.verify.plane.corners import corner_gradient
 from kinkproof.verify.plane.degeneracies import clearance
 from kinkproof.verify.plane.scanlines import scanline_gradient
 
-from .networks import DATA, DOMAINS, problem, rational_network
+from .networks import DATA, DOMAINS, directional_difference, problem, rational_network
 
 # Gauss points each way: polynomials of our degrees are integrated exactly, waves and exponentials to rounding.
 _POINTS = 12
 
 
-def apart(domain: str, data: str, width: int, seed: int) -> tuple[float, float]:
-    """How far the two other derivations are from the gradient and its energy, by the norm."""
+def _away_from_degeneracies(domain: str, data: str, width: int, seed: int) -> tuple[Any, PlaneNetwork]:
     asked, network = problem(domain, data), rational_network(width, seed)
     while clearance(asked, network) < 1e-9:
         # Small fractions draw the same line twice now and then.
         seed += 1000
         network = rational_network(width, seed)
+    return asked, network
+
+
+def apart(domain: str, data: str, width: int, seed: int) -> tuple[float, float]:
+    """How far the two other derivations are from the gradient and its energy, by the norm."""
+    asked, network = _away_from_degeneracies(domain, data, width, seed)
     found = exact_gradient(asked, network)
     vector = found.total.ravel()
     size, out = np.linalg.norm(vector), []
@@ -48,6 +53,11 @@ def test_three_derivations_and_differences_agree_for_200_random_networks() -> No
     for seed in range(200):
         domain, data = grid[seed % len(grid)]
         worst = max(worst, *apart(domain, data, 1 + seed % 12, seed))
+        asked, network = _away_from_degeneracies(domain, data, 1 + seed % 12, seed)
+        gradient = exact_gradient(asked, network).total.ravel()
+        direction, difference = directional_difference(asked, network)
+        size = np.linalg.norm(gradient) * np.linalg.norm(direction)
+        worst = max(worst, abs(gradient @ direction - difference) / size)
         seen += 1
     assert seen == 200
     assert worst < 1e-12

@@ -38,8 +38,15 @@ def test_all_three_systems_are_installed_and_asked() -> None:
     }
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.label)
-@pytest.mark.parametrize("name", list(problems))
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        # JAX compiles anew for each problem.
+        pytest.param(n, m, id=f"{n}-{m.label}", marks=[pytest.mark.slow] if m.system == "jax" and n != "sine-2" else [])
+        for n in problems
+        for m in METHODS
+    ],
+)
 def test_a_system_gives_the_derivative_of_the_sum_or_of_the_integral(name: str, method: Method) -> None:
     problem, network = problems[name], ShallowNetwork.random(7, seed=3)
     mesh = grid("midpoint", 300, problem.domain)
@@ -59,6 +66,7 @@ def test_a_system_gives_the_derivative_of_the_sum_or_of_the_integral(name: str, 
         assert energy == pytest.approx(expected.energy, rel=tolerance, abs=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.label)
 def test_a_branch_that_is_infinite_elsewhere_spoils_no_derivative(method: Method) -> None:
     # Outside its own piece each branch is the root of a negative number.
@@ -86,6 +94,7 @@ def test_functions_that_few_libraries_know_reach_all(library: Library) -> None:
     np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_jax_leaves_the_users_precision_alone() -> None:
     import jax
     import jax.numpy as jnp

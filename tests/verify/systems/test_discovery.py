@@ -155,6 +155,7 @@ def test_what_is_not_installed_is_shown_everywhere(capsys: pytest.CaptureFixture
     assert "No AD system was judged" in text
 
 
+@pytest.mark.slow
 def test_a_failing_backend_is_named_and_ends_with_code_1(install: Install, tmp_path: Path) -> None:
     install("def gradient(problem, parameters, grid): raise ValueError('[bold] no')", "mine = {module}:gradient")
     done = RUNNER.invoke(app, ["audit", "--width", "3", "--backend", "mine", "--save", str(tmp_path / "out")])

@@ -42,7 +42,7 @@ def conforming_gradient(
         energy, integral = integral.energy(model, sums), _weighed(model, integral, sums, sizes)
     for k in pieces.chunks(order):
         own = marks[k.start : k.stop + 1]
-        x, weights = stretched(own, order)
+        x, weights = stretched(own, order, pieces.crowding[:, k])
         if straight:
             # Not where the first route has it.
             fields = on_lines(model, x, torch.lerp(own[:-1], own[1:], _ASIDE))

@@ -59,6 +59,9 @@ class Located:
 
     def moving(self, model: Model) -> Tensor:
         """The places (K,) as functions of the model's parameters."""
+        if self.integral.poles:
+            # At a pole L is not even looked at: nil times its derivative is no number.
+            return self._attached(model, self._only(torch.tensor(self.indices, dtype=torch.long)))
         return self._attached(model, self.breaks)[self.inside] if len(self.places) else self.places
 
     def speeds(self, model: Model, chosen: Tensor) -> Iterator[Tensor]:
@@ -80,6 +83,14 @@ class Located:
             blank = [torch.zeros(len(some), *p.shape, dtype=p.dtype) for p in model.tensors]
             pairs = zip(blank, found, strict=True)
             yield torch.cat([(b if g is None else g).detach().reshape(len(some), -1) for b, g in pairs], dim=1)
+
+    def with_poles(self, integral: Integral) -> Located:
+        """The same of an integral whose poles are known: the density's own breaks there are cuts that do not move."""
+        poles = torch.tensor([place for place, *_ in integral.poles], dtype=self.places.dtype)
+        near = (self.breaks.places[:, None] - poles).abs() <= SAME_PLACE * integral.length
+        own = torch.tensor([self.of_density(k) for k in range(len(self.inside))], dtype=torch.bool)
+        inside = self.inside & ~(near.any(1) & own)
+        return replace(self, integral=integral, inside=inside, places=self.breaks.places[inside])
 
     def moves(self, model: Model, index: int) -> bool:
         """Does one of all breaks move with the parameters? Those of clamp(x, 0, 1) or without biases may not."""
@@ -184,7 +195,8 @@ def locate(model: Model, integral: Integral) -> Located:
     near = _TOGETHER * (right - left)
     fixed = places.new_tensor(integral.fixed)
     on_ends = tuple(((places[:, None] - fixed).abs() <= near).any(1).nonzero()[:, 0].tolist())
-    return Located(integral, breaks, inside, places[inside], on_ends)
+    found = Located(integral, breaks, inside, places[inside], on_ends)
+    return found.with_poles(integral) if integral.poles else found
 
 
 def told_by_lines(model: Model, located: Located) -> Model:
@@ -207,7 +219,7 @@ def weighed(model: Model, located: Located) -> Located:
 def cut_domain(model: Model, located: Located) -> Pieces:
     """The domain, cut at the breaks and wherever else the integrand asks for it."""
     integral = located.integral
-    return cut(located.places, integral.domain, integral.fields(model), at_once(model.widest))
+    return cut(located.places, integral.domain, integral.fields(model), at_once(model.widest), integral.poles)
 
 
 def degenerate(model: Model, located: Located) -> str:

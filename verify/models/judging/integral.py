@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import InputError
 from ..seeing.integrand import Integrand
 from ..seeing.model import Model
-from ..seeing.pieces import Pieces, stretched
+from ..seeing.pieces import Pieces
 from ..seeing.source_lines import at, line_of, line_of_error, sentence
 from ..seeing.trace import Function, trace
 from .composition import Composition
@@ -37,6 +37,7 @@ class Integral:
         composed: of what the loss is a function, if it is more than one integral; L then is Σ weight·Lₖ, whose gradient
             is the loss's where the weights are its derivatives by the integrals.
         weights: of all terms.
+        poles: where L grows without bound, ascending, see `cut`.
         straight: the model is known to be linear between its breaks, and L does not ask for more than u′.
     """
 
@@ -47,6 +48,7 @@ class Integral:
     composed: Composition | None = None
     weights: tuple[float, ...] = ()
     straight: bool = False
+    poles: tuple[tuple[float, int, float], ...] = ()
 
     @property
     def length(self) -> float:
@@ -82,7 +84,7 @@ class Integral:
 
     def sums(self, model: Model, pieces: Pieces, order: int | None = None) -> tuple[Tensor, Tensor]:
         """∫ of the rows of `fields`, and of their sizes, by so many Gauss points a piece."""
-        x, weights = stretched(pieces.marks, order or pieces.order)
+        x, weights = pieces.nodes(order)
         parts = []
         rows = self.fields(model)
         for k in pieces.chunks(order):

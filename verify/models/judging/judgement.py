@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ...systems.study import ROUNDING, Study, family_sizes, study
+from ...systems.study import ROUNDING, Bound, Study, family_sizes, study
 from .discretisation import Discretisation
 
 Array = NDArray[Any]
@@ -64,12 +64,14 @@ class Target:
         dirac: what their motion adds, (P,).
         floor: the norm below which a gradient is rounding.
         variance: squares of the standard errors of the whole, (P,); None if it is known to rounding.
+        order: in 1/n, of what grids may be off by: 1 where a kink lies anywhere in its cell, less beside a pole of L.
     """
 
     bulk: Array
     dirac: Array
     floor: float
     variance: Array | None = None
+    order: float = 1.0
 
     def noise(self, part: slice) -> float:
         """Norm of the standard error over one range of parameters."""
@@ -106,10 +108,13 @@ def on_grids(
         values.append(max((a[0] for a in answers), key=lambda v: abs(v - energy)))
         found.append([a[1] for a in answers])
     signed = _scatter(discretisation, found, target, points[-1])
-    _require_same_integral(discretisation, values, energy, magnitude, points, bool(signed))
+    _require_same_integral(discretisation, values, energy, magnitude, points, bool(signed), target.order)
     _require_refinement(discretisation, found, values, energy, magnitude, points)
     if not signed:
-        return [_on_grids(found, target, part, points, discretisation) for part in parts], found[-1][0]
+        judged = [_on_grids(found, target, part, points, discretisation) for part in parts]
+        if target.order < 1 and not discretisation.fixed:
+            _require_told(judged[-1], discretisation, points[-1], "the error of its points beside a pole of L")
+        return judged, found[-1][0]
     judged = [_scattered(found, target, part, signed, discretisation) for part in parts]
     _require_told(judged[-1], discretisation, points[-1])
     return judged, found[-1][0]
@@ -134,11 +139,13 @@ def on_points(
     return judged, found[-1][0]
 
 
-def _require_told(last: Judged, discretisation: Discretisation, points: int) -> None:
+def _require_told(
+    last: Judged, discretisation: Discretisation, points: int, missed: str = "the scatter of points drawn at random"
+) -> None:
     if last.lacks is not None and last.uncertainty > _KNOWN and last.verdict != "inconsistent":
         name = discretisation.name.removeprefix("your ")
         raise InputError(
-            f"{name}: what it misses is the scatter of points drawn at random, which on {points:,} points hides "
+            f"{name}: what it misses is {missed}, which on {points:,} points hides "
             f"whether the Dirac part is there (of it {last.lacks:.2g} ± {last.uncertainty:.1g} is lacking); more "
             "points, or the nodes and weights themselves as quadrature=, would be right"
         )
@@ -194,16 +201,22 @@ def _on_grids(
 ) -> Judged:
     precision, scale = discretisation.precision, target.scale(part, discretisation.precision)
     own = [[f[part] for f in of_n] for of_n in found]
-    seen = study(own, target.total[part], list(points), precision, scale)
+    bound = Bound(target.order)
+    seen = study(own, target.total[part], list(points), precision, scale, bound)
     dirac = target.dirac[part]
-    to_bulk = study(own, target.bulk[part], list(points), precision, scale)
+    to_bulk = study(own, target.bulk[part], list(points), precision, scale, bound)
     explained = to_bulk.verdict != "inconsistent"
     if np.linalg.norm(dirac) <= ROUNDING["float64"] * scale:
         return Judged(seen, None, 0.0, seen.verdict, explained)
     lacking = np.array([(target.total[part] - f) @ dirac for f in own[-1]]) / (dirac @ dirac)
     lacks, spread = float(lacking.mean()), float(np.ptp(lacking) / 2)
     verdict = seen.verdict
-    if spread <= _KNOWN:
+    if target.order < 1:
+        # What grids miss beside a pole is no spread between them. Nodes that hold still cannot see a kink move.
+        nearer = min(float(np.linalg.norm(own[-1][0] - t[part])) for t in (target.total, target.bulk))
+        spread = max(spread, nearer / float(np.linalg.norm(dirac)))
+        verdict = "inconsistent" if discretisation.fixed else verdict
+    elif spread <= _KNOWN:
         verdict = "inconsistent" if lacks > 0.5 else verdict
     elif discretisation.fixed:
         # Less than what the grids show, but nodes that stay where they are cannot see a kink move.
@@ -275,11 +288,11 @@ def _over_draws(
 
 def _require_same_integral(
     discretisation: Discretisation, values: list[float], energy: float, magnitude: float, points: tuple[int, ...],
-    scattered: bool,
+    scattered: bool, order: float = 1.0,
 ) -> None:  # fmt: skip
     off = [abs(v - energy) for v in values]
     # Still falling like at least the square root of the number of points is tending, however slowly.
-    tends = off[-1] <= off[0] / np.sqrt(points[-1] / points[0]) * 2
+    tends = off[-1] <= off[0] / (points[-1] / points[0]) ** min(0.5, order) * 2
     # Points that were drawn scatter: five standard errors of a density that varies by twice its mean size.
     allowed = max(_VALUE, 10 / np.sqrt(points[-1])) if scattered else _VALUE
     if off[-1] > allowed * magnitude and not tends:

@@ -117,6 +117,8 @@ def sides(model: Model, integral: Integral, pieces: Pieces, torn: Tensor) -> Sid
     height[1:-1] = high - low
     least = _LEAST_JUMP * torch.maximum(high.abs(), low.abs())
     height[1:-1][(high - low).abs() <= least] = 0
+    # Where L grows without bound nothing moves.
+    height[pieces.singular] = 0
     own, held = torch.zeros_like(pieces.owners, dtype=torch.bool), pieces.owners >= 0
     own[held] = torn[pieces.owners[held]]
     leap = torch.where(jumps[0].abs() > _LEAST_LEAP * values[0].abs().max(), jumps[0], 0.0)

@@ -16,25 +16,21 @@ import torch
 from ...errors import InputError
 from ...systems.study import ROUNDING
 from ..judging.composition import Composition
-from ..judging.density import Density
 from ..judging.discretisation import Discretisation
 from ..judging.gradcheck import Gradcheck, gradcheck
 from ..judging.judgement import DRAWN, Judged, Target, on_points, over_draws
 from ..judging.trained import Trained
 from ..telling.model_findings import NO_VERDICT, IntegralFinding, ModelAudit, Offender, Route, TensorFinding
-from ..telling.remedy import NONE, Wanted
-from .advice import advice
+from .advice import Advice, advised
 from .domains import Domain, as_domain
 from .exact import ExactSide, ranges
 from .fields import SpaceModel, prepare, probes
 from .points import discretised
-from .terms import ExactTerms, SpaceTerm, exact_terms, looked_at
+from .terms import ExactTerms, exact_terms, looked_at
 
 # A Dirac part is told from none if it is so many standard errors.
 _SEEN = 4.0
 _OFFENDERS = 3
-# Where there are several integrals.
-_OF_ONE = "# Added to the integral of {name} over the domain, before it is added to others or anything is made of it.\n"
 # Below this a part of the gradient is rounding.
 _FLOOR = 1e-4
 
@@ -66,7 +62,7 @@ def audit_in_space(
     under_audit: Trained,
     progress: Callable[[str], None],
     told: Any = None,
-    advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None = None,
+    advise: Advice | None = None,
 ) -> ModelAudit:
     """As `audit_model`, for x (n, d), u (n,) or (n, m), ∇u (n, d) or (n, m, d).
 
@@ -226,7 +222,7 @@ def _reason(verdict: str, judged: Judged, exact: ExactSide, checked: Gradcheck) 
 
 def _told(
     model: SpaceModel, composed: Composition, domain: Any, trained: Discretisation, terms: ExactTerms,
-    routes: tuple[Route, ...], advise: Callable[[SpaceModel, Density, Any, Wanted], str] | None,
+    routes: tuple[Route, ...], advise: Advice | None,
     verdict: str, reason: str, points: tuple[int, ...], draws: int, found: tuple[TensorFinding, ...], autodiff: Any,
     notes: tuple[str, ...],
     checked: Gradcheck | None,
@@ -252,24 +248,9 @@ def _told(
     }
     text = ""
     if verdict == "inconsistent" and exact.dirac.any():
-        text = _advised(model, composed, domain, terms, advise or advice)
+        text = advised(model, composed, domain, terms, advise)
     return ModelAudit(
         verdict, reason, trained.name, points, draws, found[:-1], found[-1] if found else None, routes,
         exact.energy, exact.bulk.numpy(), exact.dirac.numpy(), autodiff, exact.places.numpy(), exact.heights.numpy(),
         np.zeros((0, 0)), operations, notes, checked, text, settings,
     )  # fmt: skip
-
-
-def _advised(
-    model: SpaceModel, composed: Composition, domain: Any, terms: ExactTerms,
-    advise: Callable[[SpaceModel, Density, Any, Wanted], str],
-) -> str:  # fmt: skip
-    """What to add, where all that is missing is that of one integral over the whole domain."""
-    missing = [(t, s) for t, s in zip(composed.terms, terms.sides, strict=True) if s.dirac.any()]
-    if len(missing) > 1 or not all(isinstance(t, SpaceTerm) and t.whole for t, _ in missing):
-        return NONE.format(why="kinks move in several of its integrals, and dirac_term is for one over the domain")
-    ((term, side),) = missing
-    total = side.bulk + side.dirac
-    wanted = Wanted(total.numpy(), float(total.norm()) or 1.0, side.dirac.numpy(), np.zeros(0), side.dirac_error)
-    text = advise(model, term.density, domain, wanted)
-    return text if len(composed.terms) == 1 and composed.function is None else _OF_ONE.format(name=term.name) + text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from .domains import Box, Domain
+from .domains import Box, Domain, as_domain
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,37 @@ def whole(domain: Domain) -> Face:
     """All of a domain."""
     d = len(domain.box)
     return Face(domain, torch.zeros(d, dtype=torch.float64), torch.eye(d, dtype=torch.float64))
+
+
+def part_of(piece: Sequence[Any]) -> Face:
+    """A box of as many dimensions as there are pairs, of numbers and pairs, one of both for each input.
+
+    Raises:
+        InputError: an end that is not above the other.
+    """
+    free = [k for k, s in enumerate(piece) if np.ndim(s)]
+    domain = as_domain(tuple(tuple(float(v) for v in piece[k]) for k in free))
+    origin = torch.tensor([0.0 if k in free else float(s) for k, s in enumerate(piece)], dtype=torch.float64)
+    return Face(domain, origin, torch.eye(len(piece), dtype=torch.float64)[:, free])
+
+
+def flat_part(given: Any) -> Face | None:
+    """A face or an edge as users write it, ((0, 1), 0) or a `Segment`, or as it is known; None for anything else.
+
+    Raises:
+        InputError: it is empty.
+    """
+    if isinstance(given, Face):
+        return given
+    if isinstance(given, Segment):
+        return given.face
+    if not isinstance(given, tuple) or len(given) < 2:
+        return None
+    fixed = [isinstance(s, int | float) for s in given]
+    pairs = [isinstance(s, tuple | list) and len(s) == 2 for s in given]
+    if not (any(fixed) and any(pairs) and all(map(or_, fixed, pairs))):
+        return None
+    return part_of(given)
 
 
 @dataclass(frozen=True)

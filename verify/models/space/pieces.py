@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from .domains import Box, Domain, Polygon, as_domain, even_points
-from .faces import Face, Segment, whole
+from .faces import Face, Segment, part_of, whole
 from .fields import probes
 
 # A point is in the closure of a domain if it is inside, or if a point so near is, as a share of the domain's size, in
@@ -99,15 +99,12 @@ def _is_points(piece: tuple[Any, ...], d: int) -> bool:
 
 def _part(piece: tuple[Any, ...], number: int) -> Face:
     """A box of as many dimensions as there are pairs."""
-    free = [k for k, s in enumerate(piece) if np.ndim(s)]
     try:
-        domain = as_domain(tuple(tuple(float(v) for v in piece[k]) for k in free))
+        return part_of(piece)
     except InputError:
         raise InputError(
             f"terms: the piece {piece} of number {number} is empty; ascending ends would be right"
         ) from None
-    origin = torch.tensor([0.0 if k in free else float(s) for k, s in enumerate(piece)], dtype=torch.float64)
-    return Face(domain, origin, torch.eye(len(piece), dtype=torch.float64)[:, free])
 
 
 def _said(piece: tuple[Any, ...]) -> str:

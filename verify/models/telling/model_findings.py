@@ -230,6 +230,12 @@ class ModelAudit(Shown):
 
     def __str__(self) -> str:
         """The report as text."""
+        table = ["", *self._table(), ""] if self.total is not None else []
+        return "\n".join([*self.opening, *table, *self.closing])
+
+    @property
+    def opening(self) -> list[str]:
+        """The report's lines above its table: the verdict first."""
         what = "crossings of kinks by lines" if self.kinks.ndim == 2 else "kinks"
         kinks = f"{len(self.kinks)} {what}" if len(self.kinks) != 1 else "1 kink"
         lines = [f"verdict: {self.verdict} ({self.discretisation}, {kinks})", self.reason]
@@ -237,16 +243,20 @@ class ModelAudit(Shown):
         lines += [str(r) for r in self.routes]
         if self.integrals:
             lines += ["", "a function of", *(f"  {i}" for i in self.integrals)]
-        if self.total is not None:
-            lines += ["", *self._table(), ""]
-            if self.total.offenders:
-                lines.append("most of what is missing comes from")
-                lines += [f"  {o}" for o in self.total.offenders]
+        return lines
+
+    @property
+    def closing(self) -> list[str]:
+        """The report's lines below its table: where it comes from, and last the lines to paste, in one."""
+        lines = []
+        if self.total is not None and self.total.offenders:
+            lines.append("most of what is missing comes from")
+            lines += [f"  {o}" for o in self.total.offenders]
         if self.gradcheck is not None:
             lines.append(str(self.gradcheck))
         if self.verdict == "inconsistent":
             lines += ["", self.remedy]
-        return "\n".join(lines)
+        return lines
 
     def _table(self) -> list[str]:
         rows = [["parameter", *self.columns, "missing", "verdict"]]

@@ -78,7 +78,8 @@ def remedy(model: Model, integral: Integral, discretisation: str, wanted: Wanted
     """
     if integral.density.second:
         return _STRONG
-    if model.outputs > 1 or integral.composed is not None:
+    # Nodes that follow the kinks would have to crowd at poles too.
+    if model.outputs > 1 or integral.composed is not None or integral.poles:
         return _summand(model, integral, wanted)
     settings, why = tried(model, integral, wanted)
     return _lines(model, integral, discretisation, *settings) if settings else NONE.format(why=why)

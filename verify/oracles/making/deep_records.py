@@ -63,7 +63,7 @@ def deep_case_record(
         # As SymPy writes it: what is read back is what was derived from.
         density = str(Density(density, problem.distance, problem.lift, problem.domain).expression)
         record["density"] = density
-    record["network"] = _network(network)
+    record["network"] = network_record(network)
     try:
         gradient = deep_gradient(problem, network, DIGITS, density)
         record["hessian"], agreed, tolerance = _hessian(problem, network, density)
@@ -83,7 +83,7 @@ def deep_case_record(
     record["tolerance"] = {
         "energy": tolerance_of(lambda: energy_at_working_precision(problem, network, density)),
         "hessian": tolerance,
-        "gradient": _tensor_tolerances(network, lambda: gradient_at_working_precision(problem, network, density)),
+        "gradient": tensor_tolerances(network, lambda: gradient_at_working_precision(problem, network, density)),
     }
     return record
 
@@ -101,7 +101,8 @@ def _hessian(problem: RitzProblem, network: DeepNetwork, density: Any) -> tuple[
     )
 
 
-def _network(network: DeepNetwork) -> Record:
+def network_record(network: DeepNetwork) -> Record:
+    """Its parameters, as they were given."""
     exact = network.rational
     layers = [
         {
@@ -155,7 +156,8 @@ def _with(network: DeepNetwork, vector: Array) -> DeepNetwork:
     return DeepNetwork.from_vector(vector, network.widths, network.output_bias is not None)
 
 
-def _tensor_tolerances(network: DeepNetwork, evaluate: Callable[[], Array]) -> dict[str, float]:
+def tensor_tolerances(network: DeepNetwork, evaluate: Callable[[], Array]) -> dict[str, float]:
+    """Of a gradient (P,) at mpmath's present precision: tensor → `rounded_up`."""
     condition, size = condition_of(evaluate)
     sizes = {n: t.size for n, t in network.floats.named().items()}
     starts = np.cumsum([0, *list(sizes.values())[:-1]])

@@ -159,22 +159,24 @@ def _drawn(width: int, generator: Random, polygon: RationalPolygon) -> PlaneNetw
     def thousandths(least: int, most: int) -> Fraction:
         return Fraction(generator.choice((-1, 1)) * generator.randint(least, most), 1000)
 
-    def place() -> tuple[Fraction, Fraction]:
-        while True:
-            x, y = (a + (b - a) * Fraction(generator.randint(50, 950), 1000) for a, b in polygon.box)
-            if polygon.inside(np.array([[float(x), float(y)]])).all():
-                return x, y
-
     corners = polygon.corners
     rows = []
     for i in range(width):
         w = (thousandths(300, 1500), thousandths(300, 1500))
-        x, y = place()
+        x, y = place_inside(polygon, generator)
         b = -(w[0] * x + w[1] * y)
         if i % 5 == 4:
             b = 1 - min(w[0] * p + w[1] * q for p, q in corners)
         rows.append((w, b, thousandths(200, 1000)))
     return PlaneNetwork([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+
+
+def place_inside(polygon: RationalPolygon, generator: Random) -> tuple[Fraction, Fraction]:
+    """Thousandths of the box around it."""
+    while True:
+        x, y = (a + (b - a) * Fraction(generator.randint(50, 950), 1000) for a, b in polygon.box)
+        if polygon.inside(np.array([[float(x), float(y)]])).all():
+            return x, y
 
 
 def plane_records(stated: dict[str, PlaneProblem]) -> Iterator[Record]:

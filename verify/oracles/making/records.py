@@ -127,6 +127,11 @@ _PLANE_ROUTE = (
     "in two inputs: Eqs. (5)-(9) derived by SymPy, Dirac terms on lines sifted, integrals over half planes in pairs by "
     "Green's theorem, exact for polynomials, else by Gauss points at 70 digits that two rules agree on"
 )
+_DEEP_PLANE_ROUTE = (
+    "networks of two inputs and several layers: regions in whole numbers, bulk plus the jump of the density times the "
+    "motion of each kink line, integrals exact for polynomials, else by Gauss points at 70 digits that two rules agree "
+    f"on; others: {_PLANE_ROUTE}"
+)
 
 
 def pack_text(name: str, about: str, records: Iterable[Record], since: str | None = None) -> str:
@@ -170,7 +175,7 @@ def pack_text(name: str, about: str, records: Iterable[Record], since: str | Non
 def _route(cases: Sequence[Record]) -> str:
     """How the values of these cases were derived; a pack with several kinds of cases names the widest."""
     if any("polygon" in case for case in cases):
-        return _PLANE_ROUTE
+        return _DEEP_PLANE_ROUTE if any("network" in case for case in cases) else _PLANE_ROUTE
     return _DEEP_ROUTE if any("network" in case for case in cases) else _ROUTE
 
 

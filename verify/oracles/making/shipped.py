@@ -14,6 +14,7 @@ from ...statement.named_plane import plane_problems
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ...systems.refinement import near_solution
+from .deep_plane_records import deep_plane_records
 from .deep_records import deep_records
 from .plane_records import plane_records
 from .records import Record, case_record, grid_record, pack_text
@@ -264,6 +265,10 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "wide": ("32 to 256 neurons", _wide),
     "deep": ("networks of two to four hidden layers, of the Ritz density and of two others", _deep),
     "plane": ("networks of two inputs on polygons: Dirac terms on lines", lambda: plane_records({**plane_problems})),
+    "plane-deep": (
+        "networks of two inputs and two or three hidden layers on polygons, of the Ritz density and of another",
+        lambda: deep_plane_records({**plane_problems}),
+    ),
     "statements": (
         "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, several at once",
         _statements,

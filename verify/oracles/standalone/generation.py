@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ...errors import InputError, NondifferentiableError
 from ...files import require_writable, write_whole
-from ...statement.deep_network import DeepNetwork
+from ...statement.deep_network import DeepNetwork, deepened_plane
 from ...statement.network import ShallowNetwork
 from ...statement.plane import PlaneProblem, require_network
 from ...statement.plane_network import PlaneNetwork
 from ...statement.problem import RitzProblem
+from ..making.deep_plane_records import deep_plane_case_record
 from ..making.deep_records import deep_case_record
 from ..making.plane_records import plane_case_record, random_plane_network
 from ..making.records import Record, case_record, pack_text
@@ -105,6 +106,10 @@ def _plane_texts(
         records = []
         for name, network in chosen.items():
             progress(f"{name}: 50 digits, cross-checks")
+            if isinstance(network, DeepNetwork):
+                about = f"layers of {', '.join(map(str, network.widths))} neurons"
+                records.append(deep_plane_case_record(name, about, problem, deepened_plane(network, problem)))
+                continue
             require_network(network, problem)
             assert isinstance(network, PlaneNetwork)
             records.append(plane_case_record(name, f"{network.width} neurons", problem, network))

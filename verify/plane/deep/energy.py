@@ -18,7 +18,7 @@ from ...statement.expressions import NUMPY_MODULES, parse
 from ...statement.plane import PlaneProblem, X, Y
 from ..energy import GUARD_DIGITS
 from ..rule import Rule, rule
-from .regions import Affine, Region, plane_regions
+from .regions import Affine, Region, Unit, plane_regions
 
 Array = NDArray[Any]
 
@@ -85,6 +85,10 @@ def plane_integrand(problem: PlaneProblem, density: Any = None) -> PlaneIntegran
     return PlaneIntegrand(problem, found)
 
 
+# See `Evaluated`.
+Moment = tuple[int, int, Unit, Array]
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluated:
     """Sums over regions by one rule, in its numbers.
@@ -92,12 +96,12 @@ class Evaluated:
     Attributes:
         energies: of each region, with its named edges, (R,).
         forces: derivatives of these by (a₁, a₂, g), (R, 3).
-        kink_moments: (region, unit, ±∫ L (x, y, 1) ds/|∇z|) of each edge on which a unit's pre-activation vanishes.
+        kink_moments: (region, its edge, unit, ±∫ L (x, y, 1) ds/|∇z|) where a pre-activation vanishes on an edge.
     """
 
     energies: Array
     forces: Array
-    kink_moments: list[tuple[int, tuple[int, int], Array]]
+    kink_moments: list[Moment]
 
 
 def refined_sums(
@@ -136,7 +140,7 @@ def refined_sums(
 
 def evaluated(integrand: PlaneIntegrand, regions: list[Region], affine: list[Affine], by: Rule) -> Evaluated:
     """All sums by one rule."""
-    functions = _functions(integrand, by.numbers)
+    functions = integrand_functions(integrand, by.numbers)
     triangles = [(r, k) for r, region in enumerate(regions) for k in range(1, len(region.corners) - 1)]
     of = np.array([r for r, _ in triangles])
     corners = by.array([[regions[r].corners[m] for m in (0, k, k + 1)] for r, k in triangles])
@@ -162,7 +166,7 @@ def evaluated(integrand: PlaneIntegrand, regions: list[Region], affine: list[Aff
             for unit in units if outer < 0 else ():
                 slope = region.preactivations[unit[0]][unit[1]]
                 side = 1 if region.active[unit[0]][unit[1]] else -1
-                moments.append((r, unit, side * _moment(functions, ends, by.array(slope), q[r : r + 1], by)))
+                moments.append((r, k, unit, side * line_moment(functions, ends, by.array(slope), q[r : r + 1], by)))
     return Evaluated(sums[0], sums[1:].T, moments)
 
 
@@ -175,7 +179,7 @@ def _on_edge(functions: _Functions, edge: int, ends: Array, q: Array, by: Rule) 
     return found
 
 
-def _moment(functions: _Functions, ends: Array, slope: Array, q: Array, by: Rule) -> Array:
+def line_moment(functions: _Functions, ends: Array, slope: Array, q: Array, by: Rule) -> Array:
     """∫ L (x, y, 1) ds/|∇z| along an edge; ds/|∇z| = |dx|/|z_y| is rational."""
     along = ends[1] - ends[0]
     step = abs(along[0] / slope[1]) if abs(slope[1]) > abs(slope[0]) else abs(along[1] / slope[0])
@@ -186,7 +190,7 @@ def _moment(functions: _Functions, ends: Array, slope: Array, q: Array, by: Rule
 
 @dataclass(frozen=True, eq=False)
 class _Functions:
-    """A density and its derivatives as functions of arrays, see `_functions`."""
+    """A density and its derivatives as functions of arrays, see `integrand_functions`."""
 
     data: Callable[..., Array]
     density: Callable[..., Array]
@@ -211,7 +215,8 @@ class _Functions:
 
 
 @lru_cache(maxsize=64)
-def _functions(integrand: PlaneIntegrand, numbers: str) -> _Functions:
+def integrand_functions(integrand: PlaneIntegrand, numbers: str) -> _Functions:
+    """Made once for each kind of numbers."""
     problem, density = integrand.problem, integrand.density
     data = [e for f in (problem.distance, problem.lift) for e in (f, sympy.diff(f, X), sympy.diff(f, Y))]
     by = [density, *(sympy.diff(density, v) for v in (VALUE, SLOPE_X, SLOPE_Y))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,10 +18,16 @@ from ...statement.tensors import Tensors
 from ...values import Value
 from ..energy import GUARD_DIGITS
 from ..rule import rule
-from .energy import Evaluated, affine_outputs, plane_integrand, refined_sums
-from .regions import Region, Unit, plane_regions
+from .degeneracies import clearance, degeneracies, heard_units
+from .energy import Evaluated, Moment, affine_outputs, plane_integrand, refined_sums
+from .regions import Region, plane_regions
 
 Array = NDArray[Any]
+
+# So far beside a place without derivative the one-sided ones are taken: Fractions round nothing.
+_BESIDE = Fraction(1, 2**400)
+# Parameters that move what coincides, times regions: half a minute.
+_MOST_MOTIONS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +41,9 @@ class DeepPlaneGradient(Value):
         energy: the energy itself.
         route: "polynomial": exact but for rounding, or "quadrature".
         error_estimate: absolute error of the integrals; 0 for polynomials.
+        distance: to the nearest place where the energy has no derivative: how far two kink lines are from coinciding
+            where both are straight, or one from an edge on which D does not vanish, and how far a pre-activation is
+            from 0 throughout.
     """
 
     bulk: Tensors
@@ -42,6 +52,7 @@ class DeepPlaneGradient(Value):
     energy: Any
     route: str
     error_estimate: float
+    distance: float
 
 
 def deep_plane_gradient(
@@ -49,36 +60,31 @@ def deep_plane_gradient(
 ) -> DeepPlaneGradient:
     """`exact_gradient` of a network of two inputs and any depth; see there."""
     regions = plane_regions(network, problem.domain)
-    heard = [_heard(network, region) for region in regions]
-    _refuse_degenerate(problem, regions, heard)
+    heard = heard_units(network, regions)
+    refuse_degenerate(problem, network, regions, heard, density)
+    distance = clearance(problem, regions, heard)
     if digits is None:
-        return _assembled(problem, network, regions, heard, "float", density)
+        return _assembled(problem, network, regions, heard, "float", density, distance)
     with mpmath.workdps(digits + GUARD_DIGITS):
-        found = _assembled(problem, network, regions, heard, "mpf", density)
+        found = _assembled(problem, network, regions, heard, "mpf", density, distance)
     with mpmath.workdps(digits):
         bulk, dirac, total = (t.map(lambda v: +v) for t in (found.bulk, found.dirac, found.total))
-        return DeepPlaneGradient(bulk, dirac, total, +found.energy, found.route, found.error_estimate)
+        return DeepPlaneGradient(bulk, dirac, total, +found.energy, found.route, found.error_estimate, distance)
 
 
 def _assembled(
-    problem: PlaneProblem, network: DeepNetwork, regions: list[Region], heard: list[Any], numbers: str, density: Any
+    problem: PlaneProblem,
+    network: DeepNetwork,
+    regions: list[Region],
+    heard: list[Any],
+    numbers: str,
+    density: Any,
+    distance: float,
 ) -> DeepPlaneGradient:
-    kind = rule(numbers, 2)
-    tensors = network.rational.map(kind.array)
-    states = [_states(region, kind.array) for region in regions]
+    backward = Backward(network, regions, heard, rule(numbers, 2).array)
 
     def wanted(found: Evaluated) -> Array:
-        none = 0 * tensors.ravel()
-        bulk, dirac = none.copy(), none.copy()
-        injected: list[dict[int, Array]] = [{} for _ in regions]
-        for r, (layer, neuron), moment in found.kink_moments:
-            if heard[r][layer][neuron]:
-                z = injected[r].setdefault(layer, 0 * states[r][0][layer + 1])
-                z[neuron] += moment
-        for r, state in enumerate(states):
-            bulk += _pulled_back(tensors, *state, found.forces[r], {})
-            if injected[r]:
-                dirac += _pulled_back(tensors, *state, 0 * found.forces[r], injected[r])
+        bulk, dirac = backward.bulk(found.forces), backward.dirac(found.kink_moments)
         return np.concatenate([[found.energies.sum()], bulk, dirac])
 
     integrand = plane_integrand(problem, density)
@@ -88,7 +94,48 @@ def _assembled(
         Tensors.from_vector(v, network.widths, network.output_bias is not None, inputs=2)
         for v in (bulk, dirac, bulk + dirac)
     ]
-    return DeepPlaneGradient(parts[0], parts[1], parts[2], values[0], route, error)
+    return DeepPlaneGradient(parts[0], parts[1], parts[2], values[0], route, error, distance)
+
+
+class Backward:
+    """From what regions and kink lines give to derivatives by the parameters.
+
+    Args:
+        network: of two inputs.
+        regions: its.
+        heard: see `heard_units`.
+        numbers: exact numbers, in an array, as numbers of the kind that sums are of.
+    """
+
+    def __init__(
+        self, network: DeepNetwork, regions: list[Region], heard: list[list[Array]], numbers: Callable[[Any], Array]
+    ) -> None:
+        self.heard, self.tensors = heard, network.rational.map(numbers)
+        self.states = [_states(region, numbers) for region in regions]
+
+    def bulk(self, forces: Array) -> Array:
+        """(P,) of derivatives by (a₁, a₂, g) on each region, (R, 3)."""
+        out = 0 * self.tensors.ravel()
+        for state, force in zip(self.states, forces, strict=True):
+            out += _pulled_back(self.tensors, *state, force, {})
+        return out
+
+    def dirac(self, moments: list[Moment]) -> Array:
+        """(P,) of derivatives by pre-activations, (3,) each, of units on regions; of those that are heard.
+
+        Of several units on one edge the first counts: where they move together that is right, and elsewhere there is no
+        derivative.
+        """
+        out, injected, taken = 0 * self.tensors.ravel(), dict[int, dict[int, Array]](), set[tuple[int, int]]()
+        for r, edge, (layer, neuron), moment in moments:
+            if self.heard[r][layer][neuron] and (r, edge) not in taken:
+                taken.add((r, edge))
+                z = injected.setdefault(r, {}).setdefault(layer, 0 * self.states[r][0][layer + 1])
+                z[neuron] += moment
+        for r, of_region in injected.items():
+            none = 0 * self.states[r][0][0][0]
+            out += _pulled_back(self.tensors, *self.states[r], none, of_region)
+        return out
 
 
 def _states(region: Region, numbers: Any) -> tuple[list[Array], list[Array]]:
@@ -113,37 +160,60 @@ def _pulled_back(
     return np.concatenate(out if tensors.output_bias is None else [*out, force[2:]])
 
 
-def _heard(network: DeepNetwork, region: Region) -> list[Array]:
-    """Layer by layer, ∂ output/∂h of each neuron on a region, exactly: 0 where nothing comes of it."""
-    exact = network.rational
-    out = [exact.output_weights]
-    for k in reversed(range(1, network.depth)):
-        mask = np.array([Fraction(int(v)) for v in region.active[k]], dtype=object)
-        out.insert(0, exact.hidden_weights[k].T @ (mask * out[0]))
+def refuse_degenerate(
+    problem: PlaneProblem, network: DeepNetwork, regions: list[Region], heard: list[list[Array]], density: Any = None
+) -> None:
+    """Raise `NondifferentiableError` where kink lines coincide, one lies on a free edge, or z is 0 on a region."""
+    found = degeneracies(problem, regions, heard)
+    if not found:
+        return
+    listed = "; ".join(map(str, found[:3])) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+    message = f"the energy has no derivative here ({listed})"
+    moved = _moving(network, found)
+    if len(moved) * len(regions) > _MOST_MOTIONS:
+        raise NondifferentiableError(f"{message}; move what is named apart", found)
+    left, right = _one_sided(problem, network, regions, heard, moved, density)
+    raise NondifferentiableError(
+        f"{message}; the one-sided ones are .left and .right of this error", found, left, right
+    )
+
+
+def _moving(network: DeepNetwork, found: tuple[Degeneracy, ...]) -> list[int]:
+    """Places in `ravel` of the parameters that move what coincides: those of its neurons and of all earlier layers."""
+    units = {unit for d in found for unit in zip(d.layers, d.neurons, strict=True)}
+    last, out, start = max(k for k, _ in units), [], 0
+    for name, tensor in network.floats.named().items():
+        layer = int(name.rsplit(".", 1)[1]) if "." in name else last + 1
+        for k in range(tensor.size):
+            row = k // (tensor.size // len(tensor)) if tensor.ndim else 0
+            if (layer, row) in units or any(layer < m for m, _ in units):
+                out.append(start + k)
+        start += tensor.size
     return out
 
 
-def _refuse_degenerate(problem: PlaneProblem, regions: list[Region], heard: list[list[Array]]) -> None:
-    """Raise `NondifferentiableError` where kink lines coincide, one lies on a free edge, or z is 0 on a region."""
-    found: dict[Any, Degeneracy] = {}
+def _one_sided(
+    problem: PlaneProblem,
+    network: DeepNetwork,
+    regions: list[Region],
+    heard: list[list[Array]],
+    moved: list[int],
+    density: Any,
+) -> tuple[Tensors, Tensors]:
+    """Derivative of the energy in each parameter from below and from above, float64.
 
-    def add(kind: str, region: Region, units: tuple[Unit, ...], corner: int) -> None:
-        x, y = region.corners[corner]
-        layers, neurons = zip(*units, strict=True)
-        found.setdefault((kind, units), Degeneracy(kind, neurons, (float(x), float(y)), 0.0, layers=layers))
-
-    for region, ears in zip(regions, heard, strict=True):
-        for unit in region.flat:
-            if ears[unit[0]][unit[1]]:
-                add("pre-activation 0 on a region", region, (unit,), 0)
-        for k, (units, outer) in enumerate(zip(region.units, region.outer, strict=True)):
-            loud = tuple(u for u in units if ears[u[0]][u[1]])
-            if len(loud) > 1:
-                add("coincident kink lines", region, loud, k)
-            elif loud and outer >= 0 and outer not in problem.dirichlet:
-                add("kink line on an edge", region, loud, k)
-    if found:
-        listed = "; ".join(map(str, list(found.values())[:3]))
-        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        message = f"the energy has no derivative here ({listed}{more}); move what is named apart"
-        raise NondifferentiableError(message, tuple(found.values()))
+    Along a ray the energy is smooth, so each is a component of the gradient beside, at a distance far below rounding:
+    regions are cut in Fractions, and what they have as one has its own affine functions there.
+    """
+    plain = _assembled(problem, network, regions, heard, "float", density, 0.0).total.ravel()
+    sides, theta = [plain.copy(), plain.copy()], network.rational.ravel()
+    for k in moved:
+        for side, step in zip(sides, (-_BESIDE, _BESIDE), strict=True):
+            there = theta.copy()
+            there[k] += step
+            beside = DeepNetwork.from_vector(there, network.widths, network.output_bias is not None, inputs=2)
+            parts = plane_regions(beside, problem.domain)
+            found = _assembled(problem, beside, parts, heard_units(beside, parts), "float", density, 0.0)
+            side[k] = found.total.ravel()[k]
+    left, right = (Tensors.from_vector(v, network.widths, network.output_bias is not None, inputs=2) for v in sides)
+    return left, right

@@ -26,8 +26,11 @@ def at_kinks(problem: RitzProblem, kinks: Array) -> ShallowNetwork:
     return network
 
 
-# The first four hold each kind; the others are dear.
-@pytest.mark.parametrize("problem", [*ALL[:2], *(pytest.param(p, marks=pytest.mark.long) for p in ALL[2:])], ids=names)
+@pytest.mark.parametrize(
+    "problem",
+    [ALL[0], pytest.param(ALL[1], marks=pytest.mark.slow), *(pytest.param(p, marks=pytest.mark.long) for p in ALL[2:])],
+    ids=names,
+)
 def test_a_network_that_solve_found_is_certified_and_one_a_little_beside_is_not(problem: RitzProblem) -> None:
     best = solve(problem, width=9, random_starts=0)
     assert certify(problem, best.network).holds

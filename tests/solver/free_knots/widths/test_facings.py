@@ -13,6 +13,7 @@ from kinkproof.solver.free_knots.widths.polish import polished
 from kinkproof.verify import RitzProblem, problems
 
 
+@pytest.mark.slow
 def test_the_facing_of_least_energy_is_among_the_first_of_few_neurons() -> None:
     solution = strong_solution(problems["sine-2"])
     free = minimise(solution, kink_density(solution).equidistributed(6), 100)

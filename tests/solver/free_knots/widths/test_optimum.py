@@ -70,6 +70,7 @@ def test_a_kink_stands_on_the_point_load_and_the_order_is_kept(width: int) -> No
     assert oracle_gap(problems["point-load"], best.network) == pytest.approx(best.energy_gap, abs=1e-13)
 
 
+@pytest.mark.slow
 def test_a_load_that_grows_without_bound_inside_keeps_the_order() -> None:
     line = "9*((1/3)**(5/3)*(1 - x) + (2/3)**(5/3)*x)/10"
     problem = RitzProblem(source="Abs(x - 1/3)**(-1/3)", solution=f"{line} - 9*Abs(x - 1/3)**(5/3)/10")
@@ -169,6 +170,7 @@ SINE_5 = RitzProblem(source="25*pi**2*sin(5*pi*x)", distance="x*(1-x)", solution
 
 
 # Each with what the first start alone leads to, as a multiple of what all lead to, measured.
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "width", "multiple"), [(SINE_5, 8, 1.0184), (problems["sine-2"], 4, 1.0)])
 def test_above_the_bound_all_starts_are_tried(
     problem: RitzProblem, width: int, multiple: float, monkeypatch: pytest.MonkeyPatch
@@ -258,6 +260,7 @@ def test_essential_values_are_kept_exactly() -> None:
         assert c @ np.maximum(w * end + b, 0) == pytest.approx(value, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_the_energy_never_rises() -> None:
     for problem in (problems["sine-6"], ROOT, FOUR_MATERIALS):
         best = solve(problem, width=15)
@@ -267,6 +270,7 @@ def test_the_energy_never_rises() -> None:
             assert (steps <= 1e-13 * best.history[0]).all()
 
 
+@pytest.mark.slow
 def test_no_known_solution_is_needed() -> None:
     from dataclasses import replace
 
@@ -380,6 +384,7 @@ def test_two_natural_ends_that_balance_have_a_best_network() -> None:
     assert gap == pytest.approx(best.energy_gap, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_planted_fault_in_the_gradient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     from kinkproof.solver.free_knots.reduced_energy import ReducedEnergy
 

@@ -75,11 +75,13 @@ def test_exact_gradient_and_verdict_are_those_of_the_same_network_in_torch() -> 
     assert found.operations == same.operations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_smooth_network_raises_no_alarm(dtype: str) -> None:
     assert audit(partial(model, activation=jnp.tanh), bar, parameters=network(1, dtype=dtype)).passed
 
 
+@pytest.mark.slow
 def test_the_printed_summand_is_the_missing_part() -> None:
     p = network(2)
     found = audit(model, bar, parameters=p)
@@ -96,6 +98,7 @@ def test_the_printed_summand_is_the_missing_part() -> None:
     assert np.abs(row).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_whole_loss() -> None:
     p = {n: a for n, a in network(3).items() if n in ("w", "b", "c")}
     found = audit(shallow, bar, parameters=p, loss=loss)
@@ -117,12 +120,14 @@ def test_points_drawn_anew_by_the_user() -> None:
     assert found.draws > 0
 
 
+@pytest.mark.slow
 def test_a_loss_of_the_scripts_own_parameters_is_refused() -> None:
     p = network(4)
     with pytest.raises(InputError, match=r"^loss: it does not depend on the parameters that it is given"):
         audit(shallow, bar, parameters=p, loss=lambda own, n: loss(p, n))
 
 
+@pytest.mark.slow
 def test_ends_parameters_of_the_density_and_trees_of_any_depth() -> None:
     p = {"net": network(5), "stiffness": [jnp.asarray(2.0)]}
 
@@ -199,6 +204,7 @@ class Square(nn.Module):
         return (4 * x * (1 - x)).prod(-1) * (torch.relu(x @ self.w + self.b) @ self.c)
 
 
+@pytest.mark.slow
 def test_several_inputs() -> None:
     p, box = of_two(), ((0.0, 1.0), (0.0, 1.0))
     found = audit(square, plate, box, parameters=p)
@@ -231,6 +237,7 @@ def test_losses_of_several_integrals_are_those_of_the_same_network_in_torch() ->
     assert "the loss is made of several integrals" in found.remedy
 
 
+@pytest.mark.slow
 def test_terms_on_the_sides_of_a_square() -> None:
     p, box = of_two(), ((0.0, 1.0), (0.0, 1.0))
 

@@ -174,6 +174,7 @@ def test_the_printed_summand_makes_the_loss_right() -> None:
     assert audit(model, bar, SQUARE, loss=mended).verdict == "consistent"
 
 
+@pytest.mark.slow
 def test_three_inputs_and_two_outputs() -> None:
     assert audit(Field(3, 6, seed=5), bar, CUBE, rule="random").verdict == "inconsistent"
     assert audit(Field(3, 6, activation=nn.Softplus), bar, CUBE, rule="random").verdict == "consistent"

@@ -198,6 +198,7 @@ def _formatted(text: str, scratch: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_with_cases_is_formatted_and_typed(standalone_file: Path, tmp_path: Path) -> None:
     text = standalone_file.read_text(encoding="utf-8")
     _formatted(text, tmp_path / "stripped.py")

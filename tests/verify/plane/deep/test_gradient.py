@@ -19,9 +19,11 @@ from kinkproof.verify import (
     problems,
 )
 from kinkproof.verify.plane.deep import gradient as gradients
-from kinkproof.verify.plane.deep.crosscheck import level_gradient
+from kinkproof.verify.plane.deep.crosscheck import line_gradient
 from kinkproof.verify.plane.deep.regions import plane_regions
+from kinkproof.verify.plane.degeneracies import clearance
 
+from ..networks import rational_network
 from .networks import crossing_network
 
 # Of third degree in the field and of fourth in its slopes.
@@ -32,7 +34,7 @@ FREE = {n: plane_problems[n] for n in ("plane-polynomial", "plane-triangle", "pl
 def apart(problem: PlaneProblem, network: DeepNetwork, density: Any = None, points: int = 12) -> float:
     """How far the derivation along level lines is from energy and gradient, by the gradient's norm."""
     found = exact_gradient(problem, network, density=density)
-    energy, vector = level_gradient(problem, network, density, points)
+    energy, vector = line_gradient(problem, network, density, points)
     return float(max(np.abs(found.total.ravel() - vector).max(), abs(found.energy - energy)) / np.linalg.norm(vector))
 
 
@@ -101,6 +103,7 @@ def test_it_is_the_derivative_of_the_energy_to_sixteen_digits(name: str, density
     assert np.abs(in_float64 - found.astype(float)).max() < 1e-12 * np.abs(in_float64).max()
 
 
+@pytest.mark.slow
 def test_fifty_digits_are_fifty_digits() -> None:
     problem, network = FREE["plane-anisotropic"], crossing_network((2, 2), 5)
     fewer, more = (exact_gradient(problem, network, digits=d, density=QUARTIC).total.ravel() for d in (50, 60))
@@ -108,6 +111,19 @@ def test_fifty_digits_are_fifty_digits() -> None:
         assert np.abs(fewer - more).max() < mpmath.mpf(10) ** -49 * np.abs(more).max()
 
 
+def test_lines_of_one_slope_and_named_edges_agree_to_forty_digits() -> None:
+    # The kink line of the second layer is level where both neurons of the first are active: another slope is taken.
+    network = DeepNetwork([[[1, 1], [2, -1]], [[1, "-1/2"], [-1, 2]]], [["-3/4", "-1/3"], ["-1/8", "1/5"]], [1, -2])
+    for name in ("plane-l-shape", "plane-penalised"):
+        found = exact_gradient(plane_problems[name], network, digits=50)
+        energy, vector = line_gradient(plane_problems[name], network, points=6, digits=50)
+        with mpmath.workdps(60):
+            size = np.abs(vector).max()
+            assert abs(energy - found.energy) < mpmath.mpf(10) ** -40 * size
+            assert np.abs(found.total.ravel() - vector).max() < mpmath.mpf(10) ** -40 * size
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["no Dirac term", "wrong sign", "first layer only"])
 def test_a_fault_in_the_gradient_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = gradients._pulled_back
@@ -139,11 +155,53 @@ DEGENERATE: dict[str, tuple[str, DeepNetwork]] = {
 }
 
 
+def one_sided_differences(problem: PlaneProblem, network: DeepNetwork, density: Any = None) -> tuple[Any, Any]:
+    """Of the exact energy to 40 digits, in each parameter; the error is the step, 10⁻²⁰, times the curvature."""
+    vector, step = network.rational.ravel(), Fraction(1, 10**20)
+    here, sides = exact_energy(problem, network, digits=40, density=density), []
+    for sign in (-1, 1):
+        out = []
+        for k in range(len(vector)):
+            moved = vector.copy()
+            moved[k] += sign * step
+            there = DeepNetwork.from_vector(moved, network.widths, network.output_bias is not None, inputs=2)
+            energy = exact_energy(problem, there, digits=40, density=density)
+            with mpmath.workdps(40):
+                out.append(float((energy - here) * sign * 10**20))
+        sides.append(np.array(out))
+    return sides[0], sides[1]
+
+
 @pytest.mark.parametrize(("said", "network"), DEGENERATE.values(), ids=DEGENERATE)
-def test_where_there_is_no_derivative_it_is_said(said: str, network: DeepNetwork) -> None:
-    with pytest.raises(NondifferentiableError, match=said):
+def test_where_there_is_no_derivative_the_one_sided_ones_are_said(said: str, network: DeepNetwork) -> None:
+    problem = FREE["plane-polynomial"]
+    with pytest.raises(NondifferentiableError, match=f"{said}.*one-sided ones are .left and .right") as caught:
+        exact_gradient(problem, network)
+    found = [caught.value.left.ravel(), caught.value.right.ravel()]
+    for side, other in zip(found, one_sided_differences(problem, network), strict=True):
+        assert np.abs(side - other).max() < 1e-13
+    assert np.abs(found[0] - found[1]).max() > 1e-2
+    assert np.isfinite(exact_energy(problem, network))
+
+
+def test_one_sided_derivatives_of_one_layer_are_those_of_the_shallow_network() -> None:
+    # On edges with a flux, the same line twice, and w = b = 0.
+    shallow = PlaneNetwork([[1, 0], [1, 1], [-2, -2], [0, 0]], [-2, -1, 2, 0], [1, 2, "1/2", -1])
+    network = DeepNetwork([shallow.hidden_weights], [shallow.hidden_biases], shallow.output_weights)
+    sides = []
+    for n in (shallow, network):
+        with pytest.raises(NondifferentiableError) as caught:
+            exact_gradient(plane_problems["plane-l-shape"], n)
+        sides.append([caught.value.left.ravel(), caught.value.right.ravel()])
+    assert np.abs(np.array(sides[0]) - np.array(sides[1])).max() < 1e-12
+
+
+def test_with_many_parameters_and_regions_one_sided_derivatives_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradients, "_MOST_MOTIONS", 10)
+    said, network = DEGENERATE["coincident in a layer"]
+    with pytest.raises(NondifferentiableError, match=f"{said}.*; move what is named apart") as caught:
         exact_gradient(FREE["plane-polynomial"], network)
-    assert np.isfinite(exact_energy(FREE["plane-polynomial"], network))
+    assert caught.value.left is caught.value.right is None
 
 
 def test_a_kink_line_on_an_edge_is_degenerate_only_where_d_does_not_vanish() -> None:
@@ -153,6 +211,28 @@ def test_a_kink_line_on_an_edge_is_degenerate_only_where_d_does_not_vanish() -> 
     # On x = 1 of the square D is 0.
     there = DeepNetwork(network.hidden_weights, [[-1, "-1/4"], ["1/7", "1/3"]], network.output_weights)
     assert apart(FREE["plane-polynomial"], there) < 1e-11
+
+
+@pytest.mark.parametrize("name", ["plane-polynomial", "plane-l-shape", "plane-penalised"])
+def test_the_distance_of_one_layer_is_that_of_the_shallow_network(name: str) -> None:
+    for seed in range(3):
+        shallow = rational_network(5, seed)
+        network = DeepNetwork([shallow.hidden_weights], [shallow.hidden_biases], shallow.output_weights)
+        distance = exact_gradient(plane_problems[name], network).distance
+        assert distance == pytest.approx(clearance(plane_problems[name], shallow), rel=1e-12)
+
+
+@pytest.mark.parametrize(("said", "network"), DEGENERATE.values(), ids=DEGENERATE)
+def test_the_distance_says_how_near_such_a_place_is(said: str, network: DeepNetwork) -> None:
+    for gap in (1e-3, 1e-6):
+        biases = [list(b) for b in network.hidden_biases]
+        # The bias by which each of them is degenerate.
+        layer = 0 if "neuron 1 of hidden layer 0" in said else -1
+        biases[layer][-1] = biases[layer][-1] + Fraction(gap)
+        near = DeepNetwork(network.hidden_weights, biases, network.output_weights)
+        distance = exact_gradient(FREE["plane-polynomial"], near).distance
+        # By |∇z| of one to three.
+        assert gap / 3 < distance <= gap
 
 
 def test_silent_neurons_may_coincide_and_lines_between_trapezoids_count() -> None:

@@ -54,7 +54,7 @@ def pole(sizes: Sizes, start: Tensor, box: Tensor) -> Pole:
         box: (d, 2).
     """
     d, generator = len(box), torch.Generator().manual_seed(0)
-    place = _climbed(sizes, start, box)
+    place = climbed(sizes, start, box)
     power = _power(sizes, place, box, generator)
     infinite = power >= d - _OFF
     if d > 1 and not infinite and power >= 1 - _OFF:
@@ -62,7 +62,8 @@ def pole(sizes: Sizes, start: Tensor, box: Tensor) -> Pole:
     return Pole(tuple(place.tolist()), power, infinite)
 
 
-def _climbed(sizes: Sizes, start: Tensor, box: Tensor) -> Tensor:
+def climbed(sizes: Sizes, start: Tensor, box: Tensor) -> Tensor:
+    """Where |L| is largest, (d,), by ever smaller grids around the largest value of the last one."""
     steps = torch.linspace(-1, 1, _GRID, dtype=torch.float64)
     offsets = torch.cartesian_prod(*[steps] * len(box)).reshape(-1, len(box))
     place, width = start, (box[:, 1] - box[:, 0]) / 16
@@ -111,7 +112,7 @@ def _met(sizes: Sizes, place: Tensor, box: Tensor, generator: torch.Generator) -
     ends = torch.tensor([[low, high]], dtype=torch.float64)
     t = torch.linspace(low, high, 257, dtype=torch.float64)[:, None]
     start = t[_known(on_line(t)).argmax()]
-    return _power(on_line, _climbed(on_line, start, ends), ends, generator) >= 1 - _OFF
+    return _power(on_line, climbed(on_line, start, ends), ends, generator) >= 1 - _OFF
 
 
 def _known(values: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def rational_areas(lines: Array) -> dict[tuple[int, ...], Fraction]:
     """Of each pattern of active units."""
     polygon = RationalPolygon(tuple((Fraction(x), Fraction(y)) for x, y in SQUARE.tolist()))
     out: dict[tuple[int, ...], Fraction] = {}
-    for cell in in_fractions(polygon, [tuple(Fraction(v) for v in line) for line in lines.tolist()]):
+    for cell in in_fractions(polygon, [(*map(Fraction, line), Fraction(1)) for line in lines.tolist()]):
         pairs = zip(cell.corners, (*cell.corners[1:], cell.corners[0]), strict=True)
         area = sum((a[0] * b[1] - a[1] * b[0] for a, b in pairs), Fraction(0)) / 2
         out[cell.active] = out.get(cell.active, Fraction(0)) + cell.sign * area
