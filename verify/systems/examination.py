@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from ..plane.gradient import PlaneGradient
 from ..statement.blocks import BLOCKS
 from ..statement.plane import PlaneProblem
 from ..statement.problem import RitzProblem
-from .answer import answer
 from .discovery import describe
 from .method import Array, Method, Unavailable
 from .row import OWN, Row
@@ -106,7 +106,7 @@ def answers(
         return Answers(None, method.unavailable, method.failed)
     try:
         return Answers([
-            [answer(method, problem, vector, g, precision) for g in (of_n[:1] if method.conforming else of_n)]
+            [_answer(method, problem, vector, g, precision) for g in (of_n[:1] if method.conforming else of_n)]
             for of_n in grids
         ])  # fmt: skip
     except Unavailable as why:
@@ -116,3 +116,38 @@ def answers(
             raise
         # Whatever another's program raises is its row's finding, and no reason to withhold the other rows.
         return Answers(None, failed=str(error) if isinstance(error, InputError) else describe(error))
+
+
+def _answer(
+    method: Method, problem: RitzProblem | PlaneProblem, parameters: Array, grid: Grid | PlanePoints, precision: str
+) -> Array:
+    """The gradient (3N,), in the plane (4N,), that a method gives on one grid, as float64.
+
+    Raises:
+        InputError: it gives no pair of a finite number and a finite real vector of the right shape; the message says
+            what it gave, and leaves it to the caller to name the method.
+    """
+    assert method.gradient is not None
+    # A copy: a program that changes its parameters in place must not change those of the next grid.
+    ask: Any = method.gradient
+    pair = ask(problem, parameters.copy(), grid, precision)
+    on = f"on {len(grid.nodes)} points"
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        what = f"{len(pair)} values" if isinstance(pair, tuple | list) else type(pair).__name__
+        raise InputError(f"it returned {what} {on}; a pair (energy, gradient) would be right")
+    try:
+        energy, gradient = (np.asarray(part) for part in pair)
+    except (TypeError, ValueError, RuntimeError):
+        energy = gradient = np.empty(0, dtype=object)
+    if not all(part.dtype.kind in "iuf" for part in (energy, gradient)):
+        kinds = " and ".join(type(part).__name__ for part in pair)
+        raise InputError(f"it returned {kinds} {on} that hold no real numbers; a number and a vector would be right")
+    if energy.size != 1:
+        raise InputError(f"it returned an energy of shape {energy.shape} {on}; a number would be right")
+    if gradient.shape != parameters.shape:
+        raise InputError(f"it returned a gradient of shape {gradient.shape} {on}; {parameters.shape} would be right")
+    if not np.isfinite(energy).all():
+        raise InputError(f"it returned the energy {energy} {on}; a finite number would be right")
+    for index in np.flatnonzero(~np.isfinite(gradient)):
+        raise InputError(f"it returned {gradient[index]} for parameter {index} {on}; a finite number would be right")
+    return gradient.astype(np.float64)
