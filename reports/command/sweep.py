@@ -51,7 +51,7 @@ def sweep(
         from ...verify.files import require_writable
         from ..data.cache import Cache
         from ..data.sweep import kept_sweep
-        from .sweep_tables import sweep_table
+        from .training_tables import sweep_table
 
         if processes < 1:
             raise InputError(f"processes: {processes} compute nothing; at least one would be right")

@@ -106,7 +106,7 @@ def answers(
         return Answers(None, method.unavailable, method.failed)
     try:
         return Answers([
-            [_answer(method, problem, vector, g, precision) for g in (of_n[:1] if method.conforming else of_n)]
+            [answer(method, problem, vector, g, precision) for g in (of_n[:1] if method.conforming else of_n)]
             for of_n in grids
         ])  # fmt: skip
     except Unavailable as why:
@@ -118,7 +118,7 @@ def answers(
         return Answers(None, failed=str(error) if isinstance(error, InputError) else describe(error))
 
 
-def _answer(
+def answer(
     method: Method, problem: RitzProblem | PlaneProblem, parameters: Array, grid: Grid | PlanePoints, precision: str
 ) -> Array:
     """The gradient (3N,), in the plane (4N,), that a method gives on one grid, as float64.
