@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..bending.statement import BeamProblem
+from ..bending.statement import BeamProblem
 from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..errors import InputError
@@ -85,7 +87,7 @@ def examined(
 def answers(
     method: Method,
     precision: str,
-    problem: RitzProblem | PlaneProblem,
+    problem: RitzProblem | PlaneProblem | BeamProblem,
     vector: Array,
     grids: Sequence[Sequence[Grid | PlanePoints]],
 ) -> Answers:
@@ -119,7 +121,11 @@ def answers(
 
 
 def answer(
-    method: Method, problem: RitzProblem | PlaneProblem, parameters: Array, grid: Grid | PlanePoints, precision: str
+    method: Method,
+    problem: RitzProblem | PlaneProblem | BeamProblem,
+    parameters: Array,
+    grid: Grid | PlanePoints,
+    precision: str,
 ) -> Array:
     """The gradient (3N,), in the plane (4N,), that a method gives on one grid, as float64.
 

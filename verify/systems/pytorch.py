@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..bending.quadrature import beam_data
+from ..bending.statement import BeamProblem
 from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..statement.plane import PlaneProblem
@@ -181,6 +183,29 @@ def _plane_by_autograd(problem: PlaneProblem, points: PlanePoints, precision: st
         return total + edge_energy(problem, points, theta, torch.relu, array)  # type: ignore[no-any-return]
 
     return energy
+
+
+def bending(problem: BeamProblem, power: int) -> GradientFunction:
+    """Of a beam: N, N′ and N″ at the nodes by autograd, ReLU raised to a power."""
+
+    def gradient(_: object, parameters: Array, grid: Grid, precision: str) -> tuple[float, Array]:
+        array = partial(_array, precision=precision)
+        x = array(grid.nodes).requires_grad_()
+        stiffness, source, d, d_1, d_2, lift, lift_2 = (array(v) for v in beam_data(problem, grid.nodes))
+
+        def energy(theta: Tensor) -> Tensor:
+            w, b, c = theta.reshape(3, -1)
+            n = torch.relu(x[:, None] * w + b) ** power @ c
+            (n_1,) = torch.autograd.grad(n.sum(), x, create_graph=True)
+            (n_2,) = torch.autograd.grad(n_1.sum(), x, create_graph=True)
+            bend = lift_2 + d_2 * n + 2 * d_1 * n_1 + d * n_2
+            density: Tensor = stiffness * bend**2 / 2 - source * (lift + d * n)
+            return (array(grid.weights) * density).sum()
+
+        with _one_thread():
+            return _numbers(*_autograd(energy, array(parameters)))
+
+    return gradient
 
 
 @cache
