@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..bending.statement import BeamProblem
-from ..bending.statement import BeamProblem
 from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..errors import InputError
