@@ -17,7 +17,7 @@ from .errors import InputError
 from .line.gradient import Gradient
 from .statement.blocks import BLOCKS
 from .statement.network import ShallowNetwork
-from .systems.examination import blank_row, examined
+from .systems.examination import answers, blank_row, examined
 from .systems.method import Array, Method
 from .systems.row import OWN, Row
 from .systems.study import ROUNDING, family
@@ -51,7 +51,8 @@ def audit_beam(
     for method in beam_methods(problem, network.power):
         expected, blocks, reason = _expectation(exact, method)
         blank = replace(blank_row(method, "float64"), expected=expected, expected_blocks=blocks, reason=reason)
-        rows.append(examined(blank, method, problem, network, exact, grids, list(points)))
+        given = answers(method, blank.precision, problem, network.ravel(), grids)
+        rows.append(examined(blank, given, exact, list(points)))
     return tuple(rows)
 
 
