@@ -10,6 +10,7 @@ from .first_use import first_use
 
 if TYPE_CHECKING:
     from .auditing import audit as audit
+    from .beam_audit import audit_beam as audit_beam
     from .bending.derivation import derive_beam as derive_beam
     from .bending.statement import BeamProblem as BeamProblem
     from .bending.statement import PowerNetwork as PowerNetwork
@@ -52,6 +53,7 @@ _HOME = {
     "RitzProblem": "statement.problem",
     "ShallowNetwork": "statement.network",
     "audit": "auditing",
+    "audit_beam": "beam_audit",
     "beams": "bending.statement",
     "box_problems": "statement.box",
     "derive": "line.derivation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, overload
 
 from .choices import Rule
@@ -29,6 +30,7 @@ def audit(
     points: tuple[int, ...] = POINTS,
     rule: Rule = "midpoint",
     progress: Callable[[str], None] = ...,
+    executor: Executor | None = ...,
 ) -> Audit: ...
 
 
@@ -39,6 +41,7 @@ def audit(
     methods: Iterable[Method] | None = None,
     points: tuple[int, ...] = PLANE_POINTS,
     progress: Callable[[str], None] = ...,
+    executor: Executor | None = ...,
 ) -> PlaneAudit: ...
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .bending.statement import BeamProblem, PowerNetwork
+from .bending.statement import BeamProblem, PowerNetwork, require_power
 from .errors import InputError, NondifferentiableError
 from .line.energy import line_energy
 from .line.gradient import Gradient, line_gradient
@@ -301,12 +301,7 @@ def _about_centre(problem: Any, network: Any, density: Any, digits: int | None) 
 def _of_a_beam(network: Any, density: Any) -> PowerNetwork:
     if density is not None:
         raise InputError("density: it holds u and u′, but a beam bends; a BeamProblem without it would be right")
-    if not isinstance(network, PowerNetwork):
-        raise InputError(
-            f"network: the second derivative of a {type(network).__name__} is no function; a PowerNetwork, of ReLU² or "
-            "ReLU³, would be right"
-        )
-    return network
+    return require_power(network)
 
 
 def _of_several_layers(network: Any, density: Any) -> bool:

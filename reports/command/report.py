@@ -232,7 +232,7 @@ def beyond(
         from ...verify.errors import InputError
         from ..data.beyond import SEEDS, STEPS, beyond_study
         from ..pages.beyond_pages import beyond_report
-        from .sweep import executor_of
+        from .processes import executor_of
         from .terminal import steps as progress_line
         from .training_tables import answers_table
 

@@ -97,6 +97,13 @@ def audit(
     junit: Annotated[
         Path | None, typer.Option(help="With a model of yours: file for the findings as build servers show them, .xml.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="Of this machine. By default one for each core, up to four; one where one AD system is asked.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a table.")] = False,
 ) -> None:
     """Which gradients of the energy do torch, JAX and others get wrong, by how much, and why?
@@ -116,7 +123,9 @@ def audit(
     from ...verify.errors import InputError
     from ...verify.statement.named_plane import plane_problems
     from ...verify.statement.network import ShallowNetwork
-    from ...verify.systems.discovery import discover
+    from ...verify.systems.discovery import backends
+    from ...verify.systems.elsewhere import discover_with
+    from .processes import cores, executor_of
     from .tables import AUDIT_STEPS, audit_tables, nothing_judged
     from .terminal import steps
 
@@ -134,12 +143,21 @@ def audit(
         raise InputError(f"{save} is a file; a folder would be right")
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"{picture}: a picture ends in .svg or .png; {picture.with_suffix('.svg')} would be right")
+    if processes is not None and processes < 1:
+        raise InputError(f"processes: {processes} compute nothing; at least one would be right")
     beside = None if plane == "none" else plane_problems[plane]
-    methods, network = discover(backend), ShallowNetwork.random(width, seed)
-    with steps(AUDIT_STEPS) as progress:
-        result = run_audit(problem, network, methods, rule=cast(Rule, rule), progress=progress)
+    network = ShallowNetwork.random(width, seed)
+    if processes is None:
+        # A process that starts reads SymPy and NumPy anew: some seconds, which one AD system alone does not repay.
+        asked = {e.name for e in backends()} if backend is None else set(backend)
+        processes = min(cores(), 4) if len(asked) > 1 else 1
+    short = "--processes 1 would be right if memory was short"
+    with steps(AUDIT_STEPS) as progress, executor_of(processes, lost=short) as executor:
+        methods = discover_with(executor, backend)
+        result = run_audit(problem, network, methods, rule=cast(Rule, rule), progress=progress, executor=executor)
         if beside is not None and result.routes_agree:
-            result = replace(result, plane=run_audit(beside, methods=discover(backend, inputs=2), progress=progress))
+            methods = discover_with(executor, backend, inputs=2)
+            result = replace(result, plane=run_audit(beside, methods=methods, progress=progress, executor=executor))
         text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if save is not None:
             from ...verify.files import write_whole
@@ -147,8 +165,8 @@ def audit(
 
             progress("writing the report")
             if result.routes_agree:
-                for ending in ("pdf", "html"):
-                    discrepancy_report(result, save / f"discrepancy.{ending}")
+                paths = [save / f"discrepancy.{ending}" for ending in ("pdf", "html")]
+                list((map if executor is None else executor.map)(discrepancy_report, [result, result], paths))
             write_whole(save / "audit.json", text.encode())
         if picture is not None and result.routes_agree:
             from ..pages.discrepancy import finding_picture

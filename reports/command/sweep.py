@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from .options import Quiet, going_on, one_sentence, refuse_idle
+from .processes import executor_of
 from .terminal import hushed, speaking
-
-# Of a scheduler that does not answer.
-_WAIT = "10s"
-_LOST = (
-    "one of the {} was killed or could not start; what was finished is kept, and the same command goes on from there, "
-    "with fewer at once if memory was short"
-)
 
 
 def sweep(
@@ -61,7 +51,7 @@ def sweep(
         from ...verify.files import require_writable
         from ..data.cache import Cache
         from ..data.sweep import kept_sweep
-        from .sweep_tables import sweep_table
+        from .training_tables import sweep_table
 
         if processes < 1:
             raise InputError(f"processes: {processes} compute nothing; at least one would be right")
@@ -96,39 +86,3 @@ def _text(file: Path) -> str:
         raise InputError(f"{file} cannot be read ({error.strerror}); a file in TOML would be right") from None
     except UnicodeDecodeError:
         raise InputError(f"{file} is no text; a file in TOML would be right") from None
-
-
-@contextmanager
-def executor_of(processes: int, scheduler: str | None = None) -> Iterator[Executor | None]:
-    """Of a cluster, of this machine's processes, or none: this process."""
-    from ...verify.errors import InputError
-
-    if scheduler is not None:
-        try:
-            import distributed
-        except ImportError:
-            raise InputError(
-                "scheduler: dask.distributed is not installed; pip install 'kinkproof[distributed]' would be right"
-            ) from None
-        try:
-            make: Any = distributed.Client
-            client = make(scheduler, timeout=_WAIT)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(
-                f"scheduler: {scheduler} does not answer ({type(error).__name__}); the address of a running Dask "
-                "scheduler, such as tcp://host:8786, would be right"
-            ) from None
-        with client, client.get_executor() as executor:
-            try:
-                yield executor
-            except distributed.KilledWorker:
-                raise InputError(f"scheduler: {_LOST.format('workers')}") from None
-    elif processes > 1:
-        # Spawned: a forked process inherits locks of torch's threads.
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-            try:
-                yield pool
-            except BrokenExecutor:
-                raise InputError(f"processes: {_LOST.format('processes')}") from None
-    else:
-        yield None

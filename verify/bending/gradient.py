@@ -42,16 +42,31 @@ def beam_energy(problem: BeamProblem, network: PowerNetwork, digits: int | None 
 
 def beam_gradient(problem: BeamProblem, network: PowerNetwork, digits: int | None = None) -> Gradient:
     """`exact_gradient` of a beam; see there."""
-    distance = _refuse_degenerate(problem, network)
+    distance, found = nearest_degeneracy(problem, network)
+    if found:
+        listed = "; ".join(map(str, found[:3]))
+        raise NondifferentiableError(
+            f"the energy has no derivative here ({listed}); move the named neurons apart", found
+        )
     with mpmath.workdps(working_digits(digits or _FLOAT_DIGITS)):
-        found = _gradient(_swept(problem, network), distance)
+        value = _gradient(_swept(problem, network), distance)
     if digits is None:
-        blocks = (b.map(lambda v: v.astype(float)) for b in (found.bulk, found.dirac, found.total))
+        blocks = (b.map(lambda v: v.astype(float)) for b in (value.bulk, value.dirac, value.total))
         bulk, dirac, total = blocks
-        return Gradient(bulk, dirac, total, float(found.energy), found.route, found.error_estimate, distance)
+        return Gradient(bulk, dirac, total, float(value.energy), value.route, value.error_estimate, distance)
     with mpmath.workdps(digits):
-        bulk, dirac, total = (b.map(lambda v: +v) for b in (found.bulk, found.dirac, found.total))
-        return Gradient(bulk, dirac, total, +found.energy, found.route, found.error_estimate, distance)
+        bulk, dirac, total = (b.map(lambda v: +v) for b in (value.bulk, value.dirac, value.total))
+        return Gradient(bulk, dirac, total, +value.energy, value.route, value.error_estimate, distance)
+
+
+def own_jump(problem: BeamProblem, network: PowerNetwork) -> Blocks:
+    """What û″ on the active side of each kink, for the mean of both, adds to the Dirac terms; nothing for ReLU³."""
+    swept = _swept(problem, network)
+    out = np.full((3, network.neurons.width), mpmath.mpf(0))
+    for piece, i in enumerate(swept.inside):
+        sides = [_dirac(swept, piece, i, own) for own in (1, 0)]
+        out[:, i] = [a - b for a, b in zip(*sides, strict=True)]
+    return Blocks(*out)
 
 
 @dataclass(frozen=True)
@@ -109,13 +124,8 @@ def _swept(problem: BeamProblem, network: PowerNetwork) -> _Swept:
     table, power = beam_integrals(problem, network.power), network.power
     rational = [network.neurons.rational(n) for n in BLOCKS]
     w, b, c = (np.array([to_mpf(v) for v in block], dtype=object) for block in rational)
-    kinks = _kinks(network)
-    seen = {
-        i: k
-        for i, k in kinks.items()
-        if all(compare(k, e) * s > 0 for e, s in zip(problem.domain, (1, -1), strict=True))
-    }
-    inside = sorted(seen, key=lambda i: seen[i])
+    seen = inner_kinks(problem, network)
+    inside = list(seen)
     ends = [to_mpf(e) for e in problem.domain]
     marks = [ends[0], *(to_mpf(seen[i]) for i in inside), ends[1]]
     # Between which kinks a neuron is active is settled in Fractions.
@@ -139,6 +149,13 @@ def _kinks(network: PowerNetwork) -> dict[int, Fraction]:
     return {i: Fraction(-b[i]) / Fraction(w[i]) for i in range(len(w)) if w[i]}
 
 
+def inner_kinks(problem: BeamProblem, network: PowerNetwork) -> dict[int, Fraction]:
+    """Those inside the domain, from left to right."""
+    left, right = problem.domain
+    seen = {i: k for i, k in _kinks(network).items() if compare(k, left) > 0 > compare(k, right)}
+    return dict(sorted(seen.items(), key=lambda pair: pair[1]))
+
+
 def _gradient(swept: _Swept, distance: float) -> Gradient:
     w, b, c = swept.blocks
     power, zero = swept.network.power, 0 * w
@@ -160,8 +177,8 @@ def _gradient(swept: _Swept, distance: float) -> Gradient:
     return Gradient(*parts, swept.energy, swept.table.route, 0.0, distance)
 
 
-def _dirac(swept: _Swept, piece: int, neuron: int) -> list[Any]:
-    """The derived Dirac terms of a neuron whose kink ends a piece."""
+def _dirac(swept: _Swept, piece: int, neuron: int, own: int = 0) -> list[Any]:
+    """The derived Dirac terms of a neuron whose kink ends a piece; its own curvature is half there, or (1) whole."""
     if swept.network.power > 2:
         return [0, 0, 0]
     w, _, c = (block[neuron] for block in swept.blocks)
@@ -169,7 +186,7 @@ def _dirac(swept: _Swept, piece: int, neuron: int) -> list[Any]:
     # The neuron vanishes at its kink with its slope; its own curvature 2cw² is in one of the two one-sided ones.
     p = swept.coefficients[:, piece]
     value, slope = p[0] + x * (p[1] + x * p[2]), p[1] + 2 * x * p[2]
-    bend = swept.coefficients[2, piece] + swept.coefficients[2, piece + 1] - c * w**2
+    bend = swept.coefficients[2, piece] + swept.coefficients[2, piece + 1] - (1 - own) * c * w**2
     which = sum(bool(x > to_mpf(e)) for e in swept.problem.interfaces)
     return list(_dirac_function(swept.problem, which)(x, w, c, value, slope, bend))
 
@@ -181,14 +198,14 @@ def _dirac_function(problem: BeamProblem, stretch: int) -> Any:
     return sympy.lambdify([X, WEIGHT, OUTPUT, VALUE, SLOPE, BEND], rows, "mpmath", cse=True)
 
 
-def _refuse_degenerate(problem: BeamProblem, network: PowerNetwork) -> float:
-    """The distance to the nearest place where the energy has no derivative; see `Degeneracy`.
+def nearest_degeneracy(problem: BeamProblem, network: PowerNetwork) -> tuple[float, tuple[Degeneracy, ...]]:
+    """The distance to the nearest place where the energy has no derivative, and those that are right here.
 
     For ReLU² where two kinks coincide, on an interface, and on an end where D does not vanish: there ½EI u″² jumps. For
     ReLU³ u″ does not jump, and the energy has a derivative everywhere.
     """
     if network.power > 2:
-        return float("inf")
+        return float("inf"), ()
     c = network.neurons.rational("output_weights")
     kinks = {i: k for i, k in _kinks(network).items() if c[i]}
     ends = [e for e in problem.domain if problem.zeros_of_distance(e) == 0]
@@ -200,16 +217,10 @@ def _refuse_degenerate(problem: BeamProblem, network: PowerNetwork) -> float:
             nearest = min(nearest, abs(float(kink) - float(place)))
             if compare(kink, place) == 0:
                 found.append(Degeneracy(kind, (i,), float(place), 0.0))
-    inside = {i: k for i, k in kinks.items() if compare(k, problem.domain[0]) > 0 > compare(k, problem.domain[1])}
-    order = sorted(inside, key=lambda i: inside[i])
-    for i, j in pairwise(order):
+    inside = {i: k for i, k in inner_kinks(problem, network).items() if i in kinks}
+    for i, j in pairwise(inside):
         nearest = min(nearest, float(inside[j] - inside[i]))
         here = sympy.Rational(inside[i].numerator, inside[i].denominator)
         if inside[i] == inside[j] and problem.distance.subs(X, here).is_zero is not True:
             found.append(Degeneracy("coincident kinks", (i, j), float(inside[i]), 0.0))
-    if found:
-        listed = "; ".join(map(str, found[:3]))
-        raise NondifferentiableError(
-            f"the energy has no derivative here ({listed}); move the named neurons apart", tuple(found)
-        )
-    return nearest
+    return nearest, tuple(found)

@@ -219,10 +219,28 @@ class PowerNetwork:
         if not isinstance(self.neurons, ShallowNetwork) or self.neurons.batch:
             raise InputError("neurons: a beam takes one network, not a batch; a ShallowNetwork without batch is right")
 
+    def ravel(self) -> Any:
+        """(3N,) float64: hidden weights, hidden biases, output weights."""
+        return self.neurons.ravel()
+
     @classmethod
     def of(cls, power: int, hidden_weights: Any, hidden_biases: Any, output_weights: Any) -> PowerNetwork:
         """From the three blocks."""
         return cls(power, ShallowNetwork(hidden_weights, hidden_biases, output_weights))
+
+
+def require_power(network: Any) -> PowerNetwork:
+    """A network that a beam takes.
+
+    Raises:
+        InputError: another one.
+    """
+    if not isinstance(network, PowerNetwork):
+        raise InputError(
+            f"network: the second derivative of a {type(network).__name__} is no function; a PowerNetwork, of ReLU² or "
+            "ReLU³, would be right"
+        )
+    return network
 
 
 _STATEMENTS: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bending.statement import BeamProblem, PowerNetwork, require_power
 from ..choices import Delta, PlaneRule, Rule, unknown
 from ..errors import InputError
 from ..line.energy import Sweep, point_terms, single, sweep, working_digits
@@ -130,8 +131,8 @@ def quadrature_gradient(
 
 @overload
 def quadrature_gradient(
-    problem: RitzProblem,
-    network: ShallowNetwork,
+    problem: RitzProblem | BeamProblem,
+    network: ShallowNetwork | PowerNetwork,
     rule: Rule = ...,
     points: int = ...,
     delta: Delta | None = ...,
@@ -140,8 +141,8 @@ def quadrature_gradient(
 
 
 def quadrature_gradient(
-    problem: RitzProblem | PlaneProblem,
-    network: ShallowNetwork | PlaneNetwork,
+    problem: RitzProblem | PlaneProblem | BeamProblem,
+    network: ShallowNetwork | PlaneNetwork | PowerNetwork,
     rule: Rule | PlaneRule = "midpoint",
     points: int = 200,
     delta: Delta | None = None,
@@ -156,8 +157,8 @@ def quadrature_gradient(
     In the plane it costs O(nN).
 
     Args:
-        problem: gives κ, f, D, lift and ends; or a `PlaneProblem`.
-        network: of any width N and batch shape (...); a `PlaneNetwork` for a `PlaneProblem`.
+        problem: gives κ, f, D, lift and ends; or a `PlaneProblem`, or a `BeamProblem`, with û″ for û′, in O(nN).
+        network: of any width N and batch shape (...); a `PlaneNetwork` in the plane, a `PowerNetwork` for a beam.
         rule: see `grid`; in the plane see `discrete.plane_points.plane_points`.
         points: see there.
         delta: `None`: the derivative of the sum, what autodiff gives. `"nearest"`: Eq. (10), 1/weight at the node
@@ -187,6 +188,13 @@ def quadrature_gradient(
     if seed:
         raise InputError(f"seed: nothing is random in one input, and {seed} would change nothing; a PlaneProblem has "
                          "random points")  # fmt: skip
+    if isinstance(problem, BeamProblem):
+        if digits is not None:
+            raise InputError("digits: a beam is summed over points in float64; leaving it out would be right")
+        from ..bending.quadrature import beam_sum
+
+        on = grid(rule, points, problem.domain)
+        return beam_sum(problem, require_power(network), on.nodes, on.weights, delta)
     require_shallow(network)
     network = cast(ShallowNetwork, network)
     mesh = grid(rule, points, problem.domain)

@@ -134,7 +134,9 @@ def component(width: int) -> Callable[[int], str]:
     return lambda k: f"{BLOCKS[k // width]}[{k % width}]"
 
 
-def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own_jump: Array, tolerance: Array) -> str:
+def diagnose_gradient(
+    found: Array, total: Array, bulk: Array, dirac: Array, own_jump: Array, tolerance: Array, jumps: str = "û′"
+) -> str:
     """The known fault that a wrong gradient shows, as a sentence, or "".
 
     Args:
@@ -144,6 +146,7 @@ def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own
         dirac: the Dirac part.
         own_jump: what taking û′ on one side of each kink adds to or takes from the exact gradient, (3N,).
         tolerance: absolute, (3N,).
+        jumps: what is taken on one side: of a beam û″.
     """
     kinks_move = bool(np.any(np.abs(dirac) > tolerance))
     models: list[tuple[str, Array]] = []
@@ -151,7 +154,8 @@ def diagnose_gradient(found: Array, total: Array, bulk: Array, dirac: Array, own
         models.append(("equals the bulk: Dirac terms missing, as in automatic differentiation on a fixed grid", bulk))
         models.append(
             (
-                "equals the nearest-node rule (Eq. 10): û′ at the kink is taken on one side, not as the mean of both",
+                f"equals the nearest-node rule (Eq. 10): {jumps} at the kink is taken on one side, not as the mean of "
+                "both",
                 total + _nearest_sides(found - total, own_jump) * own_jump,
             )
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..choices import unknown
 from ..errors import InputError
+from .beam_case import BeamCase
 from .case import DELTAS, Case
 from .deep_case import DeepCase
 from .deep_plane_case import DeepPlaneCase
@@ -163,6 +164,8 @@ def _cases(pack: str, record: Mapping[str, Any]) -> list[Case]:
         return [(DeepPlaneCase if "network" in record else PlaneCase)(whole, record)]
     if "network" in record:
         return [DeepCase(whole, record)]
+    if "power" in record:
+        return [BeamCase(whole, record)]
     if "grid" not in record:
         return [Case(whole, record)]
     return [Case(f"{whole}-{delta}", record, delta) for delta in DELTAS if delta in record["gradient"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from typing import Any
@@ -16,7 +16,11 @@ GROUP = "kinkproof.backends"
 _WANTED = "a gradient function, a Method or a function that returns Methods would be right"
 
 
-def discover(names: Iterable[str] | None = None, inputs: int = 1) -> tuple[Method, ...]:
+def discover(
+    names: Iterable[str] | None = None,
+    inputs: int = 1,
+    loads: Callable[[Sequence[metadata.EntryPoint]], Iterable[tuple[Method, ...]]] = lambda entries: map(load, entries),
+) -> tuple[Method, ...]:
     """The methods of the chosen AD systems, or of all; only these are imported.
 
     A system that is not installed, or fails to load, is a method of one input that says so.
@@ -24,6 +28,7 @@ def discover(names: Iterable[str] | None = None, inputs: int = 1) -> tuple[Metho
     Args:
         names: of entry points; `None` for all.
         inputs: of the problems that the methods take: 1, or 2 for those in the plane.
+        loads: what entry points offer, of each; here that is `load`.
 
     Raises:
         InputError: a name that is not there.
@@ -35,11 +40,11 @@ def discover(names: Iterable[str] | None = None, inputs: int = 1) -> tuple[Metho
         if name not in known:
             raise unknown("backend", name, known)
     several = Counter(e.name for e in found)
+    wanted = [entry for entry in found if entry.name in chosen]
     out: list[Method] = []
-    for entry in found:
-        if entry.name in chosen:
-            owner = f" ({_distribution(entry)})" if several[entry.name] > 1 else ""
-            out += [replace(m, system=entry.name + owner) for m in load(entry) if m.inputs == inputs]
+    for entry, offered in zip(wanted, loads(wanted), strict=True):
+        owner = f" ({_distribution(entry)})" if several[entry.name] > 1 else ""
+        out += [replace(m, system=entry.name + owner) for m in offered if m.inputs == inputs]
     return tuple(out)
 
 

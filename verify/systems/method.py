@@ -48,6 +48,7 @@ class Method:
         system: the AD system, under the name that chooses it; discovery fills it in.
         failed: what went wrong in loading it, else "".
         inputs: of the problems that it takes: 1, or 2 for those in the plane.
+        cost: about how long it takes beside others, by which several processes share the work.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Method:
     system: str = ""
     failed: str = ""
     inputs: int = 1
+    cost: float = 1.0
 
     def __post_init__(self) -> None:
         if self.inputs not in (1, 2):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -23,8 +25,8 @@ from ..statement.blocks import BLOCKS
 from ..statement.named_plane import plane_problems
 from ..statement.plane import PlaneProblem, require_network
 from ..statement.plane_network import PlaneNetwork
-from .discovery import discover
-from .examination import blank_row, examined
+from .elsewhere import answers_of, discover_with
+from .examination import Answers, answers, blank_row, examined
 from .method import Array, Method, require_inputs
 from .plane_findings import PlaneAudit
 from .row import OWN, Row
@@ -55,6 +57,7 @@ def audit_plane(
     methods: Iterable[Method] | None = None,
     points: tuple[int, ...] = PLANE_POINTS,
     progress: Callable[[str], None] = lambda what: None,
+    executor: Executor | None = None,
 ) -> PlaneAudit:
     """Cross-check the exact gradient on a polygon, then judge every method and our own quadratures on points.
 
@@ -63,10 +66,11 @@ def audit_plane(
         network: at whose parameters; by default `near_minimum` of `PLANE_WIDTH` neurons.
         methods: whom to judge; by default all that `discover(inputs=2)` finds.
         points: at least three numbers of points, ascending, a decade apart for the verdict's bound to fit.
-        progress: called with the name of each step before it starts.
+        progress: called with the name of each step before it starts; of those that other processes do when it is done.
+        executor: of processes, which ask the methods that they can find; see `audit_systems`.
 
     Raises:
-        InputError: too few numbers of points, or a network that is no `PlaneNetwork`.
+        InputError: too few numbers of points, something that is no executor, or a network that is no `PlaneNetwork`.
         NondifferentiableError: the energy has no gradient at this network.
     """
     if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
@@ -74,28 +78,47 @@ def audit_plane(
     problem = plane_problems[PLANE_PROBLEM] if problem is None else problem
     network = near_minimum(problem, PLANE_WIDTH, seed=0) if network is None else network
     require_network(network, problem)
-    chosen = discover(inputs=2) if methods is None else require_inputs(methods, 2)
-    progress("the plane: exact gradient and cross-check")
-    exact = plane_gradient(problem, network)
-    agreements, rows = _crosscheck(problem, network, exact), list[Row]()
-    beside = along_rows(problem, network)
-    if all(a.passed for a in agreements):
-        asked = _Asked(problem, network, exact, points)
-        for rule in PLANE_RULES:
-            progress(f"the plane: {_RULES[rule]}")
-            rows += asked.deltas(rule)
-        if beside is not None:
-            progress("the plane: lines along the rows")
-            other = _Asked(problem, beside, plane_gradient(problem, beside), points)
-            rows += other.deltas("midpoint", ", lines along rows")
-        floor = next(r for r in rows if r.delta == "mean")
-        for k, method in enumerate(chosen):
-            # One precision, the first that it has: in one input both are asked, and JAX compiles for each anew.
-            progress(f"the plane: {method.label}")
-            rows.insert(k, asked.row(method, method.precisions[0], "midpoint", floor))
+    chosen = discover_with(executor, inputs=2) if methods is None else require_inputs(methods, 2)
+    # One precision, the first that each has: in one input both are asked, and JAX compiles for each anew.
+    first = [(m, m.precisions[:1]) for m in chosen]
+    question = (problem, network.ravel(), tuple(points))
+    told = _told_of_the_plane(progress)
+    with answers_of(executor, first, _plane_answers, question, told) as taken:
+        told("exact gradient and cross-check")
+        exact = plane_gradient(problem, network)
+        agreements, rows = _crosscheck(problem, network, exact), list[Row]()
+        beside = along_rows(problem, network)
+        if all(a.passed for a in agreements):
+            asked = _Asked(problem, network, exact, points)
+            for rule in PLANE_RULES:
+                told(_RULES[rule])
+                rows += asked.deltas(rule)
+            if beside is not None:
+                told("lines along the rows")
+                other = _Asked(problem, beside, plane_gradient(problem, beside), points)
+                rows += other.deltas("midpoint", ", lines along rows")
+            floor = next(r for r in rows if r.delta == "mean")
+            found = {k: asked.row(chosen[k], chosen[k].precisions[0], "midpoint", floor, g) for k, (g,) in taken()}
+            rows = [*(found[k] for k in sorted(found)), *rows]
     scale = float(np.linalg.norm(exact.total.ravel())) or 1.0
     share = float(np.linalg.norm(exact.dirac.ravel())) / scale
     return PlaneAudit(problem, network, beside, tuple(points), exact, agreements, tuple(rows), share)
+
+
+def _told_of_the_plane(progress: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda what: progress(f"the plane: {what}")
+
+
+def _plane_answers(
+    method: Method, precision: str, problem: PlaneProblem, vector: Array, points: tuple[int, ...]
+) -> Answers:
+    return answers(method, precision, problem, vector, _families(problem, "midpoint", points))
+
+
+@lru_cache(maxsize=3)
+def _families(problem: PlaneProblem, rule: str, points: tuple[int, ...]) -> list[list[PlanePoints]]:
+    """Four neighbouring numbers of points each, random ones with a seed each."""
+    return [[plane_points(problem, rule, m, seed) for seed, m in enumerate(family_sizes(n))] for n in points]
 
 
 def near_minimum(problem: PlaneProblem, width: int, seed: int) -> PlaneNetwork:
@@ -148,16 +171,12 @@ def _crosscheck(problem: PlaneProblem, network: PlaneNetwork, exact: PlaneGradie
 
 
 class _Asked:
-    """A problem and network at which several ways are asked, on families of points that are made once.
-
-    A family is four neighbouring numbers of points, random ones with a seed each.
-    """
+    """A problem and network at which several ways are asked, on families of points that are made once."""
 
     def __init__(
         self, problem: PlaneProblem, network: PlaneNetwork, exact: PlaneGradient, points: tuple[int, ...]
     ) -> None:
         self._problem, self._network, self._exact, self._points = problem, network, exact, points
-        self._families: dict[str, list[list[PlanePoints]]] = {}
 
     def deltas(self, rule: str, where: str = "") -> list[Row]:
         """Our own quadratures by one rule, with each of the discrete deltas."""
@@ -165,7 +184,7 @@ class _Asked:
         floor = self.row(mean, "float64", rule, None)
         return [*(self.row(m, "float64", rule, floor) for m in others), floor]
 
-    def row(self, method: Method, precision: str, rule: str, floor: Row | None) -> Row:
+    def row(self, method: Method, precision: str, rule: str, floor: Row | None, given: Answers | None = None) -> Row:
         """What one way gives.
 
         Args:
@@ -173,11 +192,13 @@ class _Asked:
             precision: in which it computes.
             rule: of the points.
             floor: the row of the mean delta on the same points; None for that row itself.
+            given: its answers; None asks here.
         """
-        families = self._family(rule)
+        if given is None:
+            given = answers(method, precision, self._problem, self._network.ravel(), self._family(rule))
         found = examined(
-            blank_row(method, precision), method, self._problem, self._network, self._exact, families,
-            list(self._points), _BOUNDS[method.delta], by_the_whole=True,
+            blank_row(method, precision), given, self._exact, list(self._points), _BOUNDS[method.delta],
+            by_the_whole=True,
         )  # fmt: skip
         lasting, reason = self._lasting(method, rule)
         whole = float(np.linalg.norm(self._exact.total.ravel())) or 1.0
@@ -220,12 +241,7 @@ class _Asked:
         return nothing, "the nodes nearest to a line lie on its two sides in turn, and ∇û is the mean's"
 
     def _family(self, rule: str) -> list[list[PlanePoints]]:
-        if rule not in self._families:
-            self._families[rule] = [
-                [plane_points(self._problem, rule, m, seed) for seed, m in enumerate(family_sizes(n))]
-                for n in self._points
-            ]
-        return self._families[rule]
+        return _families(self._problem, rule, tuple(self._points))
 
 
 def _own_methods(prefix: str) -> tuple[Method, ...]:

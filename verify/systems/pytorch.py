@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..bending.quadrature import beam_data
+from ..bending.statement import BeamProblem
 from ..discrete.plane_points import PlanePoints
 from ..discrete.quadrature import Grid
 from ..statement.plane import PlaneProblem
@@ -45,8 +48,8 @@ def methods() -> tuple[Method, ...]:
         Method("autograd, u′ by autograd", _asking(_autograd, _by_autograd)),
         Method("autograd, u′ by hand", _asking(_autograd, _by_hand)),
         Method("torch.func.grad", _asking(_functional, _by_hand)),
-        Method("forward mode (jacfwd)", _forward),
-        Method("torch.compile", None if compiler else _asking(_autograd, _compiled), unavailable=compiler),
+        Method("forward mode (jacfwd)", _forward, cost=14.0),
+        Method("torch.compile", None if compiler else _asking(_autograd, _compiled), unavailable=compiler, cost=15.0),
         Method("autograd, kink-split quadrature", _split, conforming=True),
         Method("autograd, ∇u by autograd", _in_the_plane(_plane_by_autograd), inputs=2),
         Method("autograd, ∇u by hand", _in_the_plane(_plane_by_hand), inputs=2),
@@ -59,9 +62,24 @@ def _asking(
     """A method on a fixed grid: nodes and weights are constants."""
 
     def gradient(problem: RitzProblem, parameters: Array, grid: Grid, precision: str) -> tuple[float, Array]:
-        return _numbers(*ask(energy(problem, grid, precision), _array(parameters, precision)))
+        with _one_thread():
+            return _numbers(*ask(energy(problem, grid, precision), _array(parameters, precision)))
 
     return gradient
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """How many threads share a sum shows in its last bits, and at small steps they wait for each other.
+
+    The user's number is put back.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _numbers(energy: Tensor, gradient: Tensor) -> tuple[float, Array]:
@@ -133,21 +151,17 @@ def _forward(problem: RitzProblem, parameters: Array, grid: Grid, precision: str
     arrays = _constants(problem, grid, precision)
     block = tangent_block(len(parameters))
     parts = [[a[k : k + block] for a in arrays] for k in range(0, len(grid.nodes), block)]
-    # Threads would wait for each other at each of the many small steps; the user's number is put back.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with _one_thread():
         pairs = [torch.func.jacfwd(twice, has_aux=True)(theta, *part) for part in parts]
         pairs.append(torch.func.jacfwd(ends, has_aux=True)(theta))
-    finally:
-        torch.set_num_threads(threads)
     gradients, energies = zip(*pairs, strict=True)
     return _numbers(torch.stack(energies).sum(), torch.stack(gradients).sum(0))
 
 
 def _in_the_plane(energy: Callable[[PlaneProblem, PlanePoints, str], Energy]) -> PlaneGradientFunction:
     def gradient(problem: PlaneProblem, parameters: Array, points: PlanePoints, precision: str) -> tuple[float, Array]:
-        return _numbers(*_autograd(energy(problem, points, precision), _array(parameters, precision)))
+        with _one_thread():
+            return _numbers(*_autograd(energy(problem, points, precision), _array(parameters, precision)))
 
     return gradient
 
@@ -171,10 +185,38 @@ def _plane_by_autograd(problem: PlaneProblem, points: PlanePoints, precision: st
     return energy
 
 
+def bending(problem: BeamProblem, power: int) -> GradientFunction:
+    """Of a beam: N, N′ and N″ at the nodes by autograd, ReLU raised to a power."""
+
+    def gradient(_: object, parameters: Array, grid: Grid, precision: str) -> tuple[float, Array]:
+        array = partial(_array, precision=precision)
+        x = array(grid.nodes).requires_grad_()
+        stiffness, source, d, d_1, d_2, lift, lift_2 = (array(v) for v in beam_data(problem, grid.nodes))
+
+        def energy(theta: Tensor) -> Tensor:
+            w, b, c = theta.reshape(3, -1)
+            n = torch.relu(x[:, None] * w + b) ** power @ c
+            (n_1,) = torch.autograd.grad(n.sum(), x, create_graph=True)
+            (n_2,) = torch.autograd.grad(n_1.sum(), x, create_graph=True)
+            bend = lift_2 + d_2 * n + 2 * d_1 * n_1 + d * n_2
+            density: Tensor = stiffness * bend**2 / 2 - source * (lift + d * n)
+            return (array(grid.weights) * density).sum()
+
+        with _one_thread():
+            return _numbers(*_autograd(energy, array(parameters)))
+
+    return gradient
+
+
 @cache
 def _compiled_integral() -> Callable[..., Tensor]:
-    # One graph for all grid sizes: a refinement study would otherwise compile anew at each.
-    return torch.compile(partial(integral, relu=torch.relu), dynamic=True)
+    # One graph for all grid sizes: a refinement study would otherwise compile anew at each. Which instructions the
+    # processor has is found out by compiling a dozen programs, and a header compiled beforehand pays from a dozen
+    # kernels on: neither has a part in how torch.compile differentiates. Older releases lack these switches.
+    wanted = {"cpp.vec_isa_ok": False, "cpp_cache_precompile_headers": False}
+    known = set(torch._inductor.list_options())
+    options: dict[str, Any] = {name: value for name, value in wanted.items() if name in known}
+    return torch.compile(partial(integral, relu=torch.relu), dynamic=True, options=options)
 
 
 def _split(problem: RitzProblem, parameters: Array, grid: Grid, precision: str) -> tuple[float, Array]:

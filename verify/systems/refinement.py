@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,8 +24,8 @@ from ..statement.blocks import BLOCKS
 from ..statement.expressions import NUMPY_MODULES, X
 from ..statement.network import ShallowNetwork, require_shallow
 from ..statement.problem import RitzProblem
-from .discovery import discover
-from .examination import blank_row, examined
+from .elsewhere import answers_of, discover_with
+from .examination import Answers, answers, blank_row, examined
 from .findings import Audit
 from .method import Method, require_inputs
 from .row import OWN, Row
@@ -42,6 +44,7 @@ def audit_systems(
     points: tuple[int, ...] = POINTS,
     rule: Rule = "midpoint",
     progress: Callable[[str], None] = lambda what: None,
+    executor: Executor | None = None,
 ) -> Audit:
     """Cross-check the exact gradient, then judge every method by a refinement study.
 
@@ -52,10 +55,12 @@ def audit_systems(
             always added.
         points: at least three grid sizes, ascending, a decade apart for the verdict's bound to fit.
         rule: quadrature rule of the fixed grids.
-        progress: called with the name of each step before it starts.
+        progress: called with the name of each step before it starts; of those that other processes do when it is done.
+        executor: of processes, which ask the methods that they can find, `discover_with(executor)`, while this one
+            cross-checks; by default all is done here. The rows are the same, to the last bit.
 
     Raises:
-        InputError: too few grids, or a batch of networks.
+        InputError: too few grids, something that is no executor, or a batch of networks.
         NondifferentiableError: the energy has no gradient at this network.
     """
     if len(points) < 3 or any(a >= b for a, b in pairwise(points)):
@@ -64,24 +69,39 @@ def audit_systems(
     require_shallow(network)
     if network.batch:
         raise InputError(f"network: an audit takes one network, not a batch of shape {network.batch}")
-    chosen = discover() if methods is None else require_inputs(methods, 1)
-    grids = [family(rule, n, problem.domain) for n in points]
-    progress("exact gradient")
-    exact = exact_gradient(problem, network)
-    progress("cross-check by two other routes")
-    agreements = crosscheck(problem, network)
-    rows: list[Row] = []
-    if all(a.passed for a in agreements):
-        for method in (*chosen, *_own_methods(rule)):
-            for precision in method.precisions if method.gradient else ("",):
-                progress(", ".join(p for p in (method.label, precision) if p))
-                rows.append(judge(problem, network, exact, method, precision, grids))
+    # What no rule has is refused before anything is asked.
+    _families(rule, tuple(points), problem.domain)
+    chosen = discover_with(executor) if methods is None else require_inputs(methods, 1)
+    asked = [(m, m.precisions if m.gradient else ("",)) for m in (*chosen, *_own_methods(rule))]
+    question = (problem, network.ravel(), rule, tuple(points))
+    rows: dict[int, list[Row]] = {}
+    with answers_of(executor, asked, _line_answers, question, progress) as taken:
+        progress("exact gradient")
+        exact = exact_gradient(problem, network)
+        progress("cross-check by two other routes")
+        agreements = crosscheck(problem, network)
+        if all(a.passed for a in agreements):
+            for k, given in taken():
+                method, precisions = asked[k]
+                rows[k] = [_row(exact, method, p, g, list(points)) for p, g in zip(precisions, given, strict=True)]
     shares = {"at this network": _share(exact)}
     if problem.solution is not None and network.width >= 3:
         # An equidistant kink may fall on an interface, where there is no gradient to compare with.
         with suppress(NondifferentiableError):
             shares["near the solution"] = _share(exact_gradient(problem, near_solution(problem, network.width)))
-    return Audit(problem, network, rule, tuple(points), exact, agreements, tuple(rows), shares)
+    in_order = tuple(row for k in sorted(rows) for row in rows[k])
+    return Audit(problem, network, rule, tuple(points), exact, agreements, in_order, shares)
+
+
+def _line_answers(
+    method: Method, precision: str, problem: RitzProblem, vector: Array, rule: Rule, points: tuple[int, ...]
+) -> Answers:
+    return answers(method, precision, problem, vector, _families(rule, points, problem.domain))
+
+
+@lru_cache(maxsize=1)
+def _families(rule: Rule, points: tuple[int, ...], domain: tuple[Any, Any]) -> list[list[Grid]]:
+    return [family(rule, n, domain) for n in points]
 
 
 def _share(gradient: Gradient) -> float:
@@ -122,10 +142,14 @@ def judge(
     Raises:
         InputError: our own quadrature refuses the request, a rule with a node on a pole of the source for instance.
     """
+    given = answers(method, precision, problem, network.ravel(), grids)
+    return _row(exact, method, precision, given, [len(of_n[0].nodes) for of_n in grids])
+
+
+def _row(exact: Gradient, method: Method, precision: str, given: Answers, sizes: list[int]) -> Row:
     expected, expected_blocks, reason = _expectation(exact, method, precision)
     blank = replace(blank_row(method, precision), expected=expected, expected_blocks=expected_blocks, reason=reason)
-    sizes = [len(of_n[0].nodes) for of_n in grids]
-    return examined(blank, method, problem, network, exact, grids, sizes)
+    return examined(blank, given, exact, sizes)
 
 
 def _expectation(exact: Gradient, method: Method, precision: str) -> tuple[str, dict[str, str], str]:

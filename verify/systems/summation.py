@@ -86,7 +86,9 @@ def integral(
     w, b, c = theta.reshape(3, -1)
     z = nodes[:, None] * w + b
     network = relu(z) @ c
-    slope = lift_slope + distance_slope * network + distance * ((z > 0) * (c * w)).sum(-1)
+    # H(z) as numbers of the type of the nodes: a product of matrices, of which forward mode has 3N tangents at a time.
+    active = (z > 0) * (0 * nodes + 1)[:, None]
+    slope = lift_slope + distance_slope * network + distance * (active @ (c * w))
     u = lift + distance * network
     return (weights * _density(kappa, slope, reaction, source, u)).sum()
 

@@ -7,7 +7,7 @@ import pytest
 from kinkproof.reports.command.root import app
 from kinkproof.reports.command.tables import audit_tables
 from kinkproof.verify import problems
-from kinkproof.verify.systems import discovery, pytorch, study
+from kinkproof.verify.systems import discovery, elsewhere, pytorch, study
 from kinkproof.verify.systems.findings import Audit
 from kinkproof.verify.systems.method import Method
 from typer.testing import CliRunner
@@ -135,14 +135,20 @@ def test_an_audit_that_judged_nobody_ends_with_code_2_and_says_so(
         return Method("", None, system=name, unavailable=f"not installed: pip install 'kinkproof[{name}]'")
 
     absentees = (absent("torch"), absent("jax"))
-    monkeypatch.setattr(discovery, "discover", lambda names, inputs=1: absentees if inputs == 1 else ())
-    for command in (["audit", "--save", str(tmp_path)], ["audit", "--json"]):
+    monkeypatch.setattr(elsewhere, "discover_with", lambda _, names, inputs=1: absentees if inputs == 1 else ())
+    for command in (["audit", "--save", str(tmp_path), "--processes", "1"], ["audit", "--json"]):
         done = RUNNER.invoke(app, [*command, "--width", "3"])
         assert done.exit_code == 2, done.output
         assert done.stderr.count("kinkproof: audit: no AD system was judged") == 1
         # Whatever is missing, one command ends it.
         assert done.stderr.endswith("none of torch, jax is installed: pip install 'kinkproof[torch,jax]'\n")
         assert "expected ones" not in done.output
+
+
+def test_no_processes_at_all_are_refused() -> None:
+    done = RUNNER.invoke(app, ["audit", "--processes", "0"])
+    assert done.exit_code == 2
+    assert "at least one would be right" in done.stderr
 
 
 def test_derive_and_problems_print_all_there_is() -> None:

@@ -34,7 +34,7 @@ SAMPLES = {
 PENALISED = "--source 1 --distance 1 --essential 0=0 --essential 1=0"
 FIT_STATES = "--activation --gradient --energy --schedule --optimizer --lbfgs-steps --rule --difference-step --start"
 FIT_STATES += " --initial --patience --record --checkpoint --checkpoint-every --resume --dtype --device"
-AUDIT_STATES = f"{STATEMENT} --width --seed --backend --plane --save --picture"
+AUDIT_STATES = f"{STATEMENT} --width --seed --backend --plane --save --picture --processes"
 # Subcommand, what else stands on the line, and the options that do nothing there.
 MODES = [
     ("audit", "", "--points --pdf --junit"),

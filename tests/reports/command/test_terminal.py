@@ -31,7 +31,7 @@ from kinkproof.reports.command.model_tables import audit_lines
 from kinkproof.reports.command.root import app
 from kinkproof.reports.command.solve_tables import certificate_table, convergence_table
 from kinkproof.reports.command.tables import audit_tables
-from kinkproof.reports.command.sweep_tables import sweep_table
+from kinkproof.reports.command.training_tables import sweep_table
 from kinkproof.reports.command.terminal import steps
 from kinkproof.reports.command.training_tables import (
     answers_table, experiment_tables, findings_table, run_table, verdicts_table,

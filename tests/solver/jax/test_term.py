@@ -217,7 +217,8 @@ def test_forty_random_models(k: int) -> None:
     draws = case.draws(1 if case.inputs == 1 else 200)
     mean = draws.mean(0)
     v = mean / np.linalg.norm(mean)
-    missing = case.quotient(v, 1e-4) - case.bulk() @ v
+    # In one input two kinks of one model lie within 1e-4 of each other, and may not pass in a difference.
+    missing = case.quotient(v, 1e-6 if case.inputs == 1 else 1e-4) - case.bulk() @ v
     # Rounding of the energy over the difference quotient's step; in several inputs four standard errors.
     error = 1e-6 if case.inputs == 1 else (draws @ v).std(ddof=1) / len(draws) ** 0.5
     if case.inputs == 3:

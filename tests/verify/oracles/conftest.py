@@ -9,8 +9,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from kinkproof.verify import DeepNetwork, PlaneNetwork, PlaneProblem, RitzProblem, ShallowNetwork, problems
+from kinkproof.verify import (
+    BeamProblem,
+    DeepNetwork,
+    PlaneNetwork,
+    PlaneProblem,
+    PowerNetwork,
+    RitzProblem,
+    ShallowNetwork,
+    problems,
+)
 from kinkproof.verify.oracles import Case, generate, load
+from kinkproof.verify.oracles.beam_case import BeamCase
 from kinkproof.verify.oracles.deep_case import DeepCase
 from kinkproof.verify.oracles.making.shipped import random_network
 from kinkproof.verify.oracles.plane_case import PlaneCase
@@ -34,15 +44,17 @@ def _plane_problem(pack: str, case: str) -> PlaneProblem:
     return PlaneProblem(**given | edges)
 
 
-def problem_of(case: Case) -> RitzProblem | PlaneProblem:
+def problem_of(case: Case) -> RitzProblem | PlaneProblem | BeamProblem:
     if isinstance(case, PolygonCase):
         return _plane_problem(*case.id.split("/"))
+    if isinstance(case, BeamCase):
+        return BeamProblem(**{k: v for k, v in case.problem.items() if not k.endswith(("_slope", "_bend"))})
     stated = {k: v for k, v in case.problem.items() if not k.endswith("_slope")}
     kinds = {dict: _items, list: tuple, str: str, bool: bool}
     return _problem(tuple((k, kinds[type(v)](v)) for k, v in stated.items()))
 
 
-def network_of(case: Case) -> ShallowNetwork | DeepNetwork | PlaneNetwork:
+def network_of(case: Case) -> ShallowNetwork | DeepNetwork | PlaneNetwork | PowerNetwork:
     if isinstance(case, PlaneCase):
         return PlaneNetwork(*(case.record["parameters"][n]["exact"] for n in case.record["parameters"]))
     if isinstance(case, DeepCase):
@@ -50,7 +62,8 @@ def network_of(case: Case) -> ShallowNetwork | DeepNetwork | PlaneNetwork:
         weights, biases = ([k[n]["exact"] for k in stored["layers"]] for n in ("weights", "biases"))
         bias = stored["output_bias"]["exact"] if "output_bias" in stored else None
         return DeepNetwork(weights, biases, stored["output_weights"]["exact"], bias)
-    return ShallowNetwork(*(case.record["parameters"][n]["exact"] for n in case.record["parameters"]))
+    neurons = ShallowNetwork(*(case.record["parameters"][n]["exact"] for n in case.record["parameters"]))
+    return PowerNetwork(case.power, neurons) if isinstance(case, BeamCase) else neurons
 
 
 def module_from(path: Path) -> ModuleType:

@@ -29,11 +29,22 @@ SCHEMA = json.loads((DATA.parent / "pack.schema.json").read_text(encoding="utf-8
 CASES = [case for p in packs.values() for case in p]
 
 
-def test_all_nine_packs_are_there_and_small() -> None:
+def test_all_ten_packs_are_there_and_small() -> None:
     assert (
         list(packs)
         == sorted(SHIPPED)
-        == ["coefficients", "deep", "degenerate", "paper", "plane", "plane-deep", "quadrature", "statements", "wide"]
+        == [
+            "beams",
+            "coefficients",
+            "deep",
+            "degenerate",
+            "paper",
+            "plane",
+            "plane-deep",
+            "quadrature",
+            "statements",
+            "wide",
+        ]
     )
     assert sum(p.stat().st_size for p in DATA.iterdir()) < 2 * 2**20
     assert max(case.width for case in packs["wide"]) == 256

@@ -73,8 +73,11 @@ def energy_differences(problem: PlaneProblem, network: PlaneNetwork, side: int =
 
 
 def directional_difference(problem: PlaneProblem, network: PlaneNetwork, digits: int = 30) -> tuple[Any, float]:
-    """A direction (4N,) of small whole numbers, and the energy's central difference along it, to digits/1.5 or so."""
-    vector, step = exact_vector(network), Fraction(1, 10 ** (digits // 3))
+    """A direction (4N,) of small whole numbers, and the energy's central difference along it, to half the digits.
+
+    Where a line runs through a corner, as lines of small fractions do, the error is the step and not its square.
+    """
+    vector, step = exact_vector(network), Fraction(1, 10 ** (digits // 2))
     # No two parameters are moved alike: no component can hide behind another.
     direction = np.array([(7 * k * k + 3 * k + 5) % 11 - 5 or 6 for k in range(len(vector))], dtype=object)
     ends = [
@@ -82,4 +85,4 @@ def directional_difference(problem: PlaneProblem, network: PlaneNetwork, digits:
         for sign in (1, -1)
     ]
     with mpmath.workdps(digits):
-        return direction.astype(float), float((ends[0] - ends[1]) / 2 * 10 ** (digits // 3))
+        return direction.astype(float), float((ends[0] - ends[1]) / 2 * 10 ** (digits // 2))

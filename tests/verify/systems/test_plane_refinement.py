@@ -25,9 +25,9 @@ from kinkproof.verify.discrete.plane_points import PlanePoints, plane_points
 from kinkproof.verify.discrete.plane_quadrature import delta_on, sum_on
 from kinkproof.verify.statement.blocks import BLOCKS
 from kinkproof.verify.systems import plane_refinement
-from kinkproof.verify.systems.answer import answer
 from kinkproof.verify.systems.audit_record import read_audit
 from kinkproof.verify.systems.discovery import discover
+from kinkproof.verify.systems.examination import answer
 from kinkproof.verify.systems.method import Method
 from kinkproof.verify.systems.plane_findings import PlaneAudit
 from kinkproof.verify.systems.plane_refinement import near_minimum

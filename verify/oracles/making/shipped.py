@@ -8,12 +8,14 @@ from typing import Any
 
 import sympy
 
+from ...bending.statement import beams
 from ...choices import Rule
 from ...statement.named import problems
 from ...statement.named_plane import plane_problems
 from ...statement.network import ShallowNetwork
 from ...statement.problem import RitzProblem
 from ...systems.refinement import near_solution
+from .beam_records import beam_records
 from .deep_plane_records import deep_plane_records
 from .deep_records import deep_records
 from .plane_records import plane_records
@@ -272,6 +274,10 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
     "statements": (
         "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, several at once",
         _statements,
+    ),
+    "beams": (
+        "beams, 1/2 EI u''^2 - f u, of networks of ReLU^2, whose u'' jumps, and ReLU^3",
+        lambda: beam_records({**beams}, {n: random_network(n, 60) for n in (1, 2, 3)}),
     ),
     "degenerate": ("coincident kinks, kinks on ends and interfaces, w = 0: one-sided derivatives", _degenerate),
     "quadrature": ("what a fixed grid gives: automatic differentiation, nearest-node and mean delta", _quadrature),

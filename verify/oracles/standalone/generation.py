@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ...bending.statement import BeamProblem, PowerNetwork
 from ...errors import InputError, NondifferentiableError
 from ...files import require_writable, write_whole
 from ...statement.deep_network import DeepNetwork, deepened_plane
@@ -12,6 +13,7 @@ from ...statement.network import ShallowNetwork
 from ...statement.plane import PlaneProblem, require_network
 from ...statement.plane_network import PlaneNetwork
 from ...statement.problem import RitzProblem
+from ..making.beam_records import beam_case_record
 from ..making.deep_plane_records import deep_plane_case_record
 from ..making.deep_records import deep_case_record
 from ..making.plane_records import plane_case_record, random_plane_network
@@ -20,8 +22,8 @@ from ..making.shipped import near, random_network
 from .standalone import standalone_text
 
 LANGUAGES = {"python": ".py", "c": ".c"}
-Network = ShallowNetwork | DeepNetwork | PlaneNetwork
-Problem = RitzProblem | PlaneProblem
+Network = ShallowNetwork | DeepNetwork | PlaneNetwork | PowerNetwork
+Problem = RitzProblem | PlaneProblem | BeamProblem
 
 
 def generate(
@@ -74,6 +76,8 @@ def generated_texts(
         raise InputError(
             f"{path}: a file of oracles ends in .json, .py or .c; {path.with_suffix('.py')} would be right"
         )
+    if isinstance(problem, BeamProblem):
+        return _beam_texts(problem, path, networks, progress)
     if isinstance(problem, PlaneProblem):
         return _plane_texts(problem, path, networks, progress)
     chosen = default_networks(problem) if networks is None else networks
@@ -94,6 +98,28 @@ def generated_texts(
     from .c_source import c_texts
 
     return {path.with_name(name): text for name, text in c_texts(problem, records, path.name).items()}
+
+
+def _beam_texts(
+    problem: BeamProblem, path: Path, networks: Mapping[str, Network] | None, progress: Callable[[str], None]
+) -> dict[Path, str]:
+    if path.suffix != ".json":
+        raise InputError(
+            f"oracle: there is no source file of a beam; a pack, {path.with_suffix('.json')}, would be right"
+        )
+    drawn = {n: random_network(n, 40, problem.domain) for n in (2, 4)}
+    chosen = networks or {f"width-{n}": PowerNetwork(2, network) for n, network in drawn.items()}
+    records = []
+    for name, network in chosen.items():
+        progress(f"{name}: 50 digits, cross-checks")
+        if not isinstance(network, PowerNetwork):
+            raise InputError(
+                f"oracle: the case {name} is a {type(network).__name__}, {problem.name} a beam; a PowerNetwork fits"
+            )
+        records.append(
+            beam_case_record(name, f"{network.neurons.width} neurons, ReLU^{network.power}", problem, network)
+        )
+    return {path: pack_text(path.stem, f"oracles of {problem.name}", records)}
 
 
 def _plane_texts(
@@ -137,6 +163,10 @@ def _records(problem: RitzProblem, networks: Mapping[str, Network], progress: Ca
     for name, network in networks.items():
         progress(f"{name}: 50 digits, cross-checks")
         try:
+            if isinstance(network, PowerNetwork):
+                raise InputError(
+                    f"oracle: the case {name} is of a beam, and {problem.name} is none; a ShallowNetwork fits"
+                )
             if isinstance(network, PlaneNetwork):
                 raise InputError(f"oracle: the case {name} has two inputs, {problem.name} one; a ShallowNetwork fits")
             if isinstance(network, DeepNetwork):
