@@ -56,6 +56,7 @@ def test_a_csv_file_says_the_same(content: str, tmp_path: Path) -> None:
     assert tabulated(path) == tabulated(str(path)) == tabulated(PLACES, VALUES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "cubic"])
 def test_two_derivations_agree_and_float64_keeps_the_digits(kind: str) -> None:
     # Ten pieces: from eight on polynomials are integrated without a check by quadrature.

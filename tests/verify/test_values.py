@@ -125,6 +125,7 @@ def test_a_process_pool_takes_problems_and_gives_results_back() -> None:
     assert {problem: 1}[PROBLEM] == 1
 
 
+@pytest.mark.slow
 def test_a_hash_of_another_process_is_not_kept() -> None:
     hash(PROBLEM)
     script = (

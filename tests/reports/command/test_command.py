@@ -108,6 +108,7 @@ def test_the_plane_problem_is_chosen_or_left_out() -> None:
     assert "did you mean 'plane-triangle'?" in other.output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_unexpected_verdict_ends_with_code_1_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "_MOST_GROWTH", 1e-9)

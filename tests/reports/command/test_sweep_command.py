@@ -59,7 +59,7 @@ def test_rows_as_json(tmp_path: Path) -> None:
 def test_bad_input_ends_with_code_2_and_one_sentence(
     options: list[str], text: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinkproof.reports.command.sweep._WAIT", "1s")
+    monkeypatch.setattr("kinkproof.reports.command.processes._WAIT", "1s")
     pytest.importorskip("distributed")
     code, said = run(tmp_path, *options, text=text)
     assert code == 2

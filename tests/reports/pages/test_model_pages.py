@@ -73,6 +73,7 @@ def test_the_same_audit_gives_the_same_bytes(report: Path, bar: ModelAudit, tmp_
     assert model_report(bar, tmp_path / "again.pdf").read_bytes() == report.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", ["monte_carlo", "tanh"])
 def test_reports_of_draws_and_of_what_passes(example: str, tmp_path: Path) -> None:
     found = runpy.run_path(str(EXAMPLES / f"{example}.py"))

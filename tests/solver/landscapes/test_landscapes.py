@@ -119,6 +119,7 @@ def test_a_saved_landscape_comes_back_whole_and_the_same_bytes_are_written(tmp_p
         found.save(first / "below.npz")
 
 
+@pytest.mark.slow
 def test_at_the_regression_fit_the_noise_is_the_fixed_grids() -> None:
     run = regress(SINE, 20, seeds=[0])
     planes = eigenplanes(spectrum(SINE, run))

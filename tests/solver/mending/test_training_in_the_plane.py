@@ -66,6 +66,7 @@ def test_the_gap_is_a_quarter_of_that_of_autodiff() -> None:
     assert max(with_term) < min(without)
 
 
+@pytest.mark.slow
 def test_a_short_run_gets_below_where_autodiff_ends() -> None:
     # Autodiff ends at 0.0090 to 0.0108, however long it runs.
     assert gap(True, 0, 800) < 0.007

@@ -53,6 +53,7 @@ def summands(problem: RitzProblem, theta: Array) -> tuple[Array, Array]:
     return energy, (by_slope + by_intercept) * (outer + inner) + outer * dirac
 
 
+@pytest.mark.slow
 @with_numba
 @pytest.mark.parametrize("problem", ALL, ids=named)
 @pytest.mark.parametrize("width", [1, 20, 300])

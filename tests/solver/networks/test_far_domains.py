@@ -34,6 +34,7 @@ def test_energy_and_gradient_keep_their_digits(place: str) -> None:
         assert_near(slope[0].numpy(), expected.total.ravel(), 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "others",
     [

@@ -87,6 +87,7 @@ def test_what_is_sent_to_workers_is_plain_data() -> None:
     assert sweep(TRIALS, Watching()).rows == ()
 
 
+@pytest.mark.slow
 def test_after_a_kill_only_what_is_missing_is_made(alone: SweepTable) -> None:
     kept: dict[str, list[Row]] = {}
 

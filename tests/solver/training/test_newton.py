@@ -50,6 +50,7 @@ def test_a_block_of_the_hessian_is_that_of_the_whole() -> None:
     torch.testing.assert_close(block, hessians(energy, theta)[:, 6:12, 6:12], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_block_newton_lowers_the_energy_by_turns_and_comes_near_the_best_network() -> None:
     settings = {"gradient": "exact", "optimizer": "block-newton", "initial": "even"}
     run = fit(problems["sine-2"], 8, **settings, steps=60, record=1, seeds=range(4))

@@ -43,6 +43,7 @@ def test_a_fault_in_the_last_required_digit_is_seen() -> None:
         assert agreement(near, reference, ("a", "b")).passed
 
 
+@pytest.mark.slow
 def test_200_correct_gradients_are_accepted_by_the_pattern_route() -> None:
     for seed in range(200):
         name = list(problems)[seed % len(problems)]
@@ -60,6 +61,7 @@ def test_without_a_closed_form_two_routes_remain() -> None:
     assert found[0].passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["0.21*x**(-1.3)", "(1-x)**(-1.5)", "1/x"])
 def test_a_source_singular_at_an_end_is_checked_like_any_other(source: str) -> None:
     problem = RitzProblem(source=source, distance="x*(1-x)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ def test_any_text_is_an_expression_in_x_or_one_sentence(text: str) -> None:
 FRACTIONS = st.fractions(min_value=-2, max_value=2, max_denominator=4)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(
     st.sampled_from(["sine-2", "two-materials", "natural", "penalised-ends", "foundation", "periodic"]),

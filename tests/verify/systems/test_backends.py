@@ -141,6 +141,7 @@ def test_blocks_add_up_to_the_whole(size: int) -> None:
     assert whole[0].max() == nodes.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neuron_fields", [pytorch.neuron_fields, jax_transforms.neuron_fields])
 def test_one_neuron_differs_only_by_the_spike(neuron_fields: Callable[..., tuple[np.ndarray, ...]]) -> None:
     problem, mesh = problems["sine-2"], grid("midpoint", 50)

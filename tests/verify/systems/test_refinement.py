@@ -69,6 +69,7 @@ def test_the_verdict_follows_the_errors(errors: tuple[float, ...], verdict: str)
     assert study(found, target, [100, 1_000, 10_000], "float64").verdict == verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 5))])
 def test_few_neurons_suffice_for_the_verdict_of_every_delta(width: int) -> None:
     # With one kink the error on a single grid is a matter of luck; 25 seeds and no false verdict.

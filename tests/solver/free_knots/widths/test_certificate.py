@@ -122,6 +122,7 @@ def test_the_best_of_one_kink_less_fails_at_equal_width_and_holds_at_equal_kinks
         certify(problem, old, compared="depth")
 
 
+@pytest.mark.slow
 def test_facings_are_read_off_a_network_and_a_kink_beside_its_place_is_noticed() -> None:
     best = solve(problems["sine-2"], width=6)
     assert best.certificate.kinks == 6

@@ -42,6 +42,7 @@ def test_springs_at_the_ends_change_nothing_where_the_best_line_meets_the_soluti
     assert oracle_gap(springs, best.network) == pytest.approx(best.energy_gap, abs=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["foundation", "helmholtz", "periodic"])
 def test_with_a_reaction_the_gap_falls_with_the_square_of_the_elements(name: str) -> None:
     gaps = []
@@ -113,6 +114,7 @@ def test_as_many_kinks_as_neurons(width: int) -> None:
     assert oracle_gap(problems["sine-2"], best.network) == pytest.approx(best.energy_gap, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [10, 12, 20])
 @pytest.mark.parametrize(
     "name", ["sine-6", "sine-2-sine-distance", "sine-6-sine-distance", "variable-coefficient", "penalised-ends"]
@@ -211,6 +213,7 @@ def test_result_is_stationary_for_the_oracle_and_has_the_energy_it_says(problem:
         assert oracle_stationarity(problem, best.network) <= 1e-8
 
 
+@pytest.mark.slow
 def test_a_kink_on_an_interface_is_kept_there_by_both_one_sided_derivatives() -> None:
     from kinkproof.verify import NondifferentiableError
 

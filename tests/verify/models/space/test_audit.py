@@ -181,6 +181,7 @@ def test_three_inputs_and_two_outputs() -> None:
     assert audit(Field(2, 5, outputs=2, seed=3), stretched, SQUARE).verdict == "inconsistent"
 
 
+@pytest.mark.slow
 def test_domains_of_other_shapes_and_points_of_the_users_own() -> None:
     l_shape = Polygon([(0, 0), (1, 0), (1, 0.5), (0.5, 0.5), (0.5, 1), (0, 1)])
     disc = Region(lambda x: (x - 0.5).norm(dim=1) - 0.4, SQUARE)

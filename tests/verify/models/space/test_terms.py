@@ -122,6 +122,7 @@ class Free(Field):
         return self.net(x)[:, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["midpoint", "random"])
 def test_a_loss_in_space_and_time_is_refuted_in_its_initial_term_too(rule: str) -> None:
     terms = [(start, ((0, 1), 0)), (lambda x, u, du: u**2, (0, (0, 1)))]

@@ -111,6 +111,7 @@ def test_fifty_digits_are_fifty_digits() -> None:
         assert np.abs(fewer - more).max() < mpmath.mpf(10) ** -49 * np.abs(more).max()
 
 
+@pytest.mark.slow
 def test_lines_of_one_slope_and_named_edges_agree_to_forty_digits() -> None:
     # The kink line of the second layer is level where both neurons of the first are active: another slope is taken.
     network = DeepNetwork([[[1, 1], [2, -1]], [[1, "-1/2"], [-1, 2]]], [["-3/4", "-1/3"], ["-1/8", "1/5"]], [1, -2])
