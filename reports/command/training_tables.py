@@ -187,10 +187,7 @@ def answers_table(study: BeyondStudy) -> None:
     for answer in study.answers:
         held = [c.holds for c in answer.checks if c.papers]
         rows.append([escape(answer.question.claim), f"{sum(held)} of {len(held)}", answer.verdict or "–"])
-    columns = [
-        Column("claim", "left", prose=True),
-        *(Column(head, "left") for head in ("checks\nthat hold", "verdict")),
-    ]
+    columns = [Column("claim", "left", prose=True), Column("checks\nthat hold", "left"), Column("verdict", "left")]
     show_table(terminal(), columns, rows)
 
 
