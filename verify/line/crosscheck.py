@@ -35,8 +35,8 @@ _S = sympy.Symbol("s", positive=True)
 # precision leaves 120 − 30 digits to the difference quotient.
 _STEP_EXPONENT = 30
 _DIFFERENCE_DIGITS = 120
-# Next to a singular end where no power smooths the data, nodes come as near as the working precision lets them: distance^(−0.7) has 10⁻¹³² of its
-# integral nearer than 10⁻⁴⁴⁰.
+# Next to a singular end where no power smooths the data, nodes come as near as the working precision lets them:
+# distance^(−0.7) has 10⁻¹³² of its integral nearer than 10⁻⁴⁴⁰.
 _SINGULAR_DIGITS = 450
 # An independent route must reproduce this many digits of the largest component.
 REQUIRED_DIGITS = 40

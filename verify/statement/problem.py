@@ -250,7 +250,7 @@ class RitzProblem:
 
     @cached_property
     def smoothing(self) -> Mapping[sympy.Expr, int]:
-        """Pole → q: with x = pole ± t^q all data are smooth in t, see `piecewise.smoothing_power`; 0 if nothing does it."""
+        """Pole → q: in t, x = pole ± t^q, all data are smooth; 0 if no q does it. See `piecewise.smoothing_power`."""
         out = dict.fromkeys(self.poles, 1)
         for place in self.poles:
             for piece in self.pieces:

@@ -274,7 +274,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
         lambda: deep_plane_records({**plane_problems}),
     ),
     "statements": (
-        "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, loads without bound",
+        "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, singular loads",
         _statements,
     ),
     "beams": (
