@@ -5,7 +5,9 @@ Autograd through it gives the exact gradient; the same nodes detached lose the D
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,6 +22,8 @@ from .energies import Energy
 
 # Gauss points a piece: rounding for the named problems on pieces of the length that 20 neurons leave.
 ORDER = 16
+# The Gauss point next to a pole lies at (1/190)^q of the piece's length: float64 keeps six digits of it.
+_LARGEST_POWER = 4
 
 
 def conforming_energy(
@@ -45,17 +49,23 @@ def conforming_energy(
             f"rule: behind a first layer of {architecture.activation.name} the breaks of the network do not lie where "
             "straight lines cross zero; one hidden layer, or 'gauss-legendre', would be right"
         )
+    poles = _poles(problem)
     names = ("coefficient", "distance", "distance_slope", "lift_slope", "load", "constant", "mass")
     coefficient, distance, distance_slope, lift_slope, load, constant, mass = (data(problem, n) for n in names)
 
     def energy(theta: Tensor) -> Tensor:
+        if theta.dtype == torch.float32 and any(poles):
+            raise InputError(
+                f"dtype: float32 keeps too few digits of the distance to x = {max(poles)}, where data are infinite; "
+                "float64 would be right"
+            )
         if architecture.activation.kinked:
             lines = conforming_lines(problem, architecture, theta)
             if not moving:
                 lines = replace(lines, marks=lines.marks.detach())
-            x, weights, value, slope = on_lines(lines, order)
+            x, weights, value, slope = on_lines(lines, order, poles)
         else:
-            x, weights = gauss_on_pieces(_marks(problem, theta, kinks(problem, architecture, theta)), order)
+            x, weights = gauss_on_pieces(_marks(problem, theta, kinks(problem, architecture, theta)), order, poles)
             value, slope = architecture.value_and_slope(theta, x)
         gradient = lift_slope(x) + distance_slope(x) * value + distance(x) * slope
         density = coefficient(x) * gradient**2 / 2 - load(x) * value - constant(x)
@@ -101,17 +111,36 @@ def conforming_lines(problem: RitzProblem, architecture: Architecture, theta: Te
     return Lines(_marks(problem, theta, moving), middle, value, slope)
 
 
-def on_lines(lines: Lines, order: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def on_lines(
+    lines: Lines, order: int, poles: Mapping[float, int] | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gauss nodes and weights, value and slope of the networks at them, all (B, n): as good as evaluations there."""
-    x, weights = gauss_on_pieces(lines.marks, order)
+    x, weights = gauss_on_pieces(lines.marks, order, poles)
     slope = lines.slope[..., None]
     away = x.reshape(*lines.middle.shape, order) - lines.middle[..., None]
     value = torch.addcmul(lines.value[..., None], slope, away)
     return x, weights, value.flatten(1), slope.expand(away.shape).flatten(1)
 
 
+def _poles(problem: RitzProblem) -> dict[float, int]:
+    """Where the data are infinite, with the q of x = pole ± t^q that smooths them.
+
+    Raises:
+        InputError: none does that keeps enough digits of the distance.
+    """
+    for pole, q in problem.smoothing.items():
+        if not 0 < q <= _LARGEST_POWER:
+            raise InputError(
+                f"rule: no change of variable smooths the data at x = {pole} for the points of 'conforming'; "
+                "gradient='exact' without a rule would be right"
+            )
+    return {float(pole): q for pole, q in problem.smoothing.items()}
+
+
 def _marks(problem: RitzProblem, theta: Tensor, moving: Tensor) -> Tensor:
-    fixed = theta.new_tensor([float(e) for e in (*problem.domain, *problem.interfaces)])
+    # Between two poles a piece is halved, so that each has one at most.
+    between = ((a + b) / 2 for a, b in pairwise(problem.poles))
+    fixed = theta.new_tensor([float(e) for e in (*problem.domain, *problem.interfaces, *between)])
     return torch.cat([fixed.expand(len(theta), -1), moving], dim=-1).sort(-1).values
 
 

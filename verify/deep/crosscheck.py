@@ -19,7 +19,7 @@ import sympy
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..line.crosscheck import Agreement, agreement, end_terms, gauss
+from ..line.crosscheck import Agreement, agreement, end_terms, gauss, nodes_between
 from ..line.gradient import line_gradient
 from ..statement.deep_network import DeepNetwork
 from ..statement.density import SLOPE, VALUE, Density
@@ -156,11 +156,9 @@ class _MarchedEnergy:
         return Tensors.from_vector(flat, self.network.widths, self.network.output_bias is not None)
 
     def _place(self, points: int) -> None:
-        shares, weights = gauss(points, mpmath.mp.dps)
-        self.x, self.weight = [], []
-        for a, b in pairwise(self.marks):
-            self.x.append(np.array([a + (b - a) * t for t in shares], dtype=object))
-            self.weight.append(np.array([(b - a) * v for v in weights], dtype=object))
+        stated = self.problem.smoothing.items() if isinstance(self.problem, RitzProblem) else ()
+        pieces = [nodes_between([*piece], points, {_mp(p): q for p, q in stated}) for piece in pairwise(self.marks)]
+        self.x, self.weight = [x for x, _ in pieces], [weight for _, weight in pieces]
         self.data = [self.functions[k].data(x) for k, x in zip(self.where, self.x, strict=True)]
 
     def _value(self, tensors: Tensors, x: Any) -> Any:

@@ -228,7 +228,12 @@ def _exact_gradient_on_grid(
     if delta == "mean":
         refuse_degenerate(problem, network, arrangement)
     with mpmath.workdps(working_digits(digits)):
-        found = nodewise_gradient(problem, network, *exact_nodes(rule, points, problem.domain), delta)
+        try:
+            found = nodewise_gradient(problem, network, *exact_nodes(rule, points, problem.domain), delta)
+        except ZeroDivisionError:
+            raise _on_a_pole(rule) from None
+        if not mpmath.isfinite(found.energy):
+            raise _on_a_pole(rule)
     with mpmath.workdps(digits):
         bulk, dirac, total = (
             Blocks(*part).map(lambda v: +v) for part in (found.bulk, found.dirac, found.bulk + found.dirac)
@@ -268,11 +273,16 @@ def _grid_sweep(
 def _node_sums(problem: RitzProblem, rule: str, points: int) -> Array:
     """Running sums over the nodes of weight × density coefficients, (6, n + 1); once per problem and grid."""
     mesh = grid(rule, points, problem.domain)
-    terms = moments(problem).density(mesh.nodes) * mesh.weights
-    sums = np.concatenate([np.zeros((len(terms), 1)), np.cumsum(terms, axis=-1)], axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = moments(problem).density(mesh.nodes) * mesh.weights
+        sums = np.concatenate([np.zeros((len(terms), 1)), np.cumsum(terms, axis=-1)], axis=-1)
     if not np.isfinite(sums).all():
-        raise InputError(f"rule: {rule} puts a node where the source is not finite; midpoint would be right")
+        raise _on_a_pole(rule)
     return sums
+
+
+def _on_a_pole(rule: str) -> InputError:
+    return InputError(f"rule: {rule} puts a node where the source is not finite; midpoint would be right")
 
 
 def _nearest(problem: RitzProblem, mesh: Grid, swept: Sweep, parameters: tuple[Array, Array, Array]) -> Array:

@@ -8,7 +8,7 @@ and no symbolic derivative with respect to a parameter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -29,12 +29,14 @@ from .gradient import line_gradient
 Array = NDArray[Any]
 
 _A, _G, _P, _Q = sympy.symbols("A G p q", real=True)
+# The distance to a pole.
+_S = sympy.Symbol("s", positive=True)
 # Central differences leave a relative error of about step²: far below the 50 digits compared, while the working
 # precision leaves 120 − 30 digits to the difference quotient.
 _STEP_EXPONENT = 30
 _DIFFERENCE_DIGITS = 120
-# Next to a singular end nodes come as near as the working precision lets them: distance^(−0.7) has 10⁻¹³² of its
-# integral nearer than 10⁻⁴⁴⁰.
+# Next to a singular end where no power smooths the data, nodes come as near as the working precision lets them:
+# distance^(−0.7) has 10⁻¹³² of its integral nearer than 10⁻⁴⁴⁰.
 _SINGULAR_DIGITS = 450
 # An independent route must reproduce this many digits of the largest component.
 REQUIRED_DIGITS = 40
@@ -88,7 +90,7 @@ def agreement(candidate: Array, reference: Array, routes: tuple[str, str], requi
 
 def pattern_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array | None:
     """Route 2: (3N,) mpmath numbers of 50 digits, or None where SymPy finds no closed form."""
-    forms = [_closed_form(piece) for piece in problem.pieces]
+    forms = [_closed_form(piece, problem.poles) for piece in problem.pieces]
     if any(f is None for f in forms):
         return None
     theta = sympy.symbols(f"theta:{3 * network.width}", real=True)
@@ -98,7 +100,7 @@ def pattern_gradient(problem: RitzProblem, network: ShallowNetwork) -> Array | N
         try:
             terms = list(_pattern_terms(problem, network, theta, values, forms))
         except ZeroDivisionError:
-            # The partial derivative by a singular end is the density there, which is infinite (and not needed).
+            # The antiderivative's terms are infinite at a singular end.
             return None
         for value, arguments, partials in terms:
             # The chain rule through (A, G, p, q), each an expression of a few parameters that SymPy differentiates.
@@ -135,7 +137,9 @@ def _pattern_terms(
         a, g = affine(middle)
         partials = forms[sum(bool(middle > p) for p in problem.interfaces)]
         numbers = [_mp(v.subs(value)) for v in (a, g)] + [_mp(start), _mp(stop)]
-        yield value, (a, g, start_symbol, stop_symbol), partials(*numbers)
+        arguments = (a, g, start_symbol, stop_symbol)
+        # By a place that stands still no derivative is needed; by a pole it would be infinite.
+        yield value, arguments, [f(*numbers) if e.free_symbols else 0 for f, e in zip(partials, arguments, strict=True)]
     at_ends = {}
     for end in problem.domain:
         a, g = affine(end)
@@ -156,10 +160,11 @@ def _pattern_terms(
 
 
 @lru_cache(maxsize=64)
-def _closed_form(piece: Piece) -> Any:
+def _closed_form(piece: Piece, singular: tuple[sympy.Expr, ...]) -> Any:
     """Derivatives by A, G, p and q of ∫ₚ^q ½κu′² + ½ρu² − f u dx, u = lift + D·(A x + G), or None: no closed form.
 
-    By SymPy's general `integrate` on the whole density at once, and `diff` of what it returns.
+    By SymPy's general `integrate` on the whole density at once, in the distance to the first of its ends that is
+    singular, and `diff` of what it returns; one function for each.
     """
     u = piece.lift + piece.distance * (_A * X + _G)
     density = piece.coefficient * sympy.diff(u, X) ** 2 / 2 + piece.reaction * u**2 / 2 - piece.source * u
@@ -167,10 +172,16 @@ def _closed_form(piece: Piece) -> Any:
     if density.has(sympy.exp, sympy.log) and not density.is_polynomial(X):
         # The general integrator may search for minutes among exponentials and logarithms; route 3 stands alone there.
         return None
-    integral = sympy.integrate(density, (X, _P, _Q))
+    pole = next((e for e in (piece.left, piece.right) if e in singular), None)
+    if pole is None:
+        integral = sympy.integrate(density, (X, _P, _Q))
+    else:
+        sign = 1 if pole == piece.left else -1
+        outwards = sympy.integrate(sympy.expand(density.subs(X, pole + sign * _S)), _S)
+        integral = sum(side * sign * outwards.subs(_S, sign * (end - pole)) for side, end in ((1, _Q), (-1, _P)))
     if integral.has(sympy.Integral, sympy.Piecewise):
         return None
-    return sympy.lambdify([_A, _G, _P, _Q], [sympy.diff(integral, s) for s in (_A, _G, _P, _Q)], "mpmath", cse=True)
+    return [sympy.lambdify([_A, _G, _P, _Q], sympy.diff(integral, s), "mpmath", cse=True) for s in (_A, _G, _P, _Q)]
 
 
 def difference_gradient(
@@ -187,7 +198,7 @@ def difference_gradient(
         network: where.
         parameters: which of the 3N; by default all.
     """
-    with mpmath.workdps(_SINGULAR_DIGITS if problem.poles else _DIFFERENCE_DIGITS):
+    with mpmath.workdps(_digits(problem)):
         energy = _PiecewiseEnergy(problem, network)
         step = mpmath.mpf(10) ** -_STEP_EXPONENT
         out = []
@@ -198,15 +209,19 @@ def difference_gradient(
 
 def piecewise_energy(problem: RitzProblem, network: ShallowNetwork) -> Any:
     """The energy as route 3 integrates it, an mpmath number of 50 digits and more."""
-    with mpmath.workdps(_SINGULAR_DIGITS if problem.poles else _DIFFERENCE_DIGITS):
+    with mpmath.workdps(_digits(problem)):
         return _PiecewiseEnergy(problem, network).whole()
+
+
+def _digits(problem: RitzProblem) -> int:
+    return _DIFFERENCE_DIGITS if all(problem.smoothing.values()) else _SINGULAR_DIGITS
 
 
 class _PiecewiseEnergy:
     """Data of one problem at fixed nodes, and the energy of a network with one parameter moved."""
 
     def __init__(self, problem: RitzProblem, network: ShallowNetwork) -> None:
-        self.problem, self.poles = problem, {_mp(p) for p in problem.poles}
+        self.problem, self.poles = problem, {_mp(p): q for p, q in problem.smoothing.items()}
         self.parameters = [_mp(v) for n in BLOCKS for v in network.rational(n)]
         self.width = network.width
         self.functions = [_data(p) for p in problem.pieces]
@@ -224,7 +239,7 @@ class _PiecewiseEnergy:
                 break
 
     def _place(self, marks: list[Any], points: int) -> None:
-        self.x, self.weight = _nodes(marks, points, self.poles)
+        self.x, self.weight = nodes_between(marks, points, self.poles)
         which = [sum(bool(v > p) for p in self.interfaces) for v in self.x]
         rows = [self.functions[k](v) for k, v in zip(which, self.x, strict=True)]
         self.data = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
@@ -353,13 +368,27 @@ def _data(piece: Piece) -> Callable[[Any], Any]:
 _POINTS = (40, 80, 160, 320)
 
 
-def _nodes(marks: list[Any], points: int, poles: set[Any]) -> tuple[Array, Array]:
-    """Nodes and weights between the marks: Gauss–Legendre, or tanh–sinh next to a place where the data are singular."""
+def nodes_between(marks: list[Any], points: int, poles: Mapping[Any, int]) -> tuple[Array, Array]:
+    """Nodes and weights between the marks by Gauss–Legendre, in t where x = pole ± t^q smooths the data.
+
+    Args:
+        marks: ascending.
+        points: on each piece, and on each half between two poles.
+        poles: marks where the data are singular, with q; where that is 0 the rule is tanh–sinh.
+    """
     x, weight = [], []
     for a, b in pairwise(marks):
-        shares, weights = (_tanh_sinh if poles & {a, b} else gauss)(points, mpmath.mp.dps)
-        x += [a + (b - a) * t for t in shares]
-        weight += [(b - a) * v for v in weights]
+        towards = [(p, other, poles[p]) for p, other in ((a, b), (b, a)) if p in poles]
+        if not towards or not all(q for *_, q in towards):
+            shares, weights = (_tanh_sinh if towards else gauss)(points, mpmath.mp.dps)
+            x += [a + (b - a) * t for t in shares]
+            weight += [(b - a) * v for v in weights]
+            continue
+        shares, weights = gauss(points, mpmath.mp.dps)
+        for pole, other, q in towards:
+            reach = (other - pole) / len(towards)
+            x += [pole + reach * t**q for t in shares]
+            weight += [abs(reach) * q * t ** (q - 1) * v for t, v in zip(shares, weights, strict=True)]
     return np.array(x, dtype=object), np.array(weight, dtype=object)
 
 

@@ -81,6 +81,13 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "periodic": True,
         "solution": "sin(2*pi*x) + cos(2*pi*x)",
     },
+    # Sources that grow without bound, towards an end and inside; the line makes both ends 0.
+    "singular-load": {"source": "x**(-1/2)", "distance": "x*(1-x)", "solution": "4*(x - x**(3/2))/3"},
+    "singular-load-inside": {
+        "source": "Abs(x - 2/5)**(-1/3)",
+        "distance": "x*(1-x)",
+        "solution": "9*((1-x)*(2/5)**(5/3) + x*(3/5)**(5/3) - Abs(x - 2/5)**(5/3))/10",
+    },
 }
 
 

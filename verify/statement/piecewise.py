@@ -15,6 +15,8 @@ from .expressions import X
 # Enough that two roots of an expression a user would type are never confused.
 _DIGITS = 40
 _SAMPLES = 257
+# A larger power of t than this leaves few digits to the distance.
+_LARGEST_SMOOTHING = 24
 # Of a long Piecewise so many characters in an error message.
 _SHOWN = 80
 
@@ -186,6 +188,26 @@ def growth_exponent(smooth: sympy.Expr, end: sympy.Expr, inward: int) -> float:
         if not all(values):
             return float("inf")
         return float(mpmath.log(values[0] / values[1]) / mpmath.log(near / far))
+
+
+def smoothing_power(smooth: sympy.Expr, place: sympy.Expr) -> int:
+    """q with which x = place ± t^q leaves a function of t without broken powers at t = 0; 0 if there is none up to 24.
+
+    A logarithm has none, nor has a power whose base has broken powers itself.
+    """
+    q = 1
+    for node in sympy.preorder_traversal(smooth):
+        if not isinstance(node, sympy.Pow | sympy.log) or X not in node.free_symbols:
+            continue
+        if isinstance(node, sympy.Pow) and node.exp.is_integer:
+            continue
+        value = sympy.N(node.args[0].subs(X, place), _DIGITS)
+        if X not in node.args[-1].free_symbols and value.is_finite and abs(value) > 1e-30:
+            continue
+        if isinstance(node, sympy.log) or not node.exp.is_Rational or smoothing_power(node.base, place) != 1:
+            return 0
+        q = int(sympy.ilcm(q, node.exp.q))
+    return q if q <= _LARGEST_SMOOTHING else 0
 
 
 def samples(smooth: sympy.Expr, left: sympy.Expr, right: sympy.Expr) -> list[tuple[float, complex]]:

@@ -249,6 +249,16 @@ class RitzProblem:
         return tuple(sorted(found, key=float))
 
     @cached_property
+    def smoothing(self) -> Mapping[sympy.Expr, int]:
+        """Pole → q: in t, x = pole ± t^q, all data are smooth; 0 if no q does it. See `piecewise.smoothing_power`."""
+        out = dict.fromkeys(self.poles, 1)
+        for place in self.poles:
+            for piece in self.pieces:
+                for e in (getattr(piece, n) for n in _DATA if place in (piece.left, piece.right)):
+                    out[place] = int(sympy.ilcm(out[place], piecewise.smoothing_power(e, place)))
+        return out
+
+    @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The data between neighbouring interfaces."""
         ends = (self.domain[0], *self.interfaces, self.domain[1])

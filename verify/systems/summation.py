@@ -15,10 +15,12 @@ import sympy
 from ..discrete.quadrature import Grid
 from ..statement.expressions import NUMPY_MODULES, X
 from ..statement.problem import RitzProblem
-from .method import Array
+from .method import Array, Unavailable
 
 # Gauss points a piece for the kink-split rule: exact to rounding for the named problems' data between two kinks.
 _PIECE_ORDER = 24
+# The Gauss point next to a pole lies at (1/700)^q of the piece's length: float64 keeps four digits of it.
+_LARGEST_POWER = 4
 # SymPy's printers for arrays do not know these.
 _RECIPROCALS = {sympy.sec: sympy.cos, sympy.csc: sympy.sin, sympy.cot: sympy.tan}
 
@@ -153,24 +155,74 @@ def split_energy(problem: RitzProblem, library: Library, parameters: Array, prec
     def array(values: Any) -> Any:
         return library.array(values, precision)
 
-    marks = np.array([float(e) for e in (*problem.domain, *problem.interfaces)])
+    powers = _smoothing_powers(problem, precision)
+    between = [(a + b) / 2 for a, b in pairwise(powers)]
+    marks = np.array([*(float(e) for e in (*problem.domain, *problem.interfaces)), *between])
     w, b, _ = parameters.reshape(3, -1)
     with np.errstate(divide="ignore", invalid="ignore"):
         kinks = -b / w
     inside = np.flatnonzero((kinks > marks[0]) & (kinks < marks[1]))
-    order = np.argsort(np.concatenate([marks, kinks[inside]]), kind="stable")
+    places = np.concatenate([marks, kinks[inside]])
+    order = np.argsort(places, kind="stable")
     node, weight = map(array, np.polynomial.legendre.leggauss(_PIECE_ORDER))
+    along = [array(a) for a in _along(places[order], powers)]
 
     def energy(theta: Any) -> Any:
         w, b, _ = theta.reshape(3, -1)
         ends = library.concatenate([array(marks), -b[inside] / w[inside]])[order]
         half, middle = (ends[1:] - ends[:-1])[:, None] / 2, (ends[1:] + ends[:-1])[:, None] / 2
-        nodes, weights = (middle + half * node).reshape(-1), (half * weight).reshape(-1)
+        nodes, weights = middle + half * node, half * weight
+        if powers:
+            nodes, weights = _crowded(library, ends, along, node, weight)
+        nodes, weights = nodes.reshape(-1), weights.reshape(-1)
         data = (function(nodes) for function in data_functions(problem, library).values())
         ends_value = point_energy(problem, theta, library.relu, array)
         return integral(theta, nodes, weights, *data, relu=library.relu) + ends_value
 
     return energy
+
+
+def _smoothing_powers(problem: RitzProblem, precision: str) -> dict[float, int]:
+    """Pole → q of x = pole ± t^q, see `RitzProblem.smoothing`.
+
+    Raises:
+        Unavailable: no power smooths the data that keeps enough digits of the distance.
+    """
+    for pole, q in problem.smoothing.items():
+        if not 0 < q <= _LARGEST_POWER:
+            raise Unavailable(f"no change of variable smooths the data at x = {pole} for Gauss points on pieces")
+        if precision == "float32" and pole != 0:
+            raise Unavailable(f"float32 keeps too few digits of the distance to x = {pole}, where data are infinite")
+    return {float(pole): q for pole, q in problem.smoothing.items()}
+
+
+def _along(ends: Array, powers: dict[float, int]) -> tuple[Array, ...]:
+    """Of each piece: p, ±1 and q of x = p ± t^q, in which Gauss points are taken; which of its ends are p, 1 or 0.
+
+    Only pieces that are longer than their distance to a pole need it; of the others q is 1.
+    """
+    pole, sign, power = np.zeros(len(ends) - 1), np.ones(len(ends) - 1), np.ones(len(ends) - 1)
+    for place, q in powers.items():
+        away = ends - place
+        near = np.minimum(np.abs(away[1:]), np.abs(away[:-1])) < np.diff(ends)
+        pole[near], power[near] = place, q
+        sign[near] = np.sign((away[1:] + away[:-1])[near])
+    return pole, sign, power, *(1.0 * ((e == pole) & (power > 1)) for e in (ends[:-1], ends[1:]))
+
+
+def _crowded(library: Library, ends: Any, along: list[Any], node: Any, weight: Any) -> tuple[Any, Any]:
+    """Nodes and weights on the pieces, (pieces, points), in the t of `_along`."""
+    pole, sign, power, *on = along
+
+    def root(end: Any, here: Any) -> Any:
+        # It has no derivative on the pole, where nothing moves.
+        away = library.where(here > 0, 1 + 0 * pole, sign * (end - pole))
+        return library.where(here > 0, 0 * pole, away ** (1 / power))[:, None]
+
+    start, stop = root(ends[:-1], on[0]), root(ends[1:], on[1])
+    t, slope = (start + stop) / 2 + (stop - start) / 2 * node, sign[:, None] * power[:, None]
+    nodes = pole[:, None] + sign[:, None] * t ** power[:, None]
+    return nodes, slope * t ** (power[:, None] - 1) * (stop - start) / 2 * weight
 
 
 def node_data(problem: RitzProblem, nodes: Array) -> tuple[Array, ...]:

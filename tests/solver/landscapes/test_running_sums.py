@@ -28,7 +28,8 @@ def difference(found: torch.Tensor, expected: torch.Tensor, size: torch.Tensor) 
 def test_the_grid_energy_is_the_sum_over_all_nodes(problem: RitzProblem, activation: str) -> None:
     architecture = Architecture.of(20, activation)
     theta = torch.cat([architecture.initial(range(30)), 30 * architecture.initial(range(30))])
-    for rule in RULES[:1] if problem in (ROOT, ROOT_RIGHT) else RULES:
+    # The others have a node on the end where these sources are infinite.
+    for rule in RULES[:1] if problem in (ROOT, ROOT_RIGHT, problems["singular-load"]) else RULES:
         nodes = mesh(problem, rule, 100, torch.float64, CPU)
         plain = grid_energy(problem, architecture, nodes)
         expected, found = plain(theta), grid_sums(problem, architecture, nodes)(theta)

@@ -11,8 +11,16 @@ from kinkproof.verify import InputError, RitzProblem, ShallowNetwork, problems, 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("rule", ["midpoint", "endpoint-mean", "trapezoid", "gauss-legendre"])
-@pytest.mark.parametrize("name", problems)
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        (name, rule)
+        for name in problems
+        for rule in ("midpoint", "endpoint-mean", "trapezoid", "gauss-legendre")
+        # These have a node on the end where the source is infinite.
+        if name != "singular-load" or rule in ("midpoint", "gauss-legendre")
+    ],
+)
 def test_the_grid_energy_is_verifys(name: str, rule: str) -> None:
     problem, network = problems[name], ShallowNetwork.random(8, seed=4, batch=(5,))
     nodes = mesh(problem, rule, 50, torch.float64, CPU)

@@ -14,8 +14,11 @@ from kinkproof.verify import InputError, RitzProblem, problems
 FAR = RitzProblem(source="sin(x)", distance="(x-1000)*(1001-x)", domain=(1000, 1001), name="far")
 
 
-@pytest.mark.parametrize("rule", ["midpoint", "trapezoid"])
-@pytest.mark.parametrize("name", [*problems, "far"])
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    # A trapezoid has a node on the end where the source is infinite.
+    [(n, r) for n in (*problems, "far") for r in ("midpoint", "trapezoid") if (n, r) != ("singular-load", "trapezoid")],
+)
 def test_energy_and_gradient_are_those_of_autograd(name: str, rule: str) -> None:
     problem = problems.get(name, FAR)
     for activation in ("relu", "leaky-relu"):

@@ -14,6 +14,9 @@ from kinkproof.verify.discrete.quadrature import DELTAS, RULES, exact_nodes, gri
 def test_two_ways_of_summing_agree(name: str, delta: str | None) -> None:
     problem, network = problems[name], ShallowNetwork.random(5, seed=3)
     for rule in RULES:
+        if name == "singular-load" and rule in ("trapezoid", "endpoint-mean"):
+            # With a node on the end where the source is infinite: refused, see `test_quadrature`.
+            continue
         swept = quadrature_gradient(problem, network, rule, 20, delta)
         exact = quadrature_gradient(problem, network, rule, 20, delta, digits=50)
         # Rounding of float64 sums; at sine-6 the terms are 100 times their sum.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from kinkproof.verify import RitzProblem, ShallowNetwork, exact_gradient, problems
 from kinkproof.verify.line.crosscheck import (
     REQUIRED_DIGITS,
@@ -21,7 +22,11 @@ from tests.faults import FAULTS
 Array = NDArray[Any]
 
 
-@pytest.mark.parametrize("name", list(problems))
+@pytest.mark.parametrize(
+    # SymPy takes seconds for the closed forms of broken powers.
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n.startswith("singular") else []) for n in problems],
+)
 def test_three_routes_agree(name: str) -> None:
     found = crosscheck(problems[name], ShallowNetwork.random(5, seed=11))
     assert [a.routes[1] for a in found] == ["activation pattern", "50-digit differences"]
@@ -95,10 +100,39 @@ def test_a_source_singular_at_an_end_is_checked_like_any_other(source: str) -> N
     assert agreement(found, difference_gradient(problem, network), ("a", "b")).passed
 
 
-def test_a_pole_in_the_closed_form_leaves_one_route() -> None:
-    found = crosscheck(RitzProblem(source="1/x**(3/2)"), ShallowNetwork([1, -2], ["-1/3", "4/3"], [1, "1/2"]))
-    assert [a.routes[1] for a in found] == ["50-digit differences"]
-    assert found[0].passed
+@pytest.mark.parametrize("source", ["1/x**(3/2)", "(1 - x)**(-1/3)", "Abs(x - 1/3)**(-1/3)"])
+def test_where_the_density_is_infinite_nothing_moves_and_both_routes_remain(source: str) -> None:
+    problem, network = RitzProblem(source=source), ShallowNetwork([1, -2], ["-1/4", "4/3"], [1, "1/2"])
+    found = crosscheck(problem, network)
+    assert [a.routes[1] for a in found] == ["activation pattern", "50-digit differences"]
+    assert min(a.digits for a in found) > 45
+    wrong = exact_gradient(problem, network, digits=50)
+    assert not any(a.passed for a in crosscheck(problem, network, wrong.bulk.ravel()))
+
+
+@pytest.mark.parametrize(
+    ("source", "smoothing"),
+    [
+        ("x**(-1/2)", {0: 2}),
+        ("Abs(x - 1/3)**(-1/3) + sqrt(x)", {"1/3": 3}),
+        ("Abs(x - 1/3)**(-1/3) + sqrt(Abs(x - 1/3))", {"1/3": 6}),
+        ("x**(-1/2)*(1 - x)**(-2/5)", {0: 2, 1: 5}),
+        ("x**(-1/2) + log(x)", {0: 0}),
+        ("(x + sqrt(x))**(-1/2)", {0: 0}),
+        ("x**(-1/29)", {0: 0}),
+        ("sqrt(x)", {}),
+    ],
+)
+def test_the_power_that_smooths_is_read_off(source: str, smoothing: dict[object, int]) -> None:
+    assert RitzProblem(source=source).smoothing == {sympy.Rational(k): q for k, q in smoothing.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["x**(-1/2) + log(x)", "x**(-1/29)"])
+def test_where_no_power_smooths_differences_are_as_good(source: str) -> None:
+    problem, network = RitzProblem(source=source), ShallowNetwork([1], ["-1/3"], [1])
+    found = exact_gradient(problem, network, digits=50).total.ravel()
+    assert agreement(found, difference_gradient(problem, network), ("a", "b")).passed
 
 
 def test_the_error_function_is_evaluated_on_arrays() -> None:

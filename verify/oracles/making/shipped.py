@@ -169,6 +169,8 @@ _STATEMENTS: dict[str, dict[str, Any]] = {
         "source": "cos(3*x)",
     },
     "singular-coefficient": {"coefficient": "1/sqrt(x)", "source": "1"},
+    "singular-load": {},
+    "singular-load-inside": {},
 }
 
 
@@ -272,7 +274,7 @@ SHIPPED: dict[str, tuple[str, Callable[[], Iterator[Record]]]] = {
         lambda: deep_plane_records({**plane_problems}),
     ),
     "statements": (
-        "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, several at once",
+        "what problems state besides: Robin ends, point loads, tables, reaction terms, periodic ends, singular loads",
         _statements,
     ),
     "beams": (

@@ -149,7 +149,9 @@ class Problem:
         if len(self.pieces) == 1:
             return np.asarray(getattr(self.pieces[0], what)(x, *others))
         which = np.searchsorted([p.left for p in self.pieces[1:]], x, side="right")
-        rows = [getattr(p, what)(np.clip(x, p.left, p.right), *others) for p in self.pieces]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Each piece is asked, beyond its ends on its end, where it may be infinite; what is taken is its own.
+            rows = [getattr(p, what)(np.clip(x, p.left, p.right), *others) for p in self.pieces]
         return np.asarray(np.take_along_axis(np.stack(rows), which[None, None, :], axis=0)[0])
 
 
