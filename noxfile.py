@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "tests_slow", "lint", "typecheck", "verify"]
+nox.options.sessions = ["tests", "checks", "verify"]
 nox.options.reuse_existing_virtualenvs = True
 
 CONSTRAINTS = ("-c", "tests/constraints.txt")
@@ -12,6 +12,9 @@ CONSTRAINTS = ("-c", "tests/constraints.txt")
 # is the extra `fast`, pyarrow the extra `parquet`.
 TESTING = ("pytest", "pytest-xdist", "numba", "hypothesis", "jsonschema", "pyyaml", "ruff", "mypy", "dask[distributed]",
            "pyarrow")  # fmt: skip
+# pytest for the types of the plugin, pyright with the node that it runs on.
+TYPING = ("mypy", "pyright[nodejs]", "pytest", "numba", "pyarrow", "dask[distributed]")
+SITE = ("sphinx", "myst-parser", "furo")
 # Libraries of others: whose models and domains the missing term takes, and whose loops the gallery shows.
 GALLERY = ("deepxde", "equinox", "flax", "lightning", "optax", "tensorboard")
 # A process for each core, each with one thread; a file stays together, for what its tests share.
@@ -32,9 +35,45 @@ print(*(name for name in __cpu_dispatch__ if __cpu_features__.get(name)))
 
 def install(session: nox.Session, *extra: str) -> None:
     """The package with everything it can use, at the pinned versions."""
+    # Bytecode is made of what is imported, which is a small part of torch, JAX and SymPy: that saves a minute.
+    session.install("-q", "--no-compile", ".[all]", *extra, *CONSTRAINTS)
     # Not by file times: a session that is reused must still see the checkout as it is now.
-    session.install("-q", ".[all]", *extra, *CONSTRAINTS)
     session.install("-q", "--force-reinstall", "--no-deps", ".", *CONSTRAINTS)
+
+
+def test_slow(session: nox.Session, *rest: str) -> None:
+    """The tests that are marked `slow` and no more."""
+    session.run("pytest", "-m", "slow and not long", *PARALLEL, *rest, env=ONE_THREAD)
+
+
+def test_as_on(session: nox.Session, name: str, *rest: str) -> None:
+    """All tests but the long ones, or those of `rest`, as one of `PROCESSORS` would round."""
+    environment, threads = PROCESSORS[name]
+    if "NPY_DISABLE_CPU_FEATURES" in environment:
+        # All that this NumPy could choose on this machine; what is not there must not be named.
+        found = session.run("python", "-c", DISPATCHED, silent=True)
+        environment = environment | {"NPY_DISABLE_CPU_FEATURES": str(found).strip()}
+    session.log(f"{name}: {environment}, {threads} threads")
+    env = environment | {"OMP_NUM_THREADS": threads}
+    session.run("pytest", "-m", "not long", *PARALLEL, *rest, env=env)
+
+
+def check_style(session: nox.Session) -> None:
+    """Ruff's findings, and its format."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+def check_types(session: nox.Session) -> None:
+    """mypy over what is installed, pyright over what lies here."""
+    rooms = [f"--package=kinkproof.{room}" for room in ("verify", "solver", "reports")]
+    session.run("mypy", "--config-file", "pyproject.toml", *rooms)
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
+
+
+def build_site(session: nox.Session, *builder: str) -> None:
+    """The site into build/docs."""
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", *builder, "docs", "build/docs")
 
 
 @nox.session
@@ -70,10 +109,9 @@ def pictures(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The site into build/docs; a warning, such as an internal link that leads nowhere, is an error."""
-    install(session, "sphinx", "myst-parser", "furo")
+    install(session, *SITE)
     # Links to other sites are followed on request, since they need the network: `nox -s docs -- -b linkcheck`.
-    builder = session.posargs or ["-b", "html"]
-    session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", *builder, "docs", "build/docs")
+    build_site(session, *(session.posargs or ["-b", "html"]))
 
 
 @nox.session
@@ -96,7 +134,7 @@ def tests(session: nox.Session) -> None:
 def tests_slow(session: nox.Session) -> None:
     """The tests that take seconds each: whole reports, whole audits, what compiles; some minutes."""
     install(session, *TESTING)
-    session.run("pytest", "-m", "slow and not long", *PARALLEL, *session.posargs, env=ONE_THREAD)
+    test_slow(session, *session.posargs)
 
 
 @nox.session
@@ -106,14 +144,7 @@ def tests_portable(session: nox.Session) -> None:
     chosen = [a for a in session.posargs if a in PROCESSORS] or list(PROCESSORS)
     rest = [a for a in session.posargs if a not in PROCESSORS]
     for name in chosen:
-        environment, threads = PROCESSORS[name]
-        if "NPY_DISABLE_CPU_FEATURES" in environment:
-            # All that this NumPy could choose on this machine; what is not there must not be named.
-            found = session.run("python", "-c", DISPATCHED, silent=True)
-            environment = environment | {"NPY_DISABLE_CPU_FEATURES": str(found).strip()}
-        session.log(f"{name}: {environment}, {threads} threads")
-        env = environment | {"OMP_NUM_THREADS": threads}
-        session.run("pytest", "-m", "not long", *PARALLEL, *rest, env=env)
+        test_as_on(session, name, *rest)
 
 
 @nox.session
@@ -124,21 +155,30 @@ def tests_long(session: nox.Session) -> None:
 
 
 @nox.session
+def checks(session: nox.Session) -> None:
+    """What CI runs beside `tests` and `verify`, in one environment: slow and portable tests, style, types, the site."""
+    install(session, *TESTING, *TYPING, *SITE)
+    check_style(session)
+    check_types(session)
+    build_site(session, "-b", "html")
+    # What rounding could decide, under the plainest instruction set; all tests under all sets: `nox -s tests_portable`.
+    folders = ("tests/solver/data", "tests/solver/free_knots", "tests/verify/line", "tests/verify/deep")
+    test_as_on(session, "plain", *folders, "-m", "not slow and not long")
+    test_slow(session)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style of the code, without installing it."""
     session.install("-q", "ruff", *CONSTRAINTS)
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+    check_style(session)
 
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """`mypy --strict` over the installed packages, and pyright over the checkout."""
-    # pytest, for the types of the plugin; pyright with the node that it runs on.
-    install(session, "mypy", "pyright[nodejs]", "pytest", "numba", "pyarrow", "dask[distributed]")
-    rooms = [f"--package=kinkproof.{room}" for room in ("verify", "solver", "reports")]
-    session.run("mypy", "--config-file", "pyproject.toml", *rooms)
-    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
+    install(session, *TYPING)
+    check_types(session)
 
 
 @nox.session

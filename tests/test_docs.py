@@ -32,9 +32,11 @@ HOUSE = Page("docs/house.md")
 
 @pytest.mark.parametrize(
     "path",
-    # These two audit several models.
+    # These audit several models, train, or compile.
     [
-        pytest.param(p, marks=[pytest.mark.slow] if p.endswith(("-my-loop.md", "-my-loss.md")) else [])
+        pytest.param(
+            p, marks=[pytest.mark.slow] if p.endswith(("-my-loop.md", "-my-loss.md", "train.md", "-backend.md")) else []
+        )
         for p in WITH_CODE
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from ...verify.statement.named import problems
 from ..data.beyond import PROBLEM, Answer, Arm, BeyondStudy
@@ -30,8 +32,8 @@ _PLACES = 3
 # Rows that fit a page beside the checks; where the figure below them begins, and how high it must be to show anything.
 _ROWS = 16
 _FLOOR, _LEAST = 0.235, 0.09
-# Of a row's label in that figure, in shares of the page's height.
-_LABEL = 0.022
+# Of a row's label in that figure, in shares of the page's height, and of one in small print.
+_LABEL, _SMALL_LABEL = 0.022, 0.0155
 _CITED = (
     "Nearest published methods: damped block Newton for shallow Ritz (Cai, Doktorova, Falgout, Herrera 2024, arXiv "
     "2404.17750) and the r-adaptive rFEM-NN (Aballay and others 2025, arXiv 2504.21160): the page of that name; "
@@ -60,7 +62,7 @@ def beyond_report(study: BeyondStudy, path: str | Path) -> Path:
             *(page for answer in study.answers for page in _pages(answer)),
             gram_page(study.gram),
         ]
-        pages.append(settings_page(problems[PROBLEM], list(given.items()), _CITED))
+        pages.append(settings_page(problems[PROBLEM], [(k, v) for k, v in given.items() if k != "problem"], _CITED))
     title = "Beyond the paper: what a referee asks"
     subject = "what arXiv 2512.11184 leaves open, from real runs, each question with its verdict"
     about = (
@@ -74,7 +76,8 @@ def beyond_report(study: BeyondStudy, path: str | Path) -> Path:
 def _verdicts(study: BeyondStudy) -> Page:
     """Each question's claim with its verdict."""
     blocks: list[Block] = []
-    step = min(0.07, 0.75 / max(1, len(study.answers)))
+    # The last claim may need two lines above the caption.
+    step = min(0.07, 0.7 / max(1, len(study.answers)))
     for k, answer in enumerate(study.answers):
         y = 0.885 - k * step
         found = answer.verdict or "first look"
@@ -94,7 +97,8 @@ def _verdicts(study: BeyondStudy) -> Page:
 
 def _pages(answer: Answer) -> list[Page]:
     """The table of one question, its checks, and every network as a dot; long tables on several pages."""
-    parts = [answer.arms[k : k + _ROWS] for k in range(0, len(answer.arms), _ROWS)]
+    rows = math.ceil(len(answer.arms) / math.ceil(len(answer.arms) / _ROWS))
+    parts = [answer.arms[k : k + rows] for k in range(0, len(answer.arms), rows)]
     caption = (
         "Energy gap of the exact integral; band: nine of ten medians of resamples of the seeds; plateaux: the fullest, "
         "networks within 0.2 % of a neighbour; high: networks above four times the lower quartile; effective kinks: "
@@ -103,26 +107,33 @@ def _pages(answer: Answer) -> list[Page]:
     ).rstrip()
     pages = []
     for number, arms in enumerate(parts, 1):
-        table = Table(_HEADS, [_cells(arm) for arm in arms], LEFT, 0.905, _WIDTHS, "lrrrrrrrrl", 9.5, 0.026)
+        # Long tables are set closer, so that the figure has room.
+        step = 0.026 if len(arms) <= 10 else 0.0215
+        table = Table(_HEADS, [_cells(arm) for arm in arms], LEFT, 0.905, _WIDTHS, "lrrrrrrrrl", 9.5, step)
         blocks: list[Block] = [table]
         if number == len(parts):
             blocks += claim_blocks(
                 answer.question.claim, answer.checks, table.bottom - 0.025, answer.judged, besides="Besides:"
             )
         figure, room = Figure(), min(block.bottom for block in blocks) - 0.03 - _FLOOR
-        if room > max(_LEAST, _LABEL * len(arms)):
-            _dots(figure.add_axes((0.3, _FLOOR, 0.65, room)), arms)
+        if room > max(_LEAST, _SMALL_LABEL * len(arms)):
+            _dots(figure.add_axes((0.3, _FLOOR, 0.65, room)), arms, 10 if room > _LABEL * len(arms) else 8)
         title = answer.question.name + (f" ({number} of {len(parts)})" if len(parts) > 1 else "")
         pages.append(Page(title, caption, figure, tuple(blocks)))
     return pages
 
 
-def _dots(axes: Axes, arms: Sequence[Arm]) -> None:
+def _dots(axes: Axes, arms: Sequence[Arm], fontsize: float) -> None:
     for k, arm in enumerate(arms):
         axes.plot(arm.gaps, [k] * len(arm.gaps), "o", color=BLUE, alpha=0.45, markersize=4.5, markeredgewidth=0)
         axes.plot(arm.median, k, "|", color=BLACK, markersize=13, markeredgewidth=2)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(arms)), [arm.label for arm in arms], fontsize=10)
+    low, high = axes.get_xlim()
+    if 3 < high / low < 200:
+        # Between one decade and two Matplotlib labels so many ticks that they touch.
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.xaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
+    axes.set_yticks(range(len(arms)), [arm.label for arm in arms], fontsize=fontsize)
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel("energy gap: a dot a seed, a bar the median")
     axes.grid(visible=False, axis="y")

@@ -26,7 +26,8 @@ from kinkproof.verify.statement.expressions import X
 
 # Of each block's largest component: in w it is centre·∂E/∂b, whose rounding no sum of numbers so large escapes.
 TOLERANCE = 1e-12
-PLACES = ["1000", "-1001", "7/2", "1000000"]
+# The last is hardest; the others are slower than a test may be.
+PLACES = [*(pytest.param(p, marks=pytest.mark.slow) for p in ("1000", "-1001", "7/2")), "1000000"]
 
 
 def problem_at(place: str, **others: Any) -> RitzProblem:
@@ -75,6 +76,7 @@ def test_one_hidden_layer_is_as_accurate_as_near_zero(place: str) -> None:
     assert_near(parts.dirac, exact_parts.dirac)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "others",
     [

@@ -66,6 +66,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "backends", lambda: tuple(e for e in everyone if e.name == "torch"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_audit_prints_its_table_and_writes_both_files(tmp_path: Path) -> None:
     out, picture = tmp_path / "out", tmp_path / "finding.png"

@@ -137,6 +137,7 @@ def test_an_option_that_would_do_nothing_is_refused_by_name(
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "words"), [(c, w) for c, w, _ in MODES if c == "fit"])
 def test_what_is_at_work_is_not_refused(
     command: str, words: str, folder: Path, monkeypatch: pytest.MonkeyPatch

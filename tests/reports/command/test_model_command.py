@@ -43,7 +43,7 @@ def test_every_example_has_a_verdict_to_be_checked() -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    [v if v.startswith(("deep_ritz", "tanh")) else pytest.param(v, marks=pytest.mark.slow) for v in VERDICTS],
+    [v if v.startswith("deep_ritz") else pytest.param(v, marks=pytest.mark.slow) for v in VERDICTS],
 )
 def test_the_examples_get_the_right_verdict_as_a_user_runs_them(subject: str) -> None:
     verdict, trained, said = VERDICTS[subject]

@@ -131,6 +131,7 @@ def test_a_date_that_is_none_is_said_before_anything_is_computed(
     assert f"SOURCE_DATE_EPOCH: '{epoch}' is no date" in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("report", ["landscape", "paper"])
 def test_such_a_date_is_said_before_other_packages_stumble_over_it(tmp_path: Path, report: str) -> None:
     # NumPy reads it when scipy is imported, hence a process of its own.

@@ -67,6 +67,7 @@ def test_without_kinks_the_json_has_no_infinity() -> None:
     assert json.loads(done.stdout)["certificate"]["smallest_curvature"] is None
 
 
+@pytest.mark.slow
 def test_a_convergence_table_has_a_line_a_width_and_the_orders() -> None:
     done = RUNNER.invoke(app, ["solve", "--widths", "8,16 32"])
     assert done.exit_code == 0, done.output

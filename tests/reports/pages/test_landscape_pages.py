@@ -61,6 +61,7 @@ def test_the_same_study_gives_the_same_bytes_also_from_the_cache(study: Landscap
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_figures_show_the_data(study: LandscapeStudy) -> None:
     drawn = [list(np.asarray(line.get_ydata())) for line in noise_page(study).figure.axes[0].get_lines()]
     for scan in SCANS:

@@ -69,6 +69,7 @@ def test_figures_show_the_audit(bar: ModelAudit) -> None:
     np.testing.assert_allclose([s[1][1] for s in stems], np.abs(bar.heights))
 
 
+@pytest.mark.slow
 def test_the_same_audit_gives_the_same_bytes(report: Path, bar: ModelAudit, tmp_path: Path) -> None:
     assert model_report(bar, tmp_path / "again.pdf").read_bytes() == report.read_bytes()
 
@@ -118,6 +119,7 @@ def test_a_path_that_cannot_be_written_is_named(bar: ModelAudit, tmp_path: Path)
         model_report(bar, tmp_path)
 
 
+@pytest.mark.slow
 def test_long_names_stay_where_they_belong() -> None:
     class ModelWithANameThatIsLongerThanMostOfTheOnesThatOneSees(torch.nn.Module):
         def __init__(self) -> None:
@@ -148,6 +150,7 @@ def test_long_names_stay_where_they_belong() -> None:
     assert_pages_are_full_and_readable(report_of(model_pages, model_report, found))
 
 
+@pytest.mark.slow
 def test_each_of_several_outputs_has_its_curve(tmp_path: Path) -> None:
     torch.manual_seed(1)
     net = torch.nn.Sequential(torch.nn.Linear(1, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).double()

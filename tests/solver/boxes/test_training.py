@@ -18,7 +18,9 @@ SHORT: dict[str, Any] = {"steps": 30, "points": 100, "seeds": range(2)}
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-@pytest.mark.parametrize("name", ["sine-line", "two-material-plate", "peak-cube"])
+@pytest.mark.parametrize(
+    "name", ["sine-line", *(pytest.param(n, marks=pytest.mark.slow) for n in ("two-material-plate", "peak-cube"))]
+)
 def test_every_sampling_lowers_the_energy_in_any_number_of_inputs(name: str, sampling: str) -> None:
     # A hundred points are too few for a peak in a cube: the sum over them falls, the integral rises.
     many = {**SHORT, "points": 1000}

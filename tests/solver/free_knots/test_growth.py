@@ -10,6 +10,7 @@ from ..statements import ROOT, SINE, WAVE, names, oracle_gap
 WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("problem", "share"),
     [
@@ -31,6 +32,7 @@ def test_networks_grow_until_they_are_good_enough_and_hardly_further(problem: Ri
     assert narrower < 2 or solve(problem, narrower).energy_gap > tolerance
 
 
+@pytest.mark.slow
 def test_a_tolerance_out_of_reach_is_said_not_met(monkeypatch: pytest.MonkeyPatch) -> None:
     from kinkproof.solver.free_knots import growth
     from kinkproof.solver.free_knots.widths.optimum import ConvergenceWarning

@@ -99,6 +99,7 @@ class Case:
         return sum(c * (energy(k) - energy(-k)) for k, c in ((1, 45), (2, -9), (3, 1))) / (60 * step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("widths", "outputs", "density", "seed"),
     [((5,), 1, "Dirichlet", 0),
      # Compiling what is deeper takes most of the time.

@@ -34,6 +34,7 @@ def test_lines_go_through_the_network_and_have_the_oracles_energies() -> None:
     assert scan.values[1, 0] == pytest.approx(float(exact_energy(SINE, end)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_published_measure_too_says_that_the_noise_is_the_grids() -> None:
     fitted = regress(SINE, 20, seeds=[0])
     grid, exact = (random_lines(SINE, fitted, energy, lines=40) for energy in ("quadrature", "exact"))

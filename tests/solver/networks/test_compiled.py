@@ -82,6 +82,7 @@ def check_against_the_oracle(
         assert abs(energy - oracle.energy) <= 1e-14 * energy_size[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", ["0", pytest.param("1", marks=with_numba)])
 def test_the_oracle_says_the_same_at_some_random_networks(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Those whose antiderivatives are quickly found: end terms of both kinds, interfaces.

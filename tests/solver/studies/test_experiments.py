@@ -16,6 +16,7 @@ def small(name: str) -> Outcome:
     return run_experiment(name, steps=60, seeds=range(2), width=8, points=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_runs_is_saved_and_judged_anew_from_its_files(name: str, tmp_path: Path) -> None:
     outcome = small(name)

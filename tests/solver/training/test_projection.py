@@ -63,6 +63,7 @@ def test_training_reaches_the_best_of_the_width(initial: str) -> None:
     assert run.energy_gap.min() >= best * (1 - 1e-9)
 
 
+@pytest.mark.slow
 def test_autodiff_gains_nothing_from_the_better_start() -> None:
     run = fit(problems["sine-2"], gradient="bulk", initial="even", steps=3000, learning_rate=1e-2, record=3000,
               seeds=range(4))  # fmt: skip

@@ -44,12 +44,10 @@ def test_the_same_seed_gives_the_same_numbers_and_any_company_the_same_run() -> 
         "two-materials",
         "natural",
         "penalised-ends",
-        "robin",
-        "point-load",
-        "foundation",
-        "periodic",
-        "helmholtz",
-        "variable-coefficient",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("robin", "point-load", "foundation", "periodic", "helmholtz", "variable-coefficient")
+        ),
     ],
 )
 def test_lift_interfaces_fluxes_and_essential_ends_are_trained_too(name: str) -> None:

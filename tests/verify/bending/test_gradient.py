@@ -33,7 +33,11 @@ MIXED = BeamProblem(
 
 
 @pytest.mark.parametrize("power", [2, 3])
-@pytest.mark.parametrize("problem", [beams["beam-supported"], beams["beam-variable"], MIXED], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "problem",
+    [beams["beam-supported"], *(pytest.param(p, marks=pytest.mark.slow) for p in (beams["beam-variable"], MIXED))],
+    ids=lambda p: p.name,
+)
 def test_two_derivations_agree_to_fifty_digits(problem: BeamProblem, power: int) -> None:
     network = PowerNetwork(power, EXAMPLE)
     assert beam_crosscheck(problem, network).digits >= 49

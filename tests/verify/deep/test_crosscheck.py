@@ -25,6 +25,7 @@ Array = NDArray[Any]
 BOTH = [(p, (3, 2)) for p in STATEMENTS] + [(problems[n], (2,)) for n in ("sine-2", "penalised-ends")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("problem", "widths"), BOTH, ids=[f"{p.name}-{w}" for p, w in BOTH])
 def test_the_routes_agree(problem: RitzProblem, widths: tuple[int, ...]) -> None:
     found = deep_crosscheck(problem, DeepNetwork.random(widths, seed=4))

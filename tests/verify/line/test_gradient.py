@@ -36,7 +36,7 @@ def check_against_differences(name: str, network: ShallowNetwork) -> None:
 
 
 @pytest.mark.parametrize("name", list(problems))
-@pytest.mark.parametrize("width", [1, 3, 6])
+@pytest.mark.parametrize("width", [1, 4])
 def test_float64_and_50_digits_meet_the_difference_reference(name: str, width: int) -> None:
     network = ShallowNetwork.random(width, seed=width)
     check_against_differences(name, network)

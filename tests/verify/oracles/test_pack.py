@@ -130,7 +130,15 @@ def test_float64_is_the_decimal_rounded_once(case: Any) -> None:
 EXACT = [c for c in CASES if c.differentiable and not c.delta]
 
 
-@pytest.mark.parametrize("case", EXACT, ids=lambda c: c.id)
+# The classes of data and networks that are derived anew for a case take a second each.
+DERIVED = ("statements/", "beams/", "plane", "deep/")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=pytest.mark.slow) if c.id.startswith(DERIVED) else c for c in EXACT],
+    ids=lambda c: c.id,
+)
 def test_float64_closed_forms_pass_every_case(case: object) -> None:
     problem, network = problem_of(case), network_of(case)  # type: ignore[arg-type]
     density = case.record.get("density")  # type: ignore[attr-defined]

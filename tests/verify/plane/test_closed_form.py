@@ -35,6 +35,7 @@ def test_closed_forms_are_the_exact_numbers_to_the_last_fraction(domain: str, da
     assert any(exact.dirac.ravel())
 
 
+@pytest.mark.slow
 def test_the_expression_of_each_cell_holds_wherever_the_cell_keeps_its_corners() -> None:
     asked, network = still("triangle", "plain"), rational_network(2, 2)
     moved = PlaneNetwork.from_vector(np.array([*network.ravel()]) + 1e-6)

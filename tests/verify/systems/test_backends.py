@@ -26,6 +26,7 @@ from kinkproof.verify.systems.summation import NUMPY, Library, blocks, data_func
 
 # torch.compile costs its compiler's time and runs in `nox -s verify`; the others are cheap.
 FLOAT32 = {"sine-2", "two-materials", "natural", "penalised-ends"}
+KINDS = FLOAT32 | {"point-load", "robin", "foundation", "periodic", "tabulated", "singular-load", "singular-inside"}
 METHODS = [m for m in discover() if m.name != "torch.compile"]
 
 
@@ -38,11 +39,15 @@ def test_all_three_systems_are_installed_and_asked() -> None:
     }
 
 
+def jax_marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow if name in KINDS else pytest.mark.long]
+
+
 @pytest.mark.parametrize(
     ("name", "method"),
     [
-        # JAX compiles anew for each problem.
-        pytest.param(n, m, id=f"{n}-{m.label}", marks=[pytest.mark.slow] if m.system == "jax" and n != "sine-2" else [])
+        # JAX compiles anew for each problem: slow on some that stand for all kinds, long on the others.
+        pytest.param(n, m, id=f"{n}-{m.label}", marks=jax_marks(n) if m.system == "jax" else [])
         for n in problems
         for m in METHODS
     ],

@@ -137,6 +137,7 @@ def without_jax(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "kinkproof.verify.systems.jax_transforms", raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_jax")
 def test_what_is_not_installed_is_shown_everywhere(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     said = "not installed: pip install 'kinkproof[jax]'"

@@ -33,6 +33,7 @@ class AtOnce(Executor):
         return future
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_rows_to_the_last_bit() -> None:
     # One process, of which the system that is imported fastest is asked; a process takes a second or two to start.
     def told(executor: Executor | None) -> str:

@@ -223,6 +223,7 @@ def test_growth_tells_slow_convergence_from_none(errors: tuple[float, ...], orde
     assert (growth(list(errors), [400, 4_000, 40_000], bound) <= 1) == vanishes
 
 
+@pytest.mark.slow
 def test_an_audit_of_both_comes_back_from_its_json_and_is_shown(
     found: PlaneAudit, capsys: pytest.CaptureFixture[str]
 ) -> None:

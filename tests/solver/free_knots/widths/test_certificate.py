@@ -104,6 +104,7 @@ def test_networks_of_any_origin_are_judged() -> None:
         certify(problems["sine-2"], ShallowNetwork.random(3, seed=0, batch=(2,)))
 
 
+@pytest.mark.slow
 def test_the_best_of_one_kink_less_fails_at_equal_width_and_holds_at_equal_kinks() -> None:
     problem = problems["sine-2"]
     for width in (4, 8, 20):
@@ -134,6 +135,7 @@ def test_facings_are_read_off_a_network_and_a_kink_beside_its_place_is_noticed()
     assert "not stationary" in certify(problems["sine-2"], ShallowNetwork(w, b, c)).failures[0]
 
 
+@pytest.mark.slow
 def test_each_verdict_is_made_of_its_own_number() -> None:
     good = solve(problems["sine-2"], width=6).certificate
     assert good.holds

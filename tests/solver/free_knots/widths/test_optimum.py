@@ -59,6 +59,7 @@ def test_with_a_reaction_the_gap_falls_with_the_square_of_the_elements(name: str
     assert gaps[-1] == pytest.approx(best.certificate.limit, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [8, 16, 32])
 def test_a_kink_stands_on_the_point_load_and_the_order_is_kept(width: int) -> None:
     best, finer = (solve(problems["point-load"], kinks=k) for k in (width, 2 * width + 1))
@@ -115,7 +116,7 @@ def test_as_many_kinks_as_neurons(width: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [10, 12, 20])
+@pytest.mark.parametrize("width", [10, pytest.param(12, marks=pytest.mark.long), 20])
 @pytest.mark.parametrize(
     "name", ["sine-6", "sine-2-sine-distance", "sine-6-sine-distance", "variable-coefficient", "penalised-ends"]
 )
@@ -128,6 +129,7 @@ def test_the_bound_of_free_kinks_is_reached_where_v_bends_both_ways(name: str, w
     assert certificate.bound <= certificate.energy_gap <= largest * certificate.bound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["natural", "two-materials", "polynomial"])
 def test_where_v_bends_one_way_a_neuron_is_spent_on_a_line(name: str) -> None:
     # Slopes that change one way only add up to no left-most affine part that needs the other way.
@@ -197,9 +199,17 @@ def test_a_first_start_that_leads_nowhere_is_followed_by_the_others(monkeypatch:
     assert best.energy_gap == pytest.approx(honest.energy_gap, rel=1e-9)
 
 
-# The oracle integrates the front's data for a quarter of a minute.
+# One of each kind of ends and data at once; the oracle integrates the front's data for a quarter of a minute.
+AT_ONCE = [problems[n] for n in ("sine-2", "natural", "two-materials", "penalised-ends", "robin")] + [SINE]
+
+
 @pytest.mark.parametrize(
-    "problem", [pytest.param(p, marks=pytest.mark.long) if p is FRONT else p for p in ALL], ids=names
+    "problem",
+    [
+        p if p in AT_ONCE else pytest.param(p, marks=pytest.mark.long if p in (FRONT, ROOT) else pytest.mark.slow)
+        for p in ALL
+    ],
+    ids=names,
 )
 def test_result_is_stationary_for_the_oracle_and_has_the_energy_it_says(problem: RitzProblem) -> None:
     best = solve(problem, width=12, random_starts=1)
@@ -278,8 +288,8 @@ def test_no_known_solution_is_needed() -> None:
     from dataclasses import replace
 
     for problem in (problems["variable-coefficient"], ROOT):
-        unknown = solve(replace(problem, solution=None), width=10)
-        assert unknown.energy_gap == pytest.approx(solve(problem, width=10).energy_gap, rel=1e-12)
+        unknown = solve(replace(problem, solution=None), width=6)
+        assert unknown.energy_gap == pytest.approx(solve(problem, width=6).energy_gap, rel=1e-12)
 
 
 def test_a_start_with_coincident_kinks_and_kinks_outside_ends_where_the_others_do() -> None:
@@ -305,6 +315,7 @@ def test_nothing_but_an_exact_network_where_one_exists() -> None:
             assert abs(oracle_gap(problem, best.network)) < 1e-14
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network() -> None:
     one, other = (solve(problems["sine-6"], width=14, seed=3) for _ in range(2))
     assert (one.network.ravel() == other.network.ravel()).all()
@@ -391,7 +402,7 @@ def test_two_natural_ends_that_balance_have_a_best_network() -> None:
 def test_a_planted_fault_in_the_gradient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     from kinkproof.solver.free_knots.reduced_energy import ReducedEnergy
 
-    honest: BestNetwork = solve(problems["sine-2"], width=12)
+    honest: BestNetwork = solve(problems["sine-2"], width=8)
     right = ReducedEnergy.gradient
 
     def one_sided(self: ReducedEnergy, side: int = 1) -> Any:
@@ -402,7 +413,7 @@ def test_a_planted_fault_in_the_gradient_is_noticed(monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patched, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         patched.setattr(ReducedEnergy, "gradient", one_sided)
-        wrong = solve(problems["sine-2"], width=12)
+        wrong = solve(problems["sine-2"], width=8)
     assert wrong.energy_gap > honest.energy_gap * (1 + 1e-6)
     assert oracle_stationarity(problems["sine-2"], wrong.network) > 1e-4
     assert not certify(problems["sine-2"], wrong.network).holds

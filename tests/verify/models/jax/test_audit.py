@@ -58,6 +58,7 @@ def loss(p: Any, n: int) -> Any:
     return bar(x, u, du).mean()
 
 
+@pytest.mark.slow
 def test_exact_gradient_and_verdict_are_those_of_the_same_network_in_torch() -> None:
     p = network()
     found, same = (

@@ -73,6 +73,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_numbers_are_those_of_jax_for_any_number_of_points(name: str) -> None:
     function = FUNCTIONS[name]

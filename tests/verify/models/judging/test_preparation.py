@@ -175,6 +175,7 @@ def test_shapes_of_points_are_found_out() -> None:
     assert flat.value(x).tolist() == column.value(x).tolist() == [1.5, 0.75]
 
 
+@pytest.mark.slow
 def test_activations_in_place_a_compiled_model_and_statistics_that_are_frozen_are_fine() -> None:
     torch.manual_seed(0)
     plain = net()

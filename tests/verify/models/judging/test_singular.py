@@ -52,6 +52,7 @@ def energy(theta: np.ndarray[Any, Any], p: float, a: float) -> float:
     return float((slope**2 / 2 * np.diff(marks) - linear).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("p", "a"), DEAR)
 def test_energy_and_gradient_are_those_in_closed_form(p: float, a: float) -> None:
     model = kinked(6, seed=1)
@@ -77,6 +78,7 @@ def smooth(p: float, a: float, seeds: int) -> None:
         assert audit(net, density(p, a), (0, 1)).verdict == "consistent", seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("p", "a"), POLES[1:3])
 def test_a_smooth_network_is_not_taken_for_wrong_since_grids_converge_slowly(p: float, a: float) -> None:
     smooth(p, a, 1)

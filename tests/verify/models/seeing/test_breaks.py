@@ -222,6 +222,7 @@ def test_behind_a_jump_no_kink_is_seen_where_nothing_vanishes() -> None:
     np.testing.assert_allclose(curved.places.numpy(), [inner, 1, 1 + inner, 2, 2 + inner], rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frequency", "seed"), [(40, 0), (150, 1), (400, 2), (900, 3)])
 def test_no_kink_of_oscillating_features_is_missed(frequency: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

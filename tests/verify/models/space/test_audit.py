@@ -94,6 +94,7 @@ def stretched_by_numpy(x: Any, u: Any, du: Any) -> Any:
     return (du**2).sum((1, 2)) / 2 + du[:, 0, 0] * du[:, 1, 1] / 2 - x[:, 0] * u[:, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "density", "by_numpy"),
     [

@@ -92,6 +92,7 @@ def test_a_function_of_integrals_over_the_domain_an_edge_and_points_has_its_grad
     assert found.weights == pytest.approx((found.sides[1].energy, found.sides[0].energy, 2 * found.sides[2].energy))
 
 
+@pytest.mark.slow
 def test_boundaries_and_faces_add_up() -> None:
     def length(x: Tensor, u: Tensor, du: Tensor) -> Tensor:
         return 1 + 0 * u

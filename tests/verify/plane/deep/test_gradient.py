@@ -38,6 +38,7 @@ def apart(problem: PlaneProblem, network: DeepNetwork, density: Any = None, poin
     return float(max(np.abs(found.total.ravel() - vector).max(), abs(found.energy - energy)) / np.linalg.norm(vector))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("density", [None, QUARTIC, "exp(u/4)*(u_x**2 + 2*u_y**2) - sin(x*y)*u"])
 @pytest.mark.parametrize("widths", [(3, 2), (2, 2, 2)])
 def test_regions_and_level_lines_agree(widths: tuple[int, ...], density: str | None) -> None:
@@ -90,6 +91,7 @@ def differences(problem: PlaneProblem, network: DeepNetwork, density: Any, digit
     return np.array(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "density"), [("plane-penalised", None), ("plane-l-shape", "u_x**4 + x*u_y**2 - u")])
 def test_it_is_the_derivative_of_the_energy_to_sixteen_digits(name: str, density: str | None) -> None:
     problem, network = plane_problems[name], crossing_network((2, 2), 4, output_bias=True)
