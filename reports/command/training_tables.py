@@ -105,7 +105,7 @@ def limit_of(run: Run) -> AutodiffLimit | None:
     settings = run.settings
     plain = settings.activation == "relu" and len(settings.width) == 1 and settings.energy == "ritz"
     wrong = settings.gradient == "bulk" or (settings.gradient == "autodiff" and settings.rule != "conforming")
-    return autodiff_end(run.problem) if plain and wrong else None
+    return autodiff_end(run.ritz_problem) if plain and wrong else None
 
 
 def experiment_tables(outcome: Outcome, place: Path) -> None:

@@ -66,7 +66,7 @@ def training_page(
     figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.525, 0.472), ncols=4, fontsize=11)
     starts = {run.settings.initial: None for run in runs.values() if run.settings.energy != "misfit"}
     caption += f" Start: {'; '.join(DESCRIPTIONS[start] for start in starts)}."
-    limit = autodiff_end(runs["relu-autodiff"].problem) if "relu-autodiff" in runs else None
+    limit = autodiff_end(runs["relu-autodiff"].ritz_problem) if "relu-autodiff" in runs else None
     if limit is not None:
         caption += f" Computed without training: {limit.sentence}."
     lost = [f"{LOOKS[n][0]}: {int(r.diverged.sum())} of {len(r.stops)}" for n, r in runs.items() if r.diverged.any()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import sympy
 import torch
 from torch import Tensor
 
+from ...verify.bending.statement import BeamProblem, Stretch
 from ...verify.discrete.quadrature import grid
 from ...verify.errors import InputError
+from ...verify.statement import piecewise
 from ...verify.statement.expressions import X
 from ...verify.statement.problem import RitzProblem
 
@@ -38,8 +41,21 @@ _DATA: dict[str, Callable[..., Any]] = {
 }
 
 
+# The same of a beam, (EI, f, D, ℓ, u).
+_BEAM_DATA: dict[str, Callable[..., Any]] = {
+    "stiffness": lambda k, f, d, lift, u: k,
+    "source": lambda k, f, d, lift, u: f,
+    "distance": lambda k, f, d, lift, u: d,
+    "distance_slope": lambda k, f, d, lift, u: sympy.diff(d, X),
+    "distance_curvature": lambda k, f, d, lift, u: sympy.diff(d, X, 2),
+    "lift": lambda k, f, d, lift, u: lift,
+    "lift_curvature": lambda k, f, d, lift, u: sympy.diff(lift, X, 2),
+    "solution": lambda k, f, d, lift, u: u,
+}
+
+
 @lru_cache(maxsize=512)
-def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
+def data(problem: RitzProblem | BeamProblem, name: str) -> Callable[[Tensor], Tensor]:
     """One of the problem's functions, x (...) → (...), differentiable by autograd; right-hand branch on an interface.
 
     Raises:
@@ -47,11 +63,17 @@ def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
     """
     if name == "solution" and problem.solution is None:
         raise InputError(f"{problem.name}: no known solution; pass solution= to have something to fit to")
-    branches = [
-        _torch_function(_DATA[name](p.coefficient, p.source, p.reaction, p.distance, p.lift, p.solution))
-        for p in problem.pieces
-    ]
-    edges = [float(problem.pieces[0].left), *(float(p.right) for p in problem.pieces)]
+    if isinstance(problem, BeamProblem):
+        expressions = [
+            _BEAM_DATA[name](s.stiffness, s.source, s.distance, s.lift, _solution(problem, s))
+            for s in problem.stretches
+        ]
+    else:
+        expressions = [
+            _DATA[name](p.coefficient, p.source, p.reaction, p.distance, p.lift, p.solution) for p in problem.pieces
+        ]
+    branches = [_torch_function(e) for e in expressions]
+    edges = [float(e) for e in (problem.domain[0], *problem.interfaces, problem.domain[1])]
     # The outer branches go on beyond the domain.
     limits = [-float("inf"), *edges[1:-1], float("inf")]
 
@@ -67,6 +89,10 @@ def data(problem: RitzProblem, name: str) -> Callable[[Tensor], Tensor]:
         return out
 
     return evaluate
+
+
+def _solution(problem: BeamProblem, stretch: Stretch) -> Any:
+    return None if problem.solution is None else piecewise.branch(problem.solution, stretch.left, stretch.right)
 
 
 def _torch_function(expression: Any) -> Callable[[Tensor], Tensor]:
@@ -85,7 +111,7 @@ class Mesh:
     weights: Tensor
 
 
-def mesh(problem: RitzProblem, rule: str, points: int, dtype: torch.dtype, device: torch.device) -> Mesh:
+def mesh(problem: RitzProblem | BeamProblem, rule: str, points: int, dtype: torch.dtype, device: torch.device) -> Mesh:
     """Nodes and weights of one of `verify`'s rules over the whole domain.
 
     Raises:
@@ -98,9 +124,10 @@ def mesh(problem: RitzProblem, rule: str, points: int, dtype: torch.dtype, devic
     return Mesh(nodes, weights)
 
 
-def fine_mesh(problem: RitzProblem, points: int, dtype: torch.dtype, device: torch.device) -> Mesh:
+def fine_mesh(problem: RitzProblem | BeamProblem, points: int, dtype: torch.dtype, device: torch.device) -> Mesh:
     """Gauss points on every smooth piece of the data: what a smooth network is measured with."""
-    grids = [grid("gauss-legendre", points, (p.left, p.right)) for p in problem.pieces]
+    ends = (problem.domain[0], *problem.interfaces, problem.domain[1])
+    grids = [grid("gauss-legendre", points, piece) for piece in pairwise(ends)]
     return Mesh(
         torch.tensor(np.concatenate([g.nodes for g in grids]), dtype=dtype, device=device),
         torch.tensor(np.concatenate([g.weights for g in grids]), dtype=dtype, device=device),

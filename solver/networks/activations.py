@@ -66,6 +66,11 @@ def _relu_squared(z: Tensor) -> tuple[Tensor, Tensor]:
     return positive * positive, 2 * positive
 
 
+def _relu_cubed(z: Tensor) -> tuple[Tensor, Tensor]:
+    positive = torch.relu(z)
+    return positive**3, 3 * positive * positive
+
+
 def _tanh(z: Tensor) -> tuple[Tensor, Tensor]:
     value = torch.tanh(z)
     return value, 1 - value * value
@@ -125,6 +130,8 @@ _ACTIVATIONS: dict[str, Activation] = {
         Activation("relu", _relu, torch.zeros_like, negative_slope=0.0, breakpoint=True),
         Activation("leaky-relu", _leaky_relu, torch.zeros_like, negative_slope=LEAK, breakpoint=True),
         Activation("relu2", _relu_squared, lambda z: 2 * (z > 0).to(z.dtype), breakpoint=True),
+        # Smooth enough for an energy in u′, and in u″: nothing of it jumps.
+        Activation("relu3", _relu_cubed, lambda z: 6 * torch.relu(z)),
         Activation("tanh", _tanh, _tanh_curvature),
         Activation("sigmoid", _sigmoid, _sigmoid_curvature),
         Activation("softplus", _softplus, _softplus_curvature),

@@ -4,7 +4,9 @@ from typing import Literal
 
 from ...verify.choices import Rule as Rule
 
-Activation = Literal["relu", "leaky-relu", "relu2", "tanh", "sigmoid", "softplus", "swish", "gelu", "sin", "silu"]
+Activation = Literal[
+    "relu", "leaky-relu", "relu2", "relu3", "tanh", "sigmoid", "softplus", "swish", "gelu", "sin", "silu"
+]
 Gradient = Literal[
     "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk", "autodiff-summed", "smoothed"
 ]  # fmt: skip

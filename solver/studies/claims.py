@@ -176,7 +176,7 @@ def _variation(slope: Array) -> Array:
 
 def _highest(run: Run) -> float:
     """The largest jump of û′ at a cluster of kinks, the median over the networks."""
-    kinks = kinks_of(run.problem, run.settings.architecture, run.parameters)
+    kinks = kinks_of(run.ritz_problem, run.settings.architecture, run.parameters)
     return float(np.median([max(map(abs, k.jumps), default=0.0) for k in kinks or ()]))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...verify.bending.statement import BeamProblem
 from ...verify.errors import InputError
 from ...verify.files import write_whole
 from ...verify.statement.problem import RitzProblem
@@ -32,19 +33,27 @@ def versions() -> dict[str, str]:
     return packages | {"python": platform.python_version()}
 
 
-def statement(problem: RitzProblem) -> dict[str, Any]:
+def statement(problem: RitzProblem | BeamProblem) -> dict[str, Any]:
     """A problem as plain data that `problem_from` reads back; numbers stay exact."""
+    solution = None if problem.solution is None else str(problem.solution)
+    whole = {"domain": [str(e) for e in problem.domain], "solution": solution}
+    if isinstance(problem, BeamProblem):
+        return {n: str(getattr(problem, n)) for n in ("stiffness", "source", "distance", "lift", "name")} | whole
     texts = {
         n: str(getattr(problem, n))
         for n in ("coefficient", "source", "distance", "lift", "penalty", "name", "reaction")
     }
-    solution = None if problem.solution is None else str(problem.solution)
-    stated = {**texts, **problem.places_as_text, "domain": [str(e) for e in problem.domain], "solution": solution}
+    stated = {**texts, **problem.places_as_text, **whole}
     return stated | ({"periodic": True} if problem.periodic else {})
 
 
-def problem_from(data: Mapping[str, Any]) -> RitzProblem:
+def stated_from(data: Mapping[str, Any]) -> RitzProblem | BeamProblem:
     """The inverse of `statement`; the texts are parsed, never executed."""
+    return BeamProblem(**{**data, "domain": tuple(data["domain"])}) if "stiffness" in data else problem_from(data)
+
+
+def problem_from(data: Mapping[str, Any]) -> RitzProblem:
+    """The same of what is no beam."""
     return RitzProblem(**{**data, "domain": tuple(data["domain"])})
 
 

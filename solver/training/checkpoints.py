@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...verify.bending.statement import BeamProblem
 from ...verify.errors import InputError
 from ...verify.files import require_writable
 from ...verify.statement.problem import RitzProblem
@@ -81,7 +82,7 @@ class Checkpoint:
 
     _TENSORS = ("theta", "previous", "active", "diverged", "best", "best_step")
 
-    def __init__(self, path: Path, problem: RitzProblem, settings: Settings, start: Tensor) -> None:
+    def __init__(self, path: Path, problem: RitzProblem | BeamProblem, settings: Settings, start: Tensor) -> None:
         self.path = path
         digest = hashlib.sha256(start.detach().cpu().numpy().tobytes()).hexdigest()
         self.identity = {"problem": archive.statement(problem), "settings": settings.as_dict(), "start": digest}

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...verify.bending.statement import BeamProblem
 from ...verify.statement.problem import RitzProblem
+from ..beams.energy import beam_objective
 from ..networks.gradients import Objective, exact_energy, objective
 from .settings import Settings
 
@@ -46,24 +48,24 @@ class Observer:
         followed: the run's own objective.
     """
 
-    def __init__(self, problem: RitzProblem, settings: Settings, followed: Objective) -> None:
+    def __init__(self, problem: RitzProblem | BeamProblem, settings: Settings, followed: Objective) -> None:
         architecture = settings.architecture
         device = torch.device(settings.device)
         self.minimum = None if problem.solution is None else problem.minimum_energy()
         self.followed = followed
         self.grid = followed
         if followed.name != "autodiff":  # The same sum again would be measured twice.
-            self.grid = objective(
-                problem,
-                architecture,
-                rule=settings.rule,
-                points=settings.points,
-                dtype=settings.torch_dtype,
-                device=device,
-            )
+            given: Any = {"rule": settings.rule, "points": settings.points, "dtype": settings.torch_dtype}
+            if isinstance(problem, BeamProblem):
+                self.grid = beam_objective(problem, architecture, **given, device=device)
+            else:
+                self.grid = objective(problem, architecture, **given, device=device)
         self.dtype = settings.torch_dtype
         # In float64 whatever the run computes in: what is measured should not depend on it.
-        self.exact = exact_energy(problem, architecture, torch.float64, device)
+        if isinstance(problem, BeamProblem):
+            self.exact = beam_objective(problem, architecture, "exact")
+        else:
+            self.exact = exact_energy(problem, architecture, torch.float64, device)
         self.comparable = settings.energy != "strong"
 
     def look(self, step: int, theta: Tensor, learning_rate: float) -> Observation:

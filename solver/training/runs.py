@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...verify.bending.statement import BeamProblem, PowerNetwork
 from ...verify.errors import InputError
 from ...verify.showing import Shown, html_table
 from ...verify.statement.network import ShallowNetwork
-from ...verify.statement.problem import RitzProblem
+from ...verify.statement.problem import RitzProblem, require_problem
 from ...verify.values import Value
 from ..data.statement import data, fine_mesh, mesh
 from ..networks.differences import StepAdvice, advise_step
@@ -68,7 +69,7 @@ class Run(Value, Shown):
         versions: of the programs.
     """
 
-    problem: RitzProblem
+    problem: RitzProblem | BeamProblem
     settings: Settings
     history: History
     stops: tuple[str, ...]
@@ -90,6 +91,17 @@ class Run(Value, Shown):
         columns: list[Any] = [self.energy, *([self.energy_gap, self.field_error()] if known else [])]
         columns = [self.settings.seeds, *columns, self.history.gradient_norm[-1], self.stops]
         return html_table(repr(self)[1:-1], heads, zip(*columns, strict=True))
+
+    @property
+    def ritz_problem(self) -> RitzProblem:
+        """The problem, for what is not made for beams.
+
+        Raises:
+            InputError: it is a beam.
+        """
+        require_problem(self.problem)
+        assert isinstance(self.problem, RitzProblem)
+        return self.problem
 
     @property
     def parameters(self) -> Array:
@@ -130,6 +142,22 @@ class Run(Value, Shown):
         return ShallowNetwork.from_vector(self.parameters.astype(np.float64))
 
     @property
+    def power_networks(self) -> tuple[PowerNetwork, ...]:
+        """The networks at the end as `verify` takes them for a beam, one a seed.
+
+        Raises:
+            InputError: not one hidden layer of ReLU² or ReLU³.
+        """
+        power = {"relu2": 2, "relu3": 3}.get(self.settings.activation)
+        if power is None or len(self.settings.width) > 1:
+            raise InputError(
+                f"power_networks: {self.settings.width} neurons with {self.settings.activation} are no PowerNetwork; "
+                "network or parameters would be right"
+            )
+        vectors = self.parameters.astype(np.float64)
+        return tuple(PowerNetwork(power, ShallowNetwork.from_vector(v)) for v in vectors)
+
+    @property
     def stuck(self) -> Array:
         """Networks caught in a local minimum far above their fellows', (B,) bool.
 
@@ -156,8 +184,10 @@ class Run(Value, Shown):
         """What the adviser says to finite differences on this run's grid at one of the records.
 
         Raises:
-            InputError: the rule of the run has no fixed grid.
+            InputError: the rule of the run has no fixed grid, or it is a beam's.
         """
+        if isinstance(self.problem, BeamProblem):
+            raise InputError(f"step_advice: {self.problem.name} is a beam, trained without differences; none is right")
         nodes = mesh(self.problem, self.settings.rule, self.settings.points, torch.float64, torch.device("cpu"))
         theta = torch.as_tensor(self.history.parameters[record].astype(np.float64))
         return advise_step(self.problem, self.settings.architecture, theta, nodes)
@@ -226,7 +256,7 @@ class Run(Value, Shown):
         header, arrays = archive.read(Path(path), "run")
         try:
             return cls(
-                archive.problem_from(header["problem"]),
+                archive.stated_from(header["problem"]),
                 Settings.from_dict(header["settings"]),
                 History(*(arrays[n] for n in History.NAMES)),
                 tuple(header["stops"]),

@@ -8,6 +8,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from ...verify.bending.statement import BeamProblem
 from ...verify.choices import require_known
 from ...verify.errors import InputError
 from ...verify.statement.problem import RitzProblem
@@ -30,7 +31,7 @@ DESCRIPTIONS = {
 
 
 def initial_parameters(
-    problem: RitzProblem, architecture: Architecture, initial: str, seeds: tuple[int, ...]
+    problem: RitzProblem | BeamProblem, architecture: Architecture, initial: str, seeds: tuple[int, ...]
 ) -> Tensor:
     """Starting parameters (B, P) in float64, one row a seed.
 
@@ -40,7 +41,7 @@ def initial_parameters(
     length. "density": the same of cells that hold equal parts of (κ(D(u/D)″)²)^⅓ (MATH 8).
 
     Raises:
-        InputError: an unknown start, or kinks to be spread of several layers or none.
+        InputError: an unknown start, kinks to be spread of several layers or none, or the density of a beam.
     """
     require_known("initial", initial, INITIALS)
     theta = architecture.initial(seeds)
@@ -48,7 +49,9 @@ def initial_parameters(
         return theta
     if initial == "torch":
         return as_torch(architecture, theta)
-    if not (architecture.shallow and architecture.activation.breakpoint):
+    # ReLU³ bends at its kinks too, which only a beam feels.
+    bending = isinstance(problem, BeamProblem)
+    if not (architecture.shallow and (architecture.activation.breakpoint or bending)):
         raise InputError(
             f"initial: {initial!r} spreads the kinks of one hidden layer, not of {architecture.widths} neurons with "
             f"{architecture.activation.name}; 'paper' or 'torch' would be right"
@@ -59,6 +62,8 @@ def initial_parameters(
     # b is uniform in (−1, 1): a place within the cell.
     shares = (torch.arange(width, dtype=torch.float64) + (1 + b) / 2) / width
     if initial == "density":
+        if isinstance(problem, BeamProblem):
+            raise InputError("initial: 'density' is worked out for energies in u′, not in u″; 'even' would be right")
         place = torch.as_tensor(kink_density(strong_solution(problem)).place(shares.numpy()))
     else:
         place = left + (right - left) * shares

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...verify.bending.statement import BeamProblem
 from ...verify.errors import InputError
 from ...verify.statement.box import BoxProblem
 from ...verify.statement.network import ShallowNetwork
 from ...verify.statement.problem import RitzProblem, require_problem
+from ..beams.energy import beam_objective
 from ..networks.choices import (
     OF_THE_INTEGRAL,
     EnergyForm,
@@ -45,12 +47,14 @@ Callback = Callable[[Observation], object]
 Optimiser = Adam | QuasiNewton | VariableProjection | MeshAdam
 # Optimisers that move kinks.
 _OF_KINKS = ("block-newton", "r-adaptive")
+# Those that a beam takes: they ask for energies and gradients alone.
+_OF_BEAMS = ("adam", "sgd", "lbfgs", "adam-lbfgs", "varpro")
 # Optimisers that have one phase, by their names.
 _ALONE = ("varpro", "newton", "block-newton", "r-adaptive", "sgd")
 
 
 def fit(
-    problem: RitzProblem,
+    problem: RitzProblem | BeamProblem,
     width: int | Sequence[int] = 20,
     activation: ActivationName = "relu",
     gradient: Gradient = "autodiff",
@@ -84,7 +88,8 @@ def fit(
 
     Args:
         problem: gives κ, f, D, lift and ends. Essential values are held by its penalty. In boxes of up to three inputs,
-            and for points drawn anew at each step, see `fit_box`.
+            and for points drawn anew at each step, see `fit_box`. A `BeamProblem` takes one layer of "relu2" or
+            "relu3", the gradients "autodiff", "exact" and "bulk", and optimisers that need no second derivatives.
         width: neurons of the hidden layer, or of several.
         activation: see `kinkproof.solver.networks.activations.ACTIVATIONS`.
         gradient: "autodiff", "finite-difference", "dirac-nearest", "dirac-mean", "exact", "bulk", "autodiff-summed" or
@@ -140,8 +145,9 @@ def fit(
             f"problem: {problem.name or 'a BoxProblem'} is stated in a box of {problem.inputs} inputs, where points "
             "are drawn and no rule of one input holds; fit_box(problem, …) would be right"
         )
-    require_problem(problem)
-    problem.require_bounded()
+    if not isinstance(problem, BeamProblem):
+        require_problem(problem)
+        problem.require_bounded()
     drawn: str = "a run" if isinstance(initial, Run) else initial
     if isinstance(initial, Run) and start is None:
         start, drawn = initial, "paper"
@@ -170,22 +176,17 @@ def fit(
         initial=initial if start is None else GIVEN,
     )
     theta = _start(problem, settings, start)
-    followed = objective(
-        problem,
-        settings.architecture,
-        gradient,
-        energy=energy,
-        rule=rule,
-        points=points,
-        difference_step=difference_step,
-        dtype=settings.torch_dtype,
-        device=theta.device,
-    )
+    given: Any = {"energy": energy, "rule": rule, "points": points, "difference_step": difference_step}
+    given |= {"dtype": settings.torch_dtype, "device": theta.device}
+    if isinstance(problem, BeamProblem):
+        followed = beam_objective(problem, settings.architecture, gradient, **given)
+    else:
+        followed = objective(problem, settings.architecture, gradient, **given)
     return train(problem, settings, theta, followed, callbacks, progress, checkpoint, checkpoint_every, resume)
 
 
 def train(
-    problem: RitzProblem,
+    problem: RitzProblem | BeamProblem,
     settings: Settings,
     theta: Tensor,
     followed: Objective,
@@ -222,7 +223,7 @@ def _seeds_of(start: Any, seeds: Iterable[int]) -> Iterable[int]:
     return range(int(np.prod(vectors.shape[:-1])))
 
 
-def _start(problem: RitzProblem, settings: Settings, start: Any) -> Tensor:
+def _start(problem: RitzProblem | BeamProblem, settings: Settings, start: Any) -> Tensor:
     architecture = settings.architecture
     device = torch.device(settings.device)
     if start is None:
@@ -250,7 +251,7 @@ def _start(problem: RitzProblem, settings: Settings, start: Any) -> Tensor:
 
 
 def _loop(
-    problem: RitzProblem,
+    problem: RitzProblem | BeamProblem,
     settings: Settings,
     theta: Tensor,
     followed: Objective,
@@ -289,12 +290,17 @@ def _loop(
     return state
 
 
-def _optimiser(kind: str, problem: RitzProblem, settings: Settings, followed: Objective, theta: Tensor) -> Optimiser:
+def _optimiser(
+    kind: str, problem: RitzProblem | BeamProblem, settings: Settings, followed: Objective, theta: Tensor
+) -> Optimiser:
     if kind == "lbfgs":
         return QuasiNewton(followed, theta)
     if kind == "varpro":
         return VariableProjection(followed, theta, settings.architecture)
-    if kind in _OF_KINKS:
+    if isinstance(problem, BeamProblem):
+        if kind not in _OF_BEAMS:
+            raise InputError(f"optimizer: {kind!r} is not made for beams; one of {', '.join(_OF_BEAMS)} would be right")
+    elif kind in _OF_KINKS:
         if not settings.architecture.shallow or not settings.architecture.activation.kinked:
             raise InputError(
                 f"optimizer: {kind!r} moves the kinks of one layer, which {settings.width} neurons with "
@@ -308,7 +314,7 @@ def _optimiser(kind: str, problem: RitzProblem, settings: Settings, followed: Ob
             followed, theta, settings.architecture, (left, right), settings.learning_rate, settings.schedule,
             settings.steps,
         )  # fmt: skip
-    if kind == "newton":
+    elif kind == "newton":
         return SaddleFreeNewton(followed, theta, twice_differentiable(problem, settings, followed))
     steps = settings.steps - settings.lbfgs_steps
     stepping = GradientDescent if kind == "sgd" else Adam

@@ -159,6 +159,7 @@ def test_the_solver_takes_from_verify_the_statement_of_a_problem_and_quadrature_
     # Where a user's model breaks is a question about the model, not about energies and gradients.
     allowed = ("verify.statement", "verify.models.seeing")
     loose = {
+        "verify.bending.statement",
         "verify.models.space.domains",
         "verify.models.space.faces",
         "verify.models.space.along",

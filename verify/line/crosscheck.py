@@ -178,7 +178,8 @@ def _closed_form(piece: Piece, singular: tuple[sympy.Expr, ...]) -> Any:
     else:
         sign = 1 if pole == piece.left else -1
         outwards = sympy.integrate(sympy.expand(density.subs(X, pole + sign * _S)), _S)
-        integral = sum(side * sign * outwards.subs(_S, sign * (end - pole)) for side, end in ((1, _Q), (-1, _P)))
+        at_q, at_p = (outwards.subs(_S, sign * (end - pole)) for end in (_Q, _P))
+        integral = sign * (at_q - at_p)
     if integral.has(sympy.Integral, sympy.Piecewise):
         return None
     return [sympy.lambdify([_A, _G, _P, _Q], sympy.diff(integral, s), "mpmath", cse=True) for s in (_A, _G, _P, _Q)]

@@ -576,6 +576,11 @@ def require_problem(problem: object) -> None:
     Raises:
         InputError: it is none.
     """
+    if getattr(problem, "stiffness", None) is not None:
+        raise InputError(
+            f"problem: {getattr(problem, 'name', '')} is a beam, which has exact energies and gradients, oracles, "
+            "audit_beam and fit, but not this; a RitzProblem would be right"
+        )
     if not isinstance(problem, RitzProblem):
         raise InputError(f"problem: {problem!r} is no RitzProblem; problems['sine-2'], say, would be right")
 
