@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,3 +96,19 @@ def test_a_term_added_to_relu_cubed_is_a_fault(monkeypatch: pytest.MonkeyPatch) 
     (row,) = _rows(CUBED, monkeypatch, _changed(lambda g: g + DIRAC))
     assert row.total is not None
     assert (row.expected, row.total.verdict, row.as_expected) == ("consistent", "inconsistent", False)
+
+
+def test_a_reference_that_is_wrong_judges_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = beam_audit.beam_gradient
+
+    def a_little_off(*given: Any) -> Any:
+        found = right(*given)
+        return replace(found, total=replace(found.total, hidden_biases=found.total.hidden_biases * (1 + 1e-9)))
+
+    monkeypatch.setattr(beam_audit, "beam_gradient", a_little_off)
+    rows = audit_beam(PROBLEM, SQUARED, points=POINTS)
+    assert len(rows) == 4
+    for row in rows:
+        assert row.total is None
+        assert not row.as_expected
+        assert re.match(r"nobody is judged: the exact gradient and differences of the energy agree to \d\.", row.failed)
