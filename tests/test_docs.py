@@ -35,7 +35,10 @@ HOUSE = Page("docs/house.md")
     # These audit several models, train, or compile.
     [
         pytest.param(
-            p, marks=[pytest.mark.slow] if p.endswith(("-my-loop.md", "-my-loss.md", "train.md", "-backend.md")) else []
+            p,
+            marks=[pytest.mark.slow]
+            if p.endswith(("-my-loop.md", "-my-loss.md", "train.md", "-backend.md", "tutorial.md"))
+            else [],
         )
         for p in WITH_CODE
     ],

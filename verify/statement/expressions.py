@@ -213,7 +213,8 @@ def _read(text: str, words: _Words) -> Any:
         with warnings.catch_warnings():
             # Python warns of odd but legal text such as 1if; what is odd here is refused below.
             warnings.simplefilter("ignore", SyntaxWarning)
-            tree = ast.parse(text.strip(), mode="eval")
+            # Before Python 3.11.4 a null character is a ValueError, since then a SyntaxError.
+            tree = ast.parse(text.strip().replace("\0", "\\0"), mode="eval")
         return _Reader(text.strip(), words).read(tree.body)
     except (SyntaxError, RecursionError, MemoryError, UnicodeError):
         raise InputError(

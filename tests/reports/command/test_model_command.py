@@ -41,9 +41,10 @@ def test_every_example_has_a_verdict_to_be_checked() -> None:
     assert audited == {name.partition(":")[0] for name in VERDICTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "subject",
-    [v if v.startswith("deep_ritz") else pytest.param(v, marks=pytest.mark.slow) for v in VERDICTS],
+    VERDICTS,
 )
 def test_the_examples_get_the_right_verdict_as_a_user_runs_them(subject: str) -> None:
     verdict, trained, said = VERDICTS[subject]
@@ -55,6 +56,7 @@ def test_the_examples_get_the_right_verdict_as_a_user_runs_them(subject: str) ->
     assert ("integrate(" in done.stdout) == (verdict == "inconsistent")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", [s for s, v in VERDICTS.items() if v[0] == "inconsistent"])
 def test_the_remedy_pasted_into_the_example_makes_it_exact(subject: str) -> None:
     path, _, name = subject.partition(":")

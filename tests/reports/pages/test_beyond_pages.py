@@ -16,6 +16,7 @@ from pypdf import PdfReader
 QUESTIONS = [q for q in ALL if q.name in ("Other points", "Frequency")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [10, 10_000])
 def test_a_page_for_each_question_and_verdicts_only_of_whole_runs(steps: int, tmp_path: Path) -> None:
     epsilon = 10.0 ** -np.arange(1, 4)

@@ -33,6 +33,7 @@ def report(bar: ModelAudit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model_report(bar, tmp_path_factory.mktemp("report") / "bar.pdf")
 
 
+@pytest.mark.slow
 def test_pages_bookmarks_and_numbers(report: Path, bar: ModelAudit) -> None:
     reader = PdfReader(report)
     assert len(reader.pages) == PAGES

@@ -39,6 +39,7 @@ def alone() -> SweepTable:
     return sweep(TRIALS)
 
 
+@pytest.mark.slow
 def test_a_row_is_what_fit_gives(alone: SweepTable) -> None:
     assert len(TRIALS) == 6
     run = fit(problems["sine-2"], 5, gradient="exact", steps=20, seeds=range(3))

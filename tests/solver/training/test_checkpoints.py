@@ -40,13 +40,13 @@ def kill_at(step: int) -> list[Any]:
     [
         {},
         {"gradient": "autodiff", "schedule": "one-cycle"},
-        {"schedule": "cosine", "patience": 1000},
-        {"optimizer": "lbfgs"},
+        pytest.param({"schedule": "cosine", "patience": 1000}, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "lbfgs"}, marks=pytest.mark.slow),
         # The last checkpoint, at step 40, lies in the second phase or just before it.
-        {"optimizer": "adam-lbfgs", "lbfgs_steps": 60},
+        pytest.param({"optimizer": "adam-lbfgs", "lbfgs_steps": 60}, marks=pytest.mark.slow),
         {"optimizer": "adam-lbfgs", "lbfgs_steps": 50},
-        {"optimizer": "varpro", "initial": "even"},
-        {"dtype": "float32"},
+        pytest.param({"optimizer": "varpro", "initial": "even"}, marks=pytest.mark.slow),
+        pytest.param({"dtype": "float32"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_ends_like_an_uninterrupted_one(more: dict[str, Any], tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_block_newton_lowers_the_energy_by_turns_and_comes_near_the_best_network
     assert np.median(run.energy_gap) / best < 1.2
 
 
+@pytest.mark.slow
 def test_one_turn_of_block_newton_is_a_linear_solve_and_a_newton_step_on_the_kinks() -> None:
     problem = problems["sine-2"]
     best = solve(problem, 6).network.ravel()

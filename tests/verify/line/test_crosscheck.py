@@ -22,11 +22,11 @@ from tests.faults import FAULTS
 Array = NDArray[Any]
 
 
-@pytest.mark.parametrize(
-    # SymPy takes seconds for the closed forms of broken powers.
-    "name",
-    [pytest.param(n, marks=pytest.mark.slow if n.startswith("singular") else []) for n in problems],
-)
+# One of each kind of data and ends at once, the others among the slow tests.
+AT_ONCE = ("sine-2", "two-materials", "natural", "penalised-ends", "point-load")
+
+
+@pytest.mark.parametrize("name", [n if n in AT_ONCE else pytest.param(n, marks=pytest.mark.slow) for n in problems])
 def test_three_routes_agree(name: str) -> None:
     found = crosscheck(problems[name], ShallowNetwork.random(5, seed=11))
     assert [a.routes[1] for a in found] == ["activation pattern", "50-digit differences"]

@@ -92,6 +92,7 @@ def test_lines_may_coincide_with_edges_where_the_distance_vanishes() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

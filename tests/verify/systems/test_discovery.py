@@ -171,6 +171,7 @@ def test_a_failing_backend_is_named_and_ends_with_code_1(install: Install, tmp_p
     assert "ValueError: [bold] no" in pages[1].extract_text()
 
 
+@pytest.mark.slow
 def test_only_the_chosen_backends_are_asked(install: Install) -> None:
     install("raise SystemError('asked')", "mine = {module}:gradient")
     done = RUNNER.invoke(app, ["audit", "--width", "3", "--json", "--backend", "autograd"])

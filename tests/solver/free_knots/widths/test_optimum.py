@@ -102,7 +102,9 @@ def test_the_front_is_at_least_as_good_as_published() -> None:
 REACHED = {4: 0.08742, 6: 0.04710, 8: 0.03022, 10: 0.02104, 12: 0.01548, 16: 0.009396, 20: 0.0063048}
 
 
-@pytest.mark.parametrize("width", [*REACHED, 40])
+@pytest.mark.parametrize(
+    "width", [w if w in (4, 20) else pytest.param(w, marks=pytest.mark.slow) for w in (*REACHED, 40)]
+)
 def test_as_many_kinks_as_neurons(width: int) -> None:
     best = solve(problems["sine-2"], width)
     assert best.certificate.holds

@@ -124,6 +124,7 @@ def drawn(n: int) -> tuple[Tensor, float]:
     return torch.rand(n, dtype=torch.float64), 1 / n
 
 
+@pytest.mark.slow
 def test_what_cannot_be_judged_is_refused_in_a_sentence() -> None:
     with pytest.raises(InputError, match=r"^density: its integral is infinite: near x = 0.3 it grows like the .* −1;"):
         audit(kinked(), density(1.0, 0.3), (0, 1))

@@ -106,7 +106,12 @@ def assert_close(found: Array, expected: Array, share: float = 1e-12) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=share * float(np.abs(expected).max()))
 
 
-@pytest.mark.parametrize("name", ALL)
+# One of each kind of data and ends at once, the others among the slow tests.
+AT_ONCE = ("sine-2", "two-materials", "natural", "penalised-ends", "no-closed-form")
+SORTED = [n if n in AT_ONCE else pytest.param(n, marks=pytest.mark.slow) for n in ALL]
+
+
+@pytest.mark.parametrize("name", SORTED)
 def test_values_at_any_parameters(name: str, library: Callable[[str], Library]) -> None:
     compiled = library(name)
     for width, seeds in ((1, 8), (3, 8), (32, 2)):
@@ -136,7 +141,7 @@ def test_hessian_keeps_its_digits_where_flat_neurons_meet_steep_ones(library: Ca
         assert_close(matrix, exact_hessian(problem, ShallowNetwork(*blocks), digits=30).astype(float))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", SORTED)
 def test_test_program_passes(name: str, library: Callable[[str], Library], folder: Path) -> None:
     library(name)
     stem = name.replace("-", "_")

@@ -56,7 +56,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("closed-forms")
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+# One of each kind of data and ends at once, the others among the slow tests.
+AT_ONCE = ("sine-2", "two-materials", "natural", "penalised-ends", "point-load")
+
+
+@pytest.mark.parametrize("name", [n if n in AT_ONCE else pytest.param(n, marks=pytest.mark.slow) for n in PROBLEMS])
 def test_closed_forms_are_right_at_any_parameters(name: str, folder: Path) -> None:
     problem, module = PROBLEMS[name], closed_forms(name, folder)
     for seed in range(20):
